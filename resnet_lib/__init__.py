@@ -1,0 +1,36 @@
+"""ResNet, read and run: plain and residual nets, trained, counted and measured.
+
+    from resnet_lib import TrainConfig, build_model, load, train
+    record = train(build_model("resnet20"), load("cifar10"), TrainConfig(iterations=400))
+    record.curves
+"""
+
+from resnet_lib.complexity import complexity
+from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
+from resnet_lib.data import DataError, load
+from resnet_lib.experiments import EXPERIMENTS, TIERS, reproduce
+from resnet_lib.models import MODELS, build_model, deepen
+from resnet_lib.runs import RecordError, RunRecord, load_records, load_runs
+from resnet_lib.training import evaluate, find_device, train
+
+__all__ = [
+    "EXPERIMENTS",
+    "MODELS",
+    "TIERS",
+    "ConfigError",
+    "DataError",
+    "ModelConfig",
+    "RecordError",
+    "RunRecord",
+    "TrainConfig",
+    "build_model",
+    "complexity",
+    "deepen",
+    "evaluate",
+    "find_device",
+    "load",
+    "load_records",
+    "load_runs",
+    "reproduce",
+    "train",
+]

@@ -1,0 +1,206 @@
+"""The command line: python -m resnet_lib."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from resnet_lib.complexity import complexity
+from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError, TrainConfig
+from resnet_lib.data import DATASETS, DataError, load
+from resnet_lib.experiments import EXPERIMENTS, TIERS, RunSpec, reproduce, run_one
+from resnet_lib.models import MODELS, model_config
+from resnet_lib.runs import ARCHIVE, RecordError, load_records
+
+EXAMPLES = """examples:
+  python -m resnet_lib train resnet56 --data embedded --iterations 400
+  python -m resnet_lib train plain20 --data cifar10 --tier short --out runs
+  python -m resnet_lib reproduce figure6-plain --tier quick --seeds 0 1
+  python -m resnet_lib models
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="python -m resnet_lib",
+        description="Plain and residual nets of the ResNet papers: train, reproduce, count, list.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    one = commands.add_parser(
+        "train",
+        help="train one net and print its curve",
+        description="Train one net. Every option starts from the tier's value; with --out the "
+        "record is kept, and a run that was stopped goes on where it was.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    one.add_argument("model", help="a name from `models`, such as resnet56 or plain20")
+    one.add_argument("--data", help=f"{', '.join(DATASETS)}, or a folder of class sheets")
+    one.add_argument("--tier", default="paper", choices=list(TIERS), help="schedule to start from")
+    one.add_argument("--iterations", type=int, help="with milestones at 1/2 and 3/4 of them")
+    one.add_argument("--lr", type=float, help="learning rate")
+    one.add_argument("--batch-size", type=int, help="images a step")
+    one.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
+    one.add_argument("--shortcut", choices=SHORTCUTS[1:], help="option of a residual net")
+    one.add_argument("--width", type=int, help="channels of conv2_x")
+    one.add_argument("--init", choices=INITS, help="initialisation")
+    one.add_argument("--no-batch-norm", action="store_true", help="leave BN out")
+    one.add_argument("--precision", choices=PRECISIONS, help="auto: by device")
+    one.add_argument("--out", type=Path, help="folder that keeps the record")
+
+    many = commands.add_parser(
+        "reproduce",
+        help="run what a table or figure needs and is not recorded yet",
+        description="Run experiments, several runs at once, and keep their records. Ctrl-C stops; "
+        "the same command goes on. Experiments: "
+        + "; ".join(f"{each.id} ({each.reproduces})" for each in EXPERIMENTS.values()),
+    )
+    many.add_argument("experiments", nargs="+", metavar="EXPERIMENT")
+    many.add_argument("--tier", default="short", choices=list(TIERS))
+    many.add_argument("--seeds", type=int, nargs="+", help="instead of the tier's")
+    many.add_argument("--data", help="another data set than the tier's")
+    many.add_argument("--out", type=Path, help="folder of the records (default: the archive)")
+    many.add_argument("--jobs", type=int, help="runs at once (default: one a processor)")
+
+    commands.add_parser("models", help="list the nets with their size and cost")
+    data = commands.add_parser("data", help="load a data set and describe it")
+    data.add_argument("name", nargs="?", default="embedded", help="name or folder")
+    runs = commands.add_parser("runs", help="list recorded runs")
+    runs.add_argument("folder", nargs="?", type=Path, default=ARCHIVE)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; a mistake of the caller's is one sentence and exit status 2."""
+    options = parser().parse_args(arguments)
+    try:
+        return {
+            "train": do_train,
+            "reproduce": do_reproduce,
+            "models": do_models,
+            "data": do_data,
+            "runs": do_runs,
+        }[options.command](options)
+    except (ConfigError, DataError, RecordError) as error:
+        print(f"resnet_lib: {error}", file=sys.stderr)
+        return 2
+
+
+def do_train(options: argparse.Namespace) -> int:
+    """Train one net as the options say."""
+    tier = TIERS[options.tier]
+    data = options.data or tier.data
+    size = tier.size if options.data in (None, tier.data) else None
+    images = load(data, size)
+    chosen = {
+        "iterations": options.iterations,
+        "lr": options.lr,
+        "batch_size": options.batch_size,
+        "precision": options.precision,
+        "seed": options.seed,
+    }
+    recipe = replace(tier.train, **{k: v for k, v in chosen.items() if v is not None})
+    if options.iterations:
+        steps = options.iterations
+        milestones = tuple(m for m in sorted({steps // 2, steps * 3 // 4}) if m > 0)
+        window = max(1, min(recipe.window, steps // 10))
+        every = max(1, min(recipe.eval_every, steps // 4))
+        recipe = replace(recipe, milestones=milestones, window=window, eval_every=every)
+    changes = {"width": options.width, "init": options.init, "shortcut": options.shortcut}
+    if options.no_batch_norm:
+        changes["batch_norm"] = False
+    config = model_config(
+        options.model,
+        **{**tier.model, **{k: v for k, v in changes.items() if v is not None}},
+        in_channels=images.channels,
+        classes=len(images.classes),
+    )
+    custom = options.tier if recipe == replace(tier.train, seed=options.seed) else "custom"
+    record = run_one(RunSpec(config, recipe, data, size, custom), options.out)
+    print(record.curves.drop(columns="run_id").to_string(index=False, float_format="%.4g"))
+    where = f", kept in {options.out / record.run_id}" if options.out else ""
+    at = f" at iteration {record.diverged_at}" if record.diverged_at is not None else ""
+    print(f"{record.run_id}: {record.status}{at} after {record.seconds:.1f} s on {record.device}{where}")
+    return 0 if record.status == "complete" else 1
+
+
+def do_reproduce(options: argparse.Namespace) -> int:
+    """Run experiments and list their last test errors."""
+    folder = options.out or ARCHIVE / options.tier
+    records = reproduce(
+        options.experiments,
+        options.tier,
+        seeds=options.seeds,
+        data=options.data,
+        folder=folder,
+        jobs=options.jobs,
+    )
+    print(summary(records).to_string(index=False))
+    return 0 if all(record.status == "complete" for record in records) else 1
+
+
+def summary(records: list) -> pd.DataFrame:
+    """One row a run: what it was and where it ended."""
+    rows = []
+    for record in records:
+        ends = {"train": float("nan"), "test": float("nan")}
+        ends |= record.curves.groupby("split")["top1_error"].last().to_dict()
+        rows.append(
+            {
+                "run_id": record.run_id,
+                "tier": record.tier,
+                "status": record.status,
+                "iterations": record.iterations_done,
+                "training error %": round(ends["train"], 2),
+                "test error %": round(ends["test"], 2),
+                "images/s": record.images_per_second,
+                "minutes": round(record.seconds / 60, 1),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def do_models(options: argparse.Namespace) -> int:
+    """List MODELS."""
+    rows = []
+    for name, config in MODELS.items():
+        cost = complexity(config)
+        rows.append(
+            {
+                "model": name,
+                "weighted layers": cost.weighted_layers,
+                "parameters": f"{cost.parameters:,}",
+                "multiply-adds": f"{cost.multiply_adds:,}",
+            }
+        )
+    print(pd.DataFrame(rows).to_string(index=False))
+    return 0
+
+
+def do_data(options: argparse.Namespace) -> int:
+    """Describe a data set."""
+    data = load(options.name)
+    print(
+        f"{data.name}: {len(data.train_images):,} training and {len(data.test_images):,} test "
+        f"images, {data.size}x{data.size}, {data.channels} channel(s), checksum {data.checksum}"
+    )
+    print("classes: " + ", ".join(data.classes))
+    return 0
+
+
+def do_runs(options: argparse.Namespace) -> int:
+    """List recorded runs."""
+    records = load_records(options.folder)
+    if not records:
+        print(f"No runs are recorded in {options.folder}.")
+        return 0
+    print(summary(records).to_string(index=False))
+    return 0

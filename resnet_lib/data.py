@@ -1,0 +1,303 @@
+"""Data sets as uint8 tensors on the training device, and whole batches made from them there.
+
+    load("embedded")        Fashion-MNIST, 10,000 + 2,000 images, part of the repository
+    load("cifar10")         CIFAR-10 through torchvision, or class sheets (see below)
+    load("cifar100"), load("fashion-mnist")
+    load("some/folder")     a folder of class sheets
+
+A class sheet is one lossless image that holds all images of a class: square tiles, 50 a row, in
+row-major order, as {train,test}/{label}_{class}.webp. Where the environment variable
+RESNET_LIB_DATA names a folder, data sets are looked for there as sheets (RESNET_LIB_DATA/cifar10)
+before torchvision is asked, and torchvision downloads into it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from resnet_lib.configs import ConfigError, TrainConfig, unknown_name
+from resnet_lib.numerics import decides_numbers
+
+TILES_A_ROW = 50
+EMBEDDED = Path(__file__).resolve().parents[1] / "data" / "images"
+TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion-mnist": "FashionMNIST"}
+DATASETS = ("embedded", *TORCHVISION)
+
+
+class DataError(RuntimeError):
+    """Data that cannot be had or read; the message names the file and says what would help."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A data set in memory.
+
+    train_images, test_images: uint8, (N, C, H, W); train_labels, test_labels: int64, (N,).
+    The images stand in a canonical order (by class, then by their bytes), so that every source
+    of the same data gives the same runs.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+
+    @property
+    def channels(self) -> int:
+        """1 for grey images, 3 for colour."""
+        return self.train_images.shape[1]
+
+    @property
+    def size(self) -> int:
+        """Height and width in pixels."""
+        return self.train_images.shape[-1]
+
+    @cached_property
+    def checksum(self) -> str:
+        """Twelve hexadecimal digits of a SHA-256 over all images and labels."""
+        digest = hashlib.sha256()
+        for tensor in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            digest.update(repr(tuple(tensor.shape)).encode())
+            digest.update(tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+    def to(self, device: torch.device | str) -> ImageSet:
+        """The same set with its tensors on `device`."""
+        names = ("train_images", "train_labels", "test_images", "test_labels")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    def reduced(self, size: int) -> ImageSet:
+        """The same images, `size` pixels wide: means over squares of pixels, rounded."""
+        if size == self.size:
+            return self
+        if size < 1 or self.size % size:
+            sizes = [n for n in range(4, self.size + 1) if self.size % n == 0]
+            raise ConfigError(
+                f"{self.name} cannot be reduced from {self.size} to {size} pixels: "
+                f"it can to {', '.join(map(str, sizes))}."
+            )
+        factor = self.size // size
+        return replace(
+            self,
+            train_images=F.avg_pool2d(self.train_images.float(), factor).round().byte(),
+            test_images=F.avg_pool2d(self.test_images.float(), factor).round().byte(),
+        )
+
+
+def load(name: str | Path, size: int | None = None) -> ImageSet:
+    """Load a data set by name, or a folder of class sheets by path, onto the CPU.
+
+    size: reduce the images to so many pixels. Errors: `ConfigError` for an unknown name,
+    `DataError` where the data are missing or damaged.
+    """
+    folder = find_sheets(name)
+    if folder is not None:
+        loaded = read_sheets(str(name), folder)
+    elif name in TORCHVISION:
+        loaded = from_torchvision(str(name))
+    else:
+        raise unknown_name(str(name), list(DATASETS), "data set or folder of class sheets")
+    return loaded if size is None else loaded.reduced(size)
+
+
+def data_folder() -> Path:
+    """Where downloads go and sheets are looked for: RESNET_LIB_DATA or data/downloads."""
+    chosen = os.environ.get("RESNET_LIB_DATA")
+    return Path(chosen).expanduser() if chosen else EMBEDDED.parent / "downloads"
+
+
+def find_sheets(name: str | Path) -> Path | None:
+    """The folder that holds a data set's class sheets, or None."""
+    if name == "embedded":
+        if not (EMBEDDED / "train").is_dir():
+            raise DataError(
+                f"the embedded images are not in {EMBEDDED}: they are part of the repository, "
+                "so install resnet_lib from a clone of it (pip install -e .)."
+            )
+        return EMBEDDED
+    for folder in (data_folder() / name, Path(name)):
+        if (folder / "train").is_dir() and (folder / "test").is_dir():
+            return folder
+    return None
+
+
+def read_sheets(name: str, folder: Path) -> ImageSet:
+    """Read a folder of class sheets. Errors: `DataError` that names the file and the fault."""
+    splits, classes = {}, {}
+    for split in ("train", "test"):
+        images, labels = [], []
+        for path in sorted((folder / split).glob("*.webp")):
+            label, _, title = path.stem.partition("_")
+            if not label.isdigit() or not title:
+                raise DataError(f"{path} is not named as a class sheet: {{label}}_{{class}}.webp.")
+            classes.setdefault(int(label), title)
+            tiles = read_sheet(path)
+            images.append(tiles)
+            labels.append(np.full(len(tiles), int(label), np.int64))
+        if len({tiles.shape[1:] for tiles in images}) != 1:
+            raise DataError(f"{folder / split} holds no class sheets, or sheets of unequal tiles.")
+        splits[split] = np.concatenate(images), np.concatenate(labels)
+    if sorted(classes) != list(range(len(classes))):
+        raise DataError(f"{folder} has labels {sorted(classes)}: they must run from 0 without gaps.")
+    colour = any(is_colour(images) for images, _ in splits.values())
+    if not colour:
+        splits = {split: (images[..., :1], labels) for split, (images, labels) in splits.items()}
+    return image_set(name, [classes[label] for label in sorted(classes)], splits)
+
+
+def read_sheet(path: Path) -> np.ndarray:
+    """The tiles of one sheet: uint8, (N, H, W, 3)."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            sheet = np.asarray(file.convert("RGB"))
+    except Exception as error:
+        raise DataError(f"{path} cannot be read as an image: {error}.") from None
+    side = sheet.shape[1] // TILES_A_ROW
+    if side == 0 or sheet.shape[1] % TILES_A_ROW or sheet.shape[0] % side:
+        raise DataError(
+            f"{path} is {sheet.shape[1]}x{sheet.shape[0]} pixels: a class sheet has {TILES_A_ROW} "
+            "square tiles a row and full rows."
+        )
+    rows = sheet.reshape(-1, side, TILES_A_ROW, side, 3).swapaxes(1, 2)
+    return rows.reshape(-1, side, side, 3)
+
+
+def is_colour(images: np.ndarray) -> bool:
+    """Whether the three channels differ anywhere."""
+    first = images[..., 0]
+    return not (np.array_equal(first, images[..., 1]) and np.array_equal(first, images[..., 2]))
+
+
+def from_torchvision(name: str) -> ImageSet:
+    """Load a data set through torchvision, which downloads it where it is missing."""
+    import torchvision
+
+    kind = getattr(torchvision.datasets, TORCHVISION[name])
+    root = data_folder()
+    splits = {}
+    try:
+        for split in ("train", "test"):
+            part = kind(root, train=split == "train", download=True)
+            images = np.asarray(part.data)
+            splits[split] = (
+                images[..., None] if images.ndim == 3 else images,
+                np.asarray(part.targets, np.int64),
+            )
+    except Exception as error:
+        raise DataError(
+            f"{name} could not be downloaded or read in {root} ({type(error).__name__}: {error}): "
+            "try again later, place torchvision's files there by hand, set RESNET_LIB_DATA to a "
+            'folder that holds them, or use the embedded set, load("embedded").'
+        ) from None
+    return image_set(name, part.classes, splits)
+
+
+@decides_numbers
+def image_set(name: str, classes, splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> ImageSet:
+    """An `ImageSet` from NHWC arrays, put into the canonical order."""
+    tensors = {}
+    for split, (images, labels) in splits.items():
+        flat = np.ascontiguousarray(images).reshape(len(images), -1)
+        by_bytes = np.argsort(flat.view(f"S{flat.shape[1]}").ravel(), kind="stable")
+        order = by_bytes[np.argsort(labels[by_bytes], kind="stable")]
+        tensors[f"{split}_images"] = torch.from_numpy(
+            np.ascontiguousarray(images[order].transpose(0, 3, 1, 2))
+        )
+        tensors[f"{split}_labels"] = torch.from_numpy(labels[order])
+    return ImageSet(name, tuple(classes), **tensors)
+
+
+@decides_numbers
+class Normaliser:
+    """uint8 images to floats: minus the training set's mean at each pixel, over one deviation.
+
+    The deviation is a single number for the whole set: the paper subtracts the per-pixel mean
+    only, and a common scale does nothing to a net whose first convolution is followed by BN.
+    Images (N, C, H, W) uint8 -> (N, C, H, W) float32. Source: Paper, section 4.2.
+    """
+
+    def __init__(self, data: ImageSet) -> None:
+        images = data.train_images
+        self.mean = images.sum(0, dtype=torch.int64).float() / len(images)
+        counts = torch.bincount(images.cpu().flatten().int(), minlength=256).double()
+        values = torch.arange(256, dtype=torch.float64)
+        centre = (counts * values).sum() / counts.sum()
+        self.std = float(((counts * (values - centre) ** 2).sum() / counts.sum()).sqrt())
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return (images.float() - self.mean) / self.std
+
+
+@decides_numbers
+def epoch_plan(seed: int, epoch: int, images: int, pad: int, flip: bool) -> tuple[Tensor, ...]:
+    """Order and augmentation of one epoch: indices, crop offsets (top, left), mirrored or not.
+
+    A function of its arguments alone, drawn on the CPU: a resumed run needs no random state, and
+    every device and every arm of a comparison sees the same batches.
+    """
+    draw = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    order = torch.randperm(images, generator=draw)
+    top, left = torch.randint(2 * pad + 1, (2, images), generator=draw)
+    mirrored = torch.rand(images, generator=draw) < (0.5 if flip else 0.0)
+    return order, top, left, mirrored
+
+
+@decides_numbers
+def augment(x: Tensor, top: Tensor, left: Tensor, mirrored: Tensor, pad: int) -> Tensor:
+    """Zero padding, a random crop of the original size and mirroring, on a whole batch.
+
+    x: (N, C, H, W), already normalised, so that the padding is the mean. Source: Paper, 4.2.
+    """
+    n, _, height, width = x.shape
+    rows = top[:, None] + torch.arange(height, device=x.device)
+    columns = torch.arange(width, device=x.device).expand(n, -1)
+    columns = left[:, None] + torch.where(mirrored[:, None], width - 1 - columns, columns)
+    channels_last = F.pad(x, (pad, pad, pad, pad)).permute(0, 2, 3, 1)
+    batch = torch.arange(n, device=x.device)[:, None, None]
+    return channels_last[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+@decides_numbers
+class TrainingBatches:
+    """The training batches of a run: `batches(i)` gives images and labels of iteration i.
+
+    An epoch is a new permutation; the images that do not fill a last batch are left out of it.
+    Errors: `ConfigError` when a batch is larger than the training set.
+    """
+
+    def __init__(self, data: ImageSet, config: TrainConfig, normalise: Normaliser) -> None:
+        self.data, self.config, self.normalise = data, config, normalise
+        self.per_epoch = len(data.train_images) // config.batch_size
+        if self.per_epoch == 0:
+            raise ConfigError(
+                f"batch_size {config.batch_size} is larger than the training set of "
+                f"{len(data.train_images)} images."
+            )
+        self.epoch = -1
+
+    def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
+        epoch, position = divmod(iteration, self.per_epoch)
+        if epoch != self.epoch:
+            config, device = self.config, self.data.train_images.device
+            plan = epoch_plan(
+                config.seed, epoch, len(self.data.train_images), config.pad, config.flip
+            )
+            self.plan = [each.to(device) for each in plan]
+            self.epoch = epoch
+        start = position * self.config.batch_size
+        order, *how = (each[start : start + self.config.batch_size] for each in self.plan)
+        images = self.normalise(self.data.train_images[order])
+        return augment(images, *how, self.config.pad), self.data.train_labels[order]

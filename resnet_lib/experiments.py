@@ -1,0 +1,385 @@
+"""The papers' experiments as entries of a list, the schedules they run in, and how to run many.
+
+    reproduce("figure6", tier="quick")
+
+A tier fixes data, schedule and seeds: everything that the arms of a comparison must share.
+Runs that are recorded already are read, not repeated; a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from resnet_lib.analysis import PROBES
+from resnet_lib.complexity import complexity
+from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, unknown_name
+from resnet_lib.data import ImageSet, load
+from resnet_lib.models import build_model, model_config
+from resnet_lib.numerics import numerics_hash
+from resnet_lib.runs import RunRecord, run_id
+from resnet_lib.training import choose_precision, find_device, train
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A schedule with its data: the same for every arm of a comparison.
+
+    model: fields of `ModelConfig` that the tier changes. size: width in pixels to which images
+    are reduced. probe_at: iterations at which an experiment's probe measures the net.
+    """
+
+    name: str
+    train: TrainConfig
+    data: str = "cifar10"
+    size: int | None = None
+    model: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    probe_at: tuple[int, ...] = ()
+
+
+# The learning rate of the small nets was chosen on seeds 100 to 102 so that the training loss of
+# plain56 is smallest, which favours the plain arm: see data/runs/LOG.md.
+SMALL_NET = {"width": 8, "stem_stride": 2}
+QUICK = TrainConfig(
+    iterations=160,
+    batch_size=64,
+    lr=0.01,
+    milestones=(80, 120),
+    pad=1,
+    window=20,
+    eval_every=40,
+)
+
+TIERS: dict[str, Tier] = {
+    tier.name: tier
+    for tier in (
+        Tier("paper", TrainConfig(), probe_at=(0, 400, 4_000, 16_000, 32_000, 48_000, 64_000)),
+        Tier(
+            "short",
+            TrainConfig(iterations=3_200, milestones=(1_600, 2_400), eval_every=400),
+            probe_at=(0, 50, 100, *range(200, 3_201, 200)),
+        ),
+        Tier("quick", QUICK, "embedded", 14, SMALL_NET, probe_at=(0, 20, 40, 80, 160)),
+        Tier(
+            "smoke",
+            replace(QUICK, iterations=4, milestones=(2, 3), window=2, eval_every=2),
+            "embedded",
+            14,
+            SMALL_NET,
+            seeds=(0, 1),
+            probe_at=(0, 4),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Some nets to be trained in one tier, and which table or figure that reproduces.
+
+    stretch: multiplies the iterations and milestones of the tier. probe: a name in PROBES.
+    """
+
+    id: str
+    reproduces: str
+    models: tuple[str, ...]
+    stretch: int = 1
+    probe: str | None = None
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    each.id: each
+    for each in (
+        Experiment(
+            "figure6-plain",
+            "Paper, Figure 6, left: plain nets of two depths",
+            ("plain20", "plain56"),
+            probe="signals",
+        ),
+        Experiment(
+            "figure6-residual",
+            "Paper, Figure 6, middle: residual nets of the same depths",
+            ("resnet20", "resnet56"),
+            probe="signals",
+        ),
+        Experiment(
+            "footnote3",
+            "Paper, section 4.1, footnote 3: plain nets, three times the iterations",
+            ("plain20", "plain56"),
+            stretch=3,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training run, described well enough to be done in another process."""
+
+    model: ModelConfig
+    train: TrainConfig
+    data: str
+    size: int | None = None
+    tier: str = "custom"
+    probe: str | None = None
+    probe_at: tuple[int, ...] = ()
+
+    @property
+    def precision(self) -> str:
+        """The precision that this machine will train in."""
+        return choose_precision(self.train.precision, find_device())
+
+    @property
+    def run_id(self) -> str:
+        """The run's name, known before it is run."""
+        with torch.device("meta"):
+            net = build_model(self.model, seed=self.train.seed)
+        return run_id(
+            self.model,
+            self.train.seed,
+            self.train,
+            load_once(self.data, self.size),
+            numerics_hash(net),
+            self.precision,
+        )
+
+    @property
+    def cost(self) -> float:
+        """Multiply-adds of all its training images, forward: to foresee the time left."""
+        size = load_once(self.data, self.size).size
+        return self.train.iterations * self.train.batch_size * _multiply_adds(self.model, size)
+
+
+@lru_cache
+def _multiply_adds(model: ModelConfig, size: int) -> int:
+    return complexity(model, size).multiply_adds
+
+
+@lru_cache(maxsize=2)
+def load_once(name: str, size: int | None) -> ImageSet:
+    """`load`, remembered: the runs of one process share their data."""
+    return load(name, size)
+
+
+def find_tier(tier: str | Tier) -> Tier:
+    """A tier by name. Errors: `ConfigError` that lists the nearest."""
+    if isinstance(tier, Tier):
+        return tier
+    if tier not in TIERS:
+        raise unknown_name(tier, list(TIERS), "tier")
+    return TIERS[tier]
+
+
+def plan(
+    experiment: str | Experiment,
+    tier: str | Tier = "short",
+    seeds: Iterable[int] | None = None,
+    data: str | None = None,
+) -> list[RunSpec]:
+    """The runs of an experiment, seed by seed. Errors: `ConfigError`.
+
+    data: another data set than the tier's; channels and classes of the nets follow it.
+    """
+    if isinstance(experiment, str):
+        if experiment not in EXPERIMENTS:
+            raise unknown_name(experiment, list(EXPERIMENTS), "experiment")
+        experiment = EXPERIMENTS[experiment]
+    tier = find_tier(tier)
+    name = data or tier.data
+    images = load_once(name, tier.size)
+    recipe = replace(
+        tier.train,
+        iterations=tier.train.iterations * experiment.stretch,
+        milestones=tuple(m * experiment.stretch for m in tier.train.milestones),
+    )
+    return [
+        RunSpec(
+            model=model_config(
+                model, **tier.model, in_channels=images.channels, classes=len(images.classes)
+            ),
+            train=replace(recipe, seed=seed),
+            data=name,
+            size=tier.size,
+            tier=tier.name,
+            probe=experiment.probe,
+            probe_at=tier.probe_at,
+        )
+        for seed in (tier.seeds if seeds is None else seeds)
+        for model in experiment.models
+    ]
+
+
+def reproduce(
+    experiments: str | Iterable[str],
+    tier: str | Tier = "short",
+    *,
+    seeds: Iterable[int] | None = None,
+    data: str | None = None,
+    folder: Path | str | None = None,
+    jobs: int | None = None,
+    progress: bool = True,
+) -> list[RunRecord]:
+    """Run one or several experiments in a tier and return their records, seed by seed.
+
+    folder: where records go and are looked for; without one nothing is kept.
+    jobs: runs at once; by default one for each processor, and one at a time on a GPU.
+    """
+    names = [experiments] if isinstance(experiments, str) else list(experiments)
+    seeds = find_tier(tier).seeds if seeds is None else tuple(seeds)
+    specs = [spec for seed in seeds for name in names for spec in plan(name, tier, [seed], data)]
+    return run_all(specs, folder, jobs=jobs, progress=progress)
+
+
+def run_one(
+    spec: RunSpec,
+    folder: Path | str | None = None,
+    progress: bool | Callable[[int, dict[str, Any]], None] = True,
+    stop: Callable[[], bool] | None = None,
+) -> RunRecord:
+    """Do one run, or read its record where `folder` has it. On a CPU it uses one thread."""
+    place = None if folder is None else Path(folder) / spec.run_id
+    if place is not None and (place / "record.json").exists():
+        record = RunRecord.load(place)
+        if record.status != "interrupted":
+            return record
+    images = load_once(spec.data, spec.size)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return train(
+            build_model(spec.model, seed=spec.train.seed),
+            images,
+            spec.train,
+            folder=place,
+            tier=spec.tier,
+            probe=PROBES[spec.probe](images) if spec.probe else None,
+            probe_at=spec.probe_at,
+            progress=progress,
+            stop=stop,
+        )
+    finally:
+        torch.set_num_threads(threads)
+
+
+def run_all(
+    specs: list[RunSpec],
+    folder: Path | str | None = None,
+    *,
+    jobs: int | None = None,
+    progress: bool = True,
+) -> list[RunRecord]:
+    """Do many runs, several at a time in processes of one thread each; one progress display.
+
+    Ctrl-C stops them all at their next iteration; their records so far are returned and kept.
+    Errors: `ConfigError` for a number of jobs below 1; the first error of a run, once all that
+    run beside it have ended.
+    """
+    jobs = jobs or default_jobs()
+    if jobs < 1:
+        raise ConfigError(f"jobs is {jobs}: it must be a whole number of at least 1.")
+    jobs = min(jobs, len(specs))
+    with Display(specs, progress) as display:
+        if jobs <= 1:
+            return [run_one(spec, folder, display.of(i)) for i, spec in enumerate(specs)]
+        return run_in_processes(specs, folder, jobs, display)
+
+
+def default_jobs() -> int:
+    """One run for each processor that this process may use; one at a time on a GPU."""
+    if find_device().type != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Display:
+    """One bar for many runs, in units of work, so that the time left is honest."""
+
+    def __init__(self, specs: list[RunSpec], progress: bool) -> None:
+        self.specs, self.costs = specs, [spec.cost for spec in specs]
+        self.done = [0.0] * len(specs)
+        self.bar = tqdm(
+            total=sum(self.costs),
+            disable=not progress,
+            mininterval=0.5,
+            bar_format="{l_bar}{bar}| {elapsed} so far, {remaining} left{postfix}",
+        )
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.bar.close()
+
+    def of(self, index: int) -> Callable[[int, dict[str, Any]], None]:
+        """The report function of one run."""
+        return lambda iteration, row: self.show(index, iteration, row)
+
+    def show(self, index: int, iteration: int, row: dict[str, Any]) -> None:
+        """Take a run's newest measurement into the bar."""
+        spec = self.specs[index]
+        work = self.costs[index] * iteration / spec.train.iterations
+        ended = sum(d >= c for d, c in zip(self.done, self.costs, strict=True))
+        self.bar.set_postfix_str(
+            f"{ended}/{len(self.specs)} runs; {spec.model.name} seed {spec.train.seed}: "
+            f"{row['split']} error {row['top1_error']:.1f}%",
+            refresh=False,
+        )
+        self.bar.update(work - self.done[index])
+        self.done[index] = work
+
+
+_messages: Any = None
+_stop: Any = None
+
+
+def _start_worker(messages: Any, stop: Any) -> None:
+    """Give a worker its way to report; only the parent listens to Ctrl-C."""
+    global _messages, _stop
+    _messages, _stop = messages, stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def _work(index: int, spec: RunSpec, folder: Path | None) -> RunRecord:
+    """One run in a worker."""
+    return run_one(
+        spec,
+        folder,
+        progress=lambda iteration, row: _messages.put((index, iteration, row)),
+        stop=_stop.is_set,
+    )
+
+
+def run_in_processes(
+    specs: list[RunSpec], folder: Path | str | None, jobs: int, display: Display
+) -> list[RunRecord]:
+    """The runs of `run_all` in a pool of processes, started in the order given."""
+    context = multiprocessing.get_context("spawn")
+    messages, stop = context.Queue(), context.Event()
+    with ProcessPoolExecutor(jobs, context, _start_worker, (messages, stop)) as pool:
+        futures = [pool.submit(_work, i, spec, folder) for i, spec in enumerate(specs)]
+        try:
+            while not all(future.done() for future in futures):
+                try:
+                    display.show(*messages.get(timeout=0.2))
+                except queue.Empty:
+                    continue
+                except KeyboardInterrupt:
+                    stop.set()
+                    for future in futures:
+                        future.cancel()
+            return [future.result() for future in futures if not future.cancelled()]
+        finally:
+            stop.set()

@@ -1,0 +1,187 @@
+"""The nets: one class, and a finite list of named configurations.
+
+    from resnet_lib import build_model
+    build_model("resnet56")                  # as in the paper
+    build_model("resnet20", shortcut="B")    # one field changed
+    build_model(ModelConfig(depth=62))       # any other depth of the form 6n+2
+
+Names stop at the list because two families share them: resnet50 is an ImageNet net, although
+50 = 6n+2 too.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from resnet_lib.blocks import BasicBlock, conv3x3, make_norm
+from resnet_lib.configs import ConfigError, ModelConfig, unknown_name
+from resnet_lib.numerics import decides_numbers
+
+CIFAR_DEPTHS = (8, 14, 20, 32, 44, 56, 110, 1202)
+
+MODELS: dict[str, ModelConfig] = {
+    config.name: config
+    for depth in CIFAR_DEPTHS
+    for config in (ModelConfig(depth, shortcut="none"), ModelConfig(depth))
+}
+
+STAGES = ("conv2_x", "conv3_x", "conv4_x")
+
+
+class ResNet(nn.Module):
+    """A plain or residual net for small images, as its `ModelConfig` says.
+
+    (N, in_channels, H, W) -> (N, classes) logits. conv1, then the stages conv2_x, conv3_x and
+    conv4_x (maps 32, 16 and 8 for 32x32 images; the paper leaves these stages unnamed), global
+    average pooling, fc. Source: Paper, section 4.2.
+    """
+
+    seed: int  # of the initial weights; set by build_model
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.width
+        self.conv1 = conv3x3(config.in_channels, channels, config.stem_stride, config.batch_norm)
+        self.bn1 = make_norm(channels, config.batch_norm)
+        for number, stage in enumerate(STAGES):
+            width = config.width * 2**number
+            blocks = []
+            for index in range(config.blocks_per_stage):
+                stride = 2 if number > 0 and index == 0 else 1
+                blocks.append(
+                    BasicBlock(channels, width, stride, config.shortcut, config.batch_norm)
+                )
+                channels = width
+            setattr(self, stage, nn.Sequential(*blocks))
+        self.fc = nn.Linear(channels, config.classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn1(self.conv1(x)))
+        for stage in STAGES:
+            x = getattr(self, stage)(x)
+        return self.fc(x.mean((2, 3)))
+
+    def blocks(self) -> list[tuple[str, nn.Module]]:
+        """The blocks in order, each with its name such as "conv3_x.0"."""
+        return [
+            (f"{stage}.{index}", block)
+            for stage in STAGES
+            for index, block in enumerate(getattr(self, stage))
+        ]
+
+
+@decides_numbers
+def initialise(model: nn.Module, init: str, seed: int) -> None:
+    """Draw all weights from `seed`; biases 0, BN scales 1 and shifts 0.
+
+    The main path and the projections draw from separate random streams, so that nets of one
+    depth and seed start from the same main-path weights whatever their shortcuts are.
+    "he": normal with variance 2 / fan_in (He et al. 2015); "he-fan-out": 2 / fan_out; "xavier":
+    2 / (fan_in + fan_out); "small": standard deviation 0.01. Source: Paper, section 3.4.
+    """
+    main = torch.Generator().manual_seed(seed)
+    projections = torch.Generator().manual_seed(seed + 2**32)
+    for name, module in model.named_modules():
+        if not isinstance(module, (nn.Conv2d, nn.Linear)):
+            continue
+        weight = module.weight
+        spatial = math.prod(weight.shape[2:])
+        fan_in, fan_out = weight.shape[1] * spatial, weight.shape[0] * spatial
+        std = {
+            "he": math.sqrt(2 / fan_in),
+            "he-fan-out": math.sqrt(2 / fan_out),
+            "xavier": math.sqrt(2 / (fan_in + fan_out)),
+            "small": 0.01,
+        }[init]
+        stream = projections if ".shortcut." in name else main
+        with torch.no_grad():
+            weight.copy_(torch.randn(weight.shape, generator=stream) * std)
+            if module.bias is not None:
+                module.bias.zero_()
+
+
+def model_config(model: str | ModelConfig, **changes) -> ModelConfig:
+    """The configuration of a name in MODELS or of a `ModelConfig`, with some fields changed.
+
+    Errors: `ConfigError` that lists the nearest names, fields or values.
+    """
+    if isinstance(model, str):
+        if model not in MODELS:
+            raise unknown_name(model, list(MODELS), "model")
+        model = MODELS[model]
+    if not isinstance(model, ModelConfig):
+        raise ConfigError(f"a model is a name or a ModelConfig, not {model!r}.")
+    known = [each.name for each in dataclasses.fields(model)]
+    for name in changes:
+        if name not in known:
+            raise unknown_name(name, known, "ModelConfig field")
+    if model.kind == "plain" and changes.get("shortcut", "none") != "none":
+        raise ConfigError(
+            f"{model.name} is a plain net and has no shortcut: option {changes['shortcut']!r} "
+            f"belongs to resnet{model.depth}."
+        )
+    return dataclasses.replace(model, **changes)
+
+
+def build_model(model: str | ModelConfig, seed: int | None = None, **changes) -> ResNet:
+    """Build and initialise a net.
+
+    seed: of the initial weights; without one it is drawn from torch's global random state.
+    The net keeps it as `net.seed`. Errors: `ConfigError`.
+    """
+    config = model_config(model, **changes)
+    net = ResNet(config)
+    net.seed = int(torch.randint(2**31, ())) if seed is None else seed
+    if not net.fc.weight.is_meta:
+        initialise(net, config.init, net.seed)
+    return net
+
+
+@torch.no_grad()
+def deepen(net: ResNet, depth: int) -> ResNet:
+    """A deeper net that computes what `net` computes: the added blocks are identities.
+
+    The construction behind the paper's argument: a deeper net can copy the shallower one and add
+    identity mappings. New blocks follow the old ones of each stage, where inputs are outputs of a
+    ReLU and so not negative. A residual block becomes the identity by a zero last scale and
+    shift; a plain one needs two Dirac kernels and BN undone by its own statistics
+    (gamma = sqrt(var + eps), beta = mean), which holds in evaluation mode.
+
+    Errors: `ConfigError` when `depth` is smaller than the net's, or under option C, whose
+    projections are no identities. Source: Paper, section 1 and section 3.1.
+    """
+    if depth < net.config.depth:
+        raise ConfigError(f"depth {depth} is not deeper than the net's {net.config.depth}.")
+    if net.config.shortcut == "C":
+        raise ConfigError("option C projects on every shortcut: its blocks are no identities.")
+    deep = ResNet(dataclasses.replace(net.config, depth=depth)).to(net.fc.weight.device)
+    deep.seed = net.seed
+    deep.load_state_dict(copy.deepcopy(net.state_dict()), strict=False)
+    old = dict(net.blocks())
+    for name, block in deep.blocks():
+        if name not in old:
+            make_identity(block)
+    return deep.train(net.training)
+
+
+@torch.no_grad()
+def make_identity(block: BasicBlock) -> None:
+    """Set the parameters of a block so that non-negative inputs pass unchanged (evaluation mode)."""
+    for conv, norm in ((block.conv1, block.bn1), (block.conv2, block.bn2)):
+        nn.init.dirac_(conv.weight)
+        if conv.bias is not None:
+            conv.bias.zero_()
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.weight.copy_((norm.running_var + norm.eps).sqrt())
+            norm.bias.copy_(norm.running_mean)
+    if block.shortcut is not None:
+        last = block.bn2 if isinstance(block.bn2, nn.BatchNorm2d) else block.conv2
+        last.weight.zero_()
+        last.bias.zero_()

@@ -1,0 +1,251 @@
+"""The record of a run: a folder of readable files, and all records as one pandas frame.
+
+    record.json     configuration, environment, numerics hash, seed, device, precision, status
+    curves.csv      one row per measurement: iteration, epoch, split, loss, top1_error, lr, seconds
+    probe.csv       what was measured on the net during training, where a probe was given
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import warnings
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from resnet_lib.configs import ModelConfig, TrainConfig
+
+if TYPE_CHECKING:
+    import torch
+
+    from resnet_lib.data import ImageSet
+    from resnet_lib.training import Run
+
+ARCHIVE = Path(__file__).resolve().parents[1] / "data" / "runs"
+
+CURVES = ("run_id", "iteration", "epoch", "split", "loss", "top1_error", "lr", "seconds")
+FORMAT = 1
+
+
+class RecordError(RuntimeError):
+    """A record that is damaged or incomplete; the message names the file and the fault."""
+
+
+@dataclass
+class RunRecord:
+    """What one training run was and what it measured.
+
+    curves: columns of `CURVES`; losses in nats, errors in percent, seconds since the start.
+    "train" rows are means over a window of training batches (augmented, training mode), "test"
+    rows over the whole test set (evaluation mode). status: "complete", "interrupted" or
+    "diverged" (then `diverged_at` is the iteration of the first loss that was not finite).
+    """
+
+    run_id: str
+    tier: str
+    model_name: str
+    model: dict[str, Any]
+    model_seed: int
+    train: dict[str, Any]
+    data: dict[str, Any]
+    numerics: str
+    device: str
+    precision: str
+    layout: str
+    environment: dict[str, Any]
+    commit: str | None
+    status: str = "begun"
+    iterations_done: int = 0
+    seconds: float = 0.0
+    images_per_second: float = 0.0
+    warmup_ended: int | None = None
+    diverged_at: int | None = None
+    format: int = FORMAT
+    curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CURVES)))
+    probe: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @classmethod
+    def begin(
+        cls,
+        *,
+        model: ModelConfig,
+        model_seed: int,
+        train: TrainConfig,
+        data: ImageSet,
+        numerics: str,
+        device: torch.device,
+        precision: str,
+        layout: str,
+        tier: str,
+    ) -> RunRecord:
+        """A record before its first iteration."""
+        return cls(
+            run_id=run_id(model, model_seed, train, data, numerics, precision),
+            tier=tier,
+            model_name=model.name,
+            model=model.to_dict(),
+            model_seed=model_seed,
+            train=train.to_dict(),
+            data={"name": data.name, "size": data.size, "checksum": data.checksum},
+            numerics=numerics,
+            device=device_name(device),
+            precision=precision,
+            layout=layout,
+            environment=environment(),
+            commit=commit(),
+        )
+
+    def finish(self, status: str, run: Run, images: int) -> None:
+        """Take over what a run measured."""
+        self.status, self.iterations_done = status, run.iteration
+        self.seconds = round(run.seconds, 3)
+        self.images_per_second = round(images / max(run.seconds, 1e-9), 1)
+        self.warmup_ended, self.diverged_at = run.warmup_ended, run.diverged_at
+        self.curves = pd.DataFrame(run.rows, columns=list(CURVES[1:]))
+        self.curves.insert(0, "run_id", self.run_id)
+        self.probe = pd.DataFrame(run.probes)
+
+    def save(self, folder: Path | str) -> Path:
+        """Write the record's files; record.json last, so that a record that has it is whole."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "curves.csv", self.curves.to_csv(index=False))
+        if len(self.probe):
+            write_whole(folder / "probe.csv", self.probe.to_csv(index=False, float_format="%.6g"))
+        values = {k: v for k, v in vars(self).items() if not isinstance(v, pd.DataFrame)}
+        write_whole(folder / "record.json", json.dumps(values, indent=1) + "\n")
+        return folder
+
+    @classmethod
+    def load(cls, folder: Path | str) -> RunRecord:
+        """Read a record. Errors: `RecordError` that names the file and the fault."""
+        path = Path(folder) / "record.json"
+        try:
+            values = json.loads(path.read_text())
+            if not isinstance(values, dict) or values.get("format") != FORMAT:
+                raise RecordError(f"{path} is not a record of format {FORMAT}.")
+            record = cls(**values)
+            path = path.with_name("curves.csv")
+            record.curves = pd.read_csv(path)
+            if tuple(record.curves.columns) != CURVES:
+                raise RecordError(f"{path} has not the columns {', '.join(CURVES)}.")
+            path = path.with_name("probe.csv")
+            if path.exists():
+                record.probe = pd.read_csv(path)
+        except RecordError:
+            raise
+        except (OSError, ValueError, TypeError) as error:
+            raise RecordError(f"{path} cannot be read as a record: {error}.") from None
+        return record
+
+    def frame(self) -> pd.DataFrame:
+        """The curves with the run's main properties as columns."""
+        return self.curves.assign(**self.properties())
+
+    def probe_frame(self) -> pd.DataFrame:
+        """The probe's table with the run's main properties as columns."""
+        return self.probe.assign(run_id=self.run_id, **self.properties())
+
+    def properties(self) -> dict[str, Any]:
+        """What tells this run from others in a frame."""
+        config = ModelConfig.from_dict(self.model)
+        return {
+            "model": self.model_name,
+            "depth": config.depth,
+            "kind": config.kind,
+            "shortcut": config.shortcut,
+            "seed": self.train["seed"],
+            "data": self.data["name"],
+            "tier": self.tier,
+            "iterations": self.train["iterations"],
+            "precision": self.precision,
+            "status": self.status,
+        }
+
+
+def run_id(
+    model: ModelConfig,
+    model_seed: int,
+    train: TrainConfig,
+    data: ImageSet,
+    numerics: str,
+    precision: str,
+) -> str:
+    """A readable name that is the same exactly when everything that decides the numbers is."""
+    decides = [model.changes(), model_seed, train.changes(), data.checksum, numerics, precision]
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
+    place = Path(data.name).name
+    return f"{model.name}-{place}-{train.iterations}-s{train.seed}-{digest}"
+
+
+def load_runs(folder: Path | str = ARCHIVE) -> pd.DataFrame:
+    """All curves below a folder as one tidy frame; damaged records are warned of and left out."""
+    return pd.concat(
+        [record.frame() for record in load_records(folder)]
+        or [pd.DataFrame(columns=[*CURVES, "model", "depth", "kind", "shortcut", "seed"])],
+        ignore_index=True,
+    )
+
+
+def load_records(folder: Path | str = ARCHIVE) -> list[RunRecord]:
+    """All records below a folder, by run id; damaged ones are warned of and left out."""
+    records = []
+    for path in sorted(Path(folder).rglob("record.json")):
+        try:
+            records.append(RunRecord.load(path.parent))
+        except RecordError as error:
+            warnings.warn(str(error), stacklevel=2)
+    return records
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file in one step: a kill leaves the old one or the new one."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
+def device_name(device: torch.device) -> str:
+    """"cpu", "mps", or "cuda" with the card's name."""
+    if device.type != "cuda":
+        return device.type
+    import torch
+
+    return f"cuda ({torch.cuda.get_device_name(device)})"
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Versions and the kind of machine."""
+    import torch
+    import torchvision
+
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+@cache
+def commit() -> str | None:
+    """The repository's commit, with "+" if files differ from it; None outside a clone."""
+    git = ["git", "-C", str(Path(__file__).resolve().parent)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
+        dirty = subprocess.run([*git, "status", "--porcelain", "."], capture_output=True, text=True)
+    except OSError:
+        return None
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "") if head.returncode == 0 else None
+
+
