@@ -18,7 +18,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-CLASSES = "tshirt trouser pullover dress coat sandal shirt sneaker bag ankle-boot".split()
+CLASSES = [
+    "tshirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle-boot",
+]
 TILES_A_ROW = 50
 OUT = Path(__file__).resolve().parents[1] / "data" / "images"
 
@@ -36,7 +47,9 @@ def main(folder: Path) -> None:
         (OUT / split).mkdir(parents=True, exist_ok=True)
         for label, name in enumerate(CLASSES):
             tiles = images[labels == label][:count]
-            sheet = tiles.reshape(-1, TILES_A_ROW, 28, 28).swapaxes(1, 2).reshape(-1, TILES_A_ROW * 28)
+            sheet = (
+                tiles.reshape(-1, TILES_A_ROW, 28, 28).swapaxes(1, 2).reshape(-1, TILES_A_ROW * 28)
+            )
             path = OUT / split / f"{label}_{name}.webp"
             Image.fromarray(sheet).convert("RGB").save(path, lossless=True, quality=100, method=6)
             if not np.array_equal(np.asarray(Image.open(path))[..., 1], sheet):

@@ -1,8 +1,8 @@
 """ResNet, read and run: plain and residual nets, trained, counted and measured.
 
-    from resnet_lib import TrainConfig, build_model, load, train
-    record = train(build_model("resnet20"), load("cifar10"), TrainConfig(iterations=400))
-    record.curves
+from resnet_lib import TrainConfig, build_model, load, train
+record = train(build_model("resnet20"), load("cifar10"), TrainConfig(iterations=400))
+record.curves
 """
 
 from resnet_lib.complexity import complexity

@@ -9,7 +9,10 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnet_lib.numerics import layer
 
+
+@layer
 class ZeroPadShortcut(nn.Module):
     """Option A at a change of dimensions: every `stride`-th pixel, the new channels zero.
 
@@ -25,6 +28,7 @@ class ZeroPadShortcut(nn.Module):
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
 
 
+@layer
 class ProjectionShortcut(nn.Module):
     """Options B and C: a 1x1 convolution of the block's stride, then BN.
 
@@ -66,6 +70,7 @@ def conv3x3(in_channels: int, out_channels: int, stride: int, batch_norm: bool) 
     return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=not batch_norm)
 
 
+@layer
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions, each with BN; the shortcut is added before the last ReLU.
 

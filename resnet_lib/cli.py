@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from resnet_lib.complexity import complexity
-from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError, TrainConfig
+from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError
 from resnet_lib.data import DATASETS, DataError, load
 from resnet_lib.experiments import EXPERIMENTS, TIERS, RunSpec, reproduce, run_one
 from resnet_lib.models import MODELS, model_config
@@ -128,7 +128,8 @@ def do_train(options: argparse.Namespace) -> int:
     print(record.curves.drop(columns="run_id").to_string(index=False, float_format="%.4g"))
     where = f", kept in {options.out / record.run_id}" if options.out else ""
     at = f" at iteration {record.diverged_at}" if record.diverged_at is not None else ""
-    print(f"{record.run_id}: {record.status}{at} after {record.seconds:.1f} s on {record.device}{where}")
+    took = f"after {record.seconds:.1f} s on {record.device}"
+    print(f"{record.run_id}: {record.status}{at} {took}{where}")
     return 0 if record.status == "complete" else 1
 
 

@@ -126,7 +126,7 @@ class ModelConfig(Config):
 
     @property
     def kind(self) -> str:
-        """"plain" or "residual"."""
+        """ "plain" or "residual"."""
         return "plain" if self.shortcut == "none" else "residual"
 
     @property
@@ -198,7 +198,9 @@ class TrainConfig(Config):
         if self.warmup_lr is not None:
             at_least(self.warmup_lr, 0, "warmup_lr")
         if not isinstance(self.milestones, tuple):
-            raise ConfigError(f"milestones is {self.milestones!r}: it must be a tuple of iterations.")
+            raise ConfigError(
+                f"milestones is {self.milestones!r}: it must be a tuple of iterations."
+            )
         for milestone in self.milestones:
             whole(milestone, 1, "each milestone")
         if list(self.milestones) != sorted(set(self.milestones)):

@@ -149,7 +149,9 @@ def read_sheets(name: str, folder: Path) -> ImageSet:
             raise DataError(f"{folder / split} holds no class sheets, or sheets of unequal tiles.")
         splits[split] = np.concatenate(images), np.concatenate(labels)
     if sorted(classes) != list(range(len(classes))):
-        raise DataError(f"{folder} has labels {sorted(classes)}: they must run from 0 without gaps.")
+        raise DataError(
+            f"{folder} has labels {sorted(classes)}: they must run from 0 without gaps."
+        )
     colour = any(is_colour(images) for images, _ in splits.values())
     if not colour:
         splits = {split: (images[..., :1], labels) for split, (images, labels) in splits.items()}

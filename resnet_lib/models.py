@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from resnet_lib.blocks import BasicBlock, conv3x3, make_norm
 from resnet_lib.configs import ConfigError, ModelConfig, unknown_name
-from resnet_lib.numerics import decides_numbers
+from resnet_lib.numerics import decides_numbers, layer
 
 CIFAR_DEPTHS = (8, 14, 20, 32, 44, 56, 110, 1202)
 
@@ -34,6 +34,7 @@ MODELS: dict[str, ModelConfig] = {
 STAGES = ("conv2_x", "conv3_x", "conv4_x")
 
 
+@layer
 class ResNet(nn.Module):
     """A plain or residual net for small images, as its `ModelConfig` says.
 
@@ -173,7 +174,7 @@ def deepen(net: ResNet, depth: int) -> ResNet:
 
 @torch.no_grad()
 def make_identity(block: BasicBlock) -> None:
-    """Set the parameters of a block so that non-negative inputs pass unchanged (evaluation mode)."""
+    """Set the parameters of a block so that inputs that are not negative pass (evaluation mode)."""
     for conv, norm in ((block.conv1, block.bn1), (block.conv2, block.bn2)):
         nn.init.dirac_(conv.weight)
         if conv.bias is not None:

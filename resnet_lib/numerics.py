@@ -13,19 +13,29 @@ import ast
 import hashlib
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from torch import nn
 
 T = TypeVar("T", bound=Callable[..., Any])
 
-DECIDING: list[Callable[..., Any]] = []
+DECIDING: list[str] = []
 
 
 def decides_numbers(definition: T) -> T:
-    """Mark a function or class whose source stands in every run's numerics hash."""
-    DECIDING.append(definition)
+    """Mark a function or class whose source stands in every run's numerics hash.
+
+    The source is read now, while the file is still the one that runs: a long training process
+    must not describe code that was edited after it started.
+    """
+    DECIDING.append(arithmetic(definition))
+    return definition
+
+
+def layer(definition: T) -> T:
+    """Mark a class of blocks or shortcuts: its `forward` counts in the nets that use it."""
+    definition.arithmetic = arithmetic(definition.forward)
     return definition
 
 
@@ -55,12 +65,9 @@ def is_docstring(node: ast.AST) -> bool:
     )
 
 
-def source_hash(definitions: Iterable[Callable[..., Any]]) -> str:
-    """Twelve hexadecimal digits for the source of some functions and classes, in any order."""
-    trees = sorted(
-        repr(skeleton(ast.parse(textwrap.dedent(inspect.getsource(each))))) for each in definitions
-    )
-    return hashlib.sha256("\n".join(trees).encode()).hexdigest()[:12]
+def arithmetic(definition: Callable[..., Any]) -> str:
+    """The source of a function or class without what cannot change a number."""
+    return repr(skeleton(ast.parse(textwrap.dedent(inspect.getsource(definition)))))
 
 
 def anatomy(net: nn.Module) -> list[tuple]:
@@ -82,6 +89,6 @@ def numerics_hash(net: nn.Module) -> str:
 
     Configuration, seed and data are not in it: they stand in the record beside it.
     """
-    own = {type(module) for module in net.modules() if type(module).__module__.startswith("resnet_lib")}
-    code = source_hash([*DECIDING, *(each.forward for each in own)])
-    return hashlib.sha256(f"{code}{anatomy(net)}".encode()).hexdigest()[:12]
+    layers = {module.arithmetic for module in net.modules() if hasattr(type(module), "arithmetic")}
+    described = [sorted(DECIDING), sorted(layers), anatomy(net)]
+    return hashlib.sha256(repr(described).encode()).hexdigest()[:12]

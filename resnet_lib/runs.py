@@ -1,8 +1,8 @@
 """The record of a run: a folder of readable files, and all records as one pandas frame.
 
-    record.json     configuration, environment, numerics hash, seed, device, precision, status
-    curves.csv      one row per measurement: iteration, epoch, split, loss, top1_error, lr, seconds
-    probe.csv       what was measured on the net during training, where a probe was given
+record.json     configuration, environment, numerics hash, seed, device, precision, status
+curves.csv      one row per measurement: iteration, epoch, split, loss, top1_error, lr, seconds
+probe.csv       what was measured on the net during training, where a probe was given
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def device_name(device: torch.device) -> str:
-    """"cpu", "mps", or "cuda" with the card's name."""
+    """ "cpu", "mps", or "cuda" with the card's name."""
     if device.type != "cuda":
         return device.type
     import torch
@@ -240,12 +240,14 @@ def environment() -> dict[str, Any]:
 @cache
 def commit() -> str | None:
     """The repository's commit, with "+" if files differ from it; None outside a clone."""
-    git = ["git", "-C", str(Path(__file__).resolve().parent)]
+    here = Path(__file__).resolve().parent
+
+    def git(*command: str) -> str | None:
+        done = subprocess.run(["git", "-C", here, *command], capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else None
+
     try:
-        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
-        dirty = subprocess.run([*git, "status", "--porcelain", "."], capture_output=True, text=True)
+        head, changed = git("rev-parse", "--short=12", "HEAD"), git("status", "--porcelain", ".")
     except OSError:
         return None
-    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "") if head.returncode == 0 else None
-
-
+    return head and head + ("+" if changed else "")

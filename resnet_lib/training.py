@@ -40,7 +40,7 @@ def find_device() -> torch.device:
 
 
 def choose_precision(precision: str, device: torch.device) -> str:
-    """"auto" becomes bfloat16 where the device has instructions for it, else float32."""
+    """ "auto" becomes bfloat16 where the device has instructions for it, else float32."""
     if precision != "auto":
         return precision
     if device.type == "cuda":
@@ -79,7 +79,9 @@ def make_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
 
 
 @decides_numbers
-def loss_and_errors(model: nn.Module, x: Tensor, y: Tensor, precision: str) -> tuple[Tensor, Tensor]:
+def loss_and_errors(
+    model: nn.Module, x: Tensor, y: Tensor, precision: str
+) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy of a batch, and how many of its images were classified wrongly."""
     with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         logits = model(x)
@@ -217,7 +219,10 @@ def train(
                     status = "diverged"
                     break
             if run.iteration % config.eval_every == 0 or last:
-                log("test", *evaluate(model, data.test_images, data.test_labels, normalise, precision))
+                log(
+                    "test",
+                    *evaluate(model, data.test_images, data.test_labels, normalise, precision),
+                )
             if checkpoint is not None and clock.now() - saved > checkpoint_seconds:
                 saved = run.seconds = clock.now()
                 run.save(checkpoint, record.run_id)
@@ -247,11 +252,6 @@ def check_fit(model: nn.Module, data: ImageSet, config: TrainConfig) -> None:
         raise ConfigError(
             f"{model.config.name} tells {model.config.classes} classes apart and {data.name} has "
             f"{len(data.classes)}: build the net with classes={len(data.classes)}."
-        )
-    if config.batch_size > len(data.train_images):
-        raise ConfigError(
-            f"batch_size {config.batch_size} is larger than the training set of "
-            f"{len(data.train_images)} images."
         )
 
 

@@ -1,0 +1,120 @@
+"""Figures in one style, from tidy frames; no torch.
+
+Plain nets are orange-red and residual nets blue, shallow nets dashed and deep ones solid, training
+error thin and test error bold as in the paper; the lines are means over seeds, the bands reach
+from the lowest to the highest seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from resnet_lib.outputs import COLOURS
+
+RC = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.18,
+    "grid.color": "#000000",
+    "axes.edgecolor": "#000000",
+    "text.color": "#000000",
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+DASHES = ("solid", (0, (5, 2)), (0, (3, 1.5, 1, 1.5)), (0, (1, 1.5)))
+LABELS = {
+    "top1_error": "error, %",
+    "loss": "loss",
+    "response_std": "response, standard deviation",
+    "activation_gradient": "norm of the activation gradient",
+    "weight_gradient": "norm of the weight gradient",
+    "scaled_weight_gradient": "weight gradient times weight norm",
+}
+
+
+def panels(count: int = 1, height: float = 3.2) -> tuple[Figure, list[Axes]]:
+    """A figure with some panels side by side, in the book's style."""
+    with mpl.rc_context(RC):
+        figure, axes = plt.subplots(
+            1, count, figsize=(4.1 * count if count > 1 else 6.2, height), squeeze=False
+        )
+    return figure, list(axes[0])
+
+
+def colour(kind: str) -> str:
+    """The colour of "plain" or "residual" nets."""
+    return COLOURS[kind][0]
+
+
+def dashes(depth: int, depths: Iterable[int]) -> object:
+    """The line style of a depth among those drawn: the deepest is solid."""
+    order = sorted(set(depths), reverse=True)
+    return DASHES[min(order.index(depth), len(DASHES) - 1)]
+
+
+def plot_curves(
+    frame: pd.DataFrame,
+    ax: Axes,
+    column: str = "top1_error",
+    splits: Iterable[str] = ("train", "test"),
+) -> Axes:
+    """Curves over iterations: one line a net and split, a band over its seeds.
+
+    frame: rows as from `load_runs`, with model, kind, depth, seed, split, iteration and `column`.
+    """
+    for (kind, depth, model), net in frame.groupby(["kind", "depth", "model"]):
+        for split in splits:
+            lines = net[net["split"] == split].pivot_table(
+                index="iteration", columns="seed", values=column
+            )
+            bold = split == "test"
+            ax.plot(
+                lines.index,
+                lines.mean(axis=1),
+                color=colour(kind),
+                linestyle=dashes(depth, frame["depth"]),
+                linewidth=2.2 if bold else 1.0,
+                label=f"{model}, {'test' if bold else 'training'}",
+            )
+            ax.fill_between(
+                lines.index,
+                lines.min(axis=1),
+                lines.max(axis=1),
+                color=colour(kind),
+                alpha=0.14,
+                linewidth=0,
+            )
+    ax.set_xlabel("iterations")
+    ax.set_ylabel(LABELS.get(column, column))
+    ax.legend(fontsize=8.5)
+    return ax
+
+
+def plot_layers(frame: pd.DataFrame, ax: Axes, column: str, iteration: int) -> Axes:
+    """A quantity per layer at one moment of training, on a logarithmic axis.
+
+    frame: rows as from `RunRecord.probe_frame`. The layer axis is relative, from the first layer
+    (0) to the last (1), so that nets of different depth can be compared.
+    """
+    now = frame[frame["iteration"] == iteration]
+    for (kind, depth, model), net in now.groupby(["kind", "depth", "model"]):
+        lines = net.pivot_table(index="layer", columns="seed", values=column)
+        where = (lines.index - 1) / max(len(lines) - 1, 1)
+        style = {"color": colour(kind), "linestyle": dashes(depth, frame["depth"])}
+        ax.plot(where, lines.mean(axis=1), linewidth=1.6, label=model, **style)
+        ax.fill_between(
+            where, lines.min(axis=1), lines.max(axis=1), color=colour(kind), alpha=0.14, linewidth=0
+        )
+    ax.set_yscale("log")
+    ax.set_xlabel("layer, from first (0) to last (1)")
+    ax.set_ylabel(LABELS.get(column, column))
+    ax.set_title(f"iteration {iteration:,}", fontsize=10)
+    return ax
