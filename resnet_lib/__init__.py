@@ -5,13 +5,14 @@ record = train(build_model("resnet20"), load("cifar10"), TrainConfig(iterations=
 record.curves
 """
 
+from resnet_lib.analysis import deepen
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
 from resnet_lib.data import DataError, load
 from resnet_lib.experiments import EXPERIMENTS, TIERS, reproduce
-from resnet_lib.models import MODELS, build_model, deepen
+from resnet_lib.models import MODELS, build_model
 from resnet_lib.runs import RecordError, RunRecord, load_records, load_runs
-from resnet_lib.training import evaluate, find_device, train
+from resnet_lib.training import evaluate, find_device, load_net, train
 
 __all__ = [
     "EXPERIMENTS",
@@ -29,6 +30,7 @@ __all__ = [
     "evaluate",
     "find_device",
     "load",
+    "load_net",
     "load_records",
     "load_runs",
     "reproduce",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnet_lib.blocks import BasicBlock
+from resnet_lib.configs import ConfigError
 from resnet_lib.data import ImageSet, Normaliser
+from resnet_lib.models import ResNet, build_model
+from resnet_lib.training import one_thread
 
 
 def main_path(model: nn.Module) -> list[tuple[str, nn.Conv2d, nn.Module]]:
@@ -29,8 +34,9 @@ def signals(model: nn.Module, x: Tensor, y: Tensor) -> pd.DataFrame:
     response_std: standard deviation of the layer's output after BN, before ReLU or addition;
     activation_gradient: norm of the mean loss's gradient with respect to that output;
     weight_gradient: norm of its gradient with respect to the layer's weights;
-    weight_norm: norm of the weights. Under BN the weight gradient is proportional to
-    1 / weight_norm, so compare weight_gradient * weight_norm between layers.
+    weight_norm: norm of the weights;
+    scaled_weight_gradient: the product of the last two. Under BN the weight gradient is
+    proportional to 1 / weight_norm, so compare this product between layers.
 
     Works on a copy in training mode and float32: the net is left as it was.
     Source: Paper, section 4.1 (healthy norms), Figure 7 (responses).
@@ -57,6 +63,9 @@ def signals(model: nn.Module, x: Tensor, y: Tensor) -> pd.DataFrame:
             "activation_gradient": [outputs[name].grad.norm().item() for name, _, _ in layers],
             "weight_gradient": [conv.weight.grad.norm().item() for _, conv, _ in layers],
             "weight_norm": [conv.weight.norm().item() for _, conv, _ in layers],
+            "scaled_weight_gradient": [
+                (conv.weight.grad.norm() * conv.weight.norm()).item() for _, conv, _ in layers
+            ],
         }
     )
 
@@ -78,20 +87,124 @@ class SignalProbe:
 PROBES = {"signals": SignalProbe}
 
 
-def gap(frame: pd.DataFrame, deep: str, shallow: str, column: str = "top1_error") -> pd.Series:
-    """The last value of `column` of the deep net minus the shallow one's, for each seed.
+def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> pd.Series:
+    """The deep net's last top-1 error minus the shallow one's, in points, for each seed.
 
-    frame: rows of one split, as from `load_runs`. Positive: the deeper net is worse.
+    frame: rows as from `load_runs`. Positive: the deeper net is worse.
     """
-    last = frame.sort_values("iteration").groupby(["model", "seed"])[column].last()
-    return (last[deep] - last[shallow]).rename("gap")
+    rows = frame[frame["split"] == split].sort_values("iteration")
+    last = rows.groupby(["model", "seed"])["top1_error"].last()
+    return (last[deep] - last[shallow]).rename(f"{deep} - {shallow}, {split}")
 
 
-def spread(values: pd.Series) -> dict[str, float]:
-    """Mean, smallest and largest of some seeds' values, and how many there are."""
+def direction(values: pd.Series) -> str:
+    """Whether all seeds agree: "higher", "lower", or "unclear" when they do not."""
+    if values.min() > 0:
+        return "higher"
+    return "lower" if values.max() < 0 else "unclear"
+
+
+def describe(values: pd.Series) -> str:
+    """A difference over seeds in words, whatever it is: mean, range, and whether seeds agree."""
+    low, high = f"{values.min():+.1f}", f"{values.max():+.1f}"
+    text = f"{values.mean():+.1f} points ({low} to {high} over {len(values)} seeds)"
+    return text if direction(values) != "unclear" else f"{text}, so the seeds do not agree"
+
+
+def compare(before: pd.Series, after: pd.Series) -> str:
+    """How a gap changed, in words: closed, shrunk, grown, or not told apart from no change."""
+    if direction(after) != "higher":
+        return "closed"
+    change = direction(after - before)
+    return {"lower": "shrank and stayed open", "higher": "grew"}.get(change, "stayed open")
+
+
+def first_to_last(frame: pd.DataFrame, column: str) -> pd.Series:
+    """How many times larger `column` is at the first layer than at the last; mean over seeds.
+
+    frame: rows as from `runs.probes`. Returns one value for each model and iteration at which all
+    models were measured first and last.
+    """
+    moments = [frame["iteration"].min(), frame["iteration"].max()]
+    rows = frame[frame["iteration"].isin(moments)].sort_values("layer")
+    ends = rows.groupby(["model", "iteration", "seed"])[column].agg(["first", "last"])
+    return (ends["first"] / ends["last"]).groupby(["model", "iteration"]).mean()
+
+
+@torch.no_grad()
+def deepen(net: ResNet, depth: int, data: ImageSet) -> ResNet:
+    """A deeper net that computes what `net` computes: the added blocks are identities.
+
+    The construction behind the paper's argument: a deeper net can copy the shallower one and add
+    identity mappings. New blocks follow the old ones of each stage, where inputs are outputs of a
+    ReLU and so not negative. A residual block becomes the identity by a zero last scale and
+    shift; a plain one needs two Dirac kernels, and BN undone by its own statistics
+    (gamma = sqrt(var + eps), beta = mean), which holds in evaluation mode. The statistics are
+    those of 256 training images.
+
+    Errors: `ConfigError` when `depth` is smaller than the net's, or under option C, whose
+    projections are no identities. Source: Paper, section 1 and section 3.1.
+    """
+    if depth < net.config.depth:
+        raise ConfigError(f"depth {depth} is not deeper than the net's {net.config.depth}.")
+    if net.config.shortcut == "C":
+        raise ConfigError("option C projects on every shortcut: its blocks are no identities.")
+    deep = build_model(dataclasses.replace(net.config, depth=depth), seed=net.seed)
+    deep.load_state_dict(net.state_dict(), strict=False)
+    old = dict(net.blocks())
+    hooks = []
+    for name, block in deep.blocks():
+        if name in old:
+            continue
+        make_identity(block)
+        for norm in (block.bn1, block.bn2):
+            if isinstance(norm, nn.BatchNorm2d):
+                hooks.append(norm.register_forward_pre_hook(undo_norm))
+    deep.eval()(Normaliser(data)(data.train_images[:: len(data.train_images) // 256]))
+    for hook in hooks:
+        hook.remove()
+    return deep
+
+
+def make_identity(block: BasicBlock) -> None:
+    """Set a block's convolutions so that inputs that are not negative pass, BN aside."""
+    for conv in (block.conv1, block.conv2):
+        nn.init.dirac_(conv.weight)
+        if conv.bias is not None:
+            conv.bias.zero_()
+    if block.shortcut is not None:
+        last = block.bn2 if isinstance(block.bn2, nn.BatchNorm2d) else block.conv2
+        last.weight.zero_()
+        last.bias.zero_()
+
+
+def undo_norm(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
+    """Give a BN layer the statistics of its input, and undo it by them unless its scale is zero."""
+    var, mean = torch.var_mean(inputs[0], (0, 2, 3))
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(var)
+    if norm.weight.any():
+        norm.weight.copy_((var + norm.eps).sqrt())
+        norm.bias.copy_(mean)
+
+
+@torch.no_grad()
+def construction_error(shallow: nn.Module, deep: nn.Module, data: ImageSet) -> dict[str, float]:
+    """Test errors of a net and of one built from it, and how far their outputs differ.
+
+    Computed in evaluation mode. Returns shallow and deep (top-1 error in percent),
+    difference (largest absolute difference of two outputs) and scale (largest output).
+    """
+    x = Normaliser(data)(data.test_images)
+    with one_thread():
+        logits = [
+            torch.cat([net(batch) for batch in x.split(500)])
+            for net in (copy.deepcopy(net).eval() for net in (shallow, deep))
+        ]
+    wrong = [100 * (each.argmax(1) != data.test_labels).double().mean().item() for each in logits]
     return {
-        "mean": float(values.mean()),
-        "low": float(values.min()),
-        "high": float(values.max()),
-        "seeds": len(values),
+        "shallow": wrong[0],
+        "deep": wrong[1],
+        "difference": (logits[0] - logits[1]).abs().max().item(),
+        "scale": logits[0].abs().max().item(),
     }

@@ -29,7 +29,7 @@ from resnet_lib.data import ImageSet, load
 from resnet_lib.models import build_model, model_config
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.runs import RunRecord, run_id
-from resnet_lib.training import choose_precision, find_device, train
+from resnet_lib.training import choose_precision, find_device, one_thread, train
 
 
 @dataclass(frozen=True)
@@ -257,9 +257,7 @@ def run_one(
         if record.status != "interrupted":
             return record
     images = load_once(spec.data, spec.size)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         return train(
             build_model(spec.model, seed=spec.train.seed),
             images,
@@ -271,8 +269,6 @@ def run_one(
             progress=progress,
             stop=stop,
         )
-    finally:
-        torch.set_num_threads(threads)
 
 
 def run_all(

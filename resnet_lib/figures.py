@@ -26,8 +26,6 @@ RC = {
     "grid.color": "#000000",
     "axes.edgecolor": "#000000",
     "text.color": "#000000",
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
 }
 DASHES = ("solid", (0, (5, 2)), (0, (3, 1.5, 1, 1.5)), (0, (1, 1.5)))
 LABELS = {
@@ -40,13 +38,17 @@ LABELS = {
 }
 
 
-def panels(count: int = 1, height: float = 3.2) -> tuple[Figure, list[Axes]]:
-    """A figure with some panels side by side, in the book's style."""
+def panels(count: int = 1) -> tuple[list[Figure], list[Axes]]:
+    """Figures in the book's style, one for each panel, so that a narrow page can stack them."""
+    size = (6.2, 3.3) if count == 1 else (3.9, 3.1)
     with mpl.rc_context(RC):
-        figure, axes = plt.subplots(
-            1, count, figsize=(4.1 * count if count > 1 else 6.2, height), squeeze=False
-        )
-    return figure, list(axes[0])
+        pairs = [plt.subplots(figsize=size, layout="constrained") for _ in range(count)]
+    return [figure for figure, _ in pairs], [ax for _, ax in pairs]
+
+
+def legend(ax: Axes) -> None:
+    """A legend without a box, which would hide the page's colour."""
+    ax.legend(fontsize=8.5, frameon=False)
 
 
 def colour(kind: str) -> str:
@@ -94,7 +96,7 @@ def plot_curves(
             )
     ax.set_xlabel("iterations")
     ax.set_ylabel(LABELS.get(column, column))
-    ax.legend(fontsize=8.5)
+    legend(ax)
     return ax
 
 
@@ -117,4 +119,5 @@ def plot_layers(frame: pd.DataFrame, ax: Axes, column: str, iteration: int) -> A
     ax.set_xlabel("layer, from first (0) to last (1)")
     ax.set_ylabel(LABELS.get(column, column))
     ax.set_title(f"iteration {iteration:,}", fontsize=10)
+    legend(ax)
     return ax

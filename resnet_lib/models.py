@@ -11,7 +11,6 @@ Names stop at the list because two families share them: resnet50 is an ImageNet 
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 
@@ -143,46 +142,3 @@ def build_model(model: str | ModelConfig, seed: int | None = None, **changes) ->
     if not net.fc.weight.is_meta:
         initialise(net, config.init, net.seed)
     return net
-
-
-@torch.no_grad()
-def deepen(net: ResNet, depth: int) -> ResNet:
-    """A deeper net that computes what `net` computes: the added blocks are identities.
-
-    The construction behind the paper's argument: a deeper net can copy the shallower one and add
-    identity mappings. New blocks follow the old ones of each stage, where inputs are outputs of a
-    ReLU and so not negative. A residual block becomes the identity by a zero last scale and
-    shift; a plain one needs two Dirac kernels and BN undone by its own statistics
-    (gamma = sqrt(var + eps), beta = mean), which holds in evaluation mode.
-
-    Errors: `ConfigError` when `depth` is smaller than the net's, or under option C, whose
-    projections are no identities. Source: Paper, section 1 and section 3.1.
-    """
-    if depth < net.config.depth:
-        raise ConfigError(f"depth {depth} is not deeper than the net's {net.config.depth}.")
-    if net.config.shortcut == "C":
-        raise ConfigError("option C projects on every shortcut: its blocks are no identities.")
-    deep = ResNet(dataclasses.replace(net.config, depth=depth)).to(net.fc.weight.device)
-    deep.seed = net.seed
-    deep.load_state_dict(copy.deepcopy(net.state_dict()), strict=False)
-    old = dict(net.blocks())
-    for name, block in deep.blocks():
-        if name not in old:
-            make_identity(block)
-    return deep.train(net.training)
-
-
-@torch.no_grad()
-def make_identity(block: BasicBlock) -> None:
-    """Set the parameters of a block so that inputs that are not negative pass (evaluation mode)."""
-    for conv, norm in ((block.conv1, block.bn1), (block.conv2, block.bn2)):
-        nn.init.dirac_(conv.weight)
-        if conv.bias is not None:
-            conv.bias.zero_()
-        if isinstance(norm, nn.BatchNorm2d):
-            norm.weight.copy_((norm.running_var + norm.eps).sqrt())
-            norm.bias.copy_(norm.running_mean)
-    if block.shortcut is not None:
-        last = block.bn2 if isinstance(block.bn2, nn.BatchNorm2d) else block.conv2
-        last.weight.zero_()
-        last.bias.zero_()

@@ -23,38 +23,49 @@ COLOURS = {
     "purple": ("#7a45b8", "#c4a3f5"),
 }
 DARK = ("html[data-theme=dark]", "html[theme=dark]", "body[data-jp-theme-light=false]")
-STYLE = ".rn-figure svg{max-width:100%;height:auto}" + "".join(
-    f".rn-figure{{--rn-{name}:{light}}}"
-    + ",".join(f"{where} .rn-figure" for where in DARK)
-    + f"{{--rn-{name}:{dark}}}"
-    for name, (light, dark) in COLOURS.items()
+STYLE = (
+    ".rn-figure{display:flex;flex-wrap:wrap;gap:.5rem}"
+    ".rn-figure svg{flex:0 1 auto;min-width:0;max-width:100%;height:auto}"
+    + "".join(
+        f".rn-figure{{--rn-{name}:{light}}}"
+        + ",".join(f"{where} .rn-figure" for where in DARK)
+        + f"{{--rn-{name}:{dark}}}"
+        for name, (light, dark) in COLOURS.items()
+    )
 )
 
 
-def glue(name: str, value: Any) -> None:
-    """Hand a value to the book under a name; the notebook shows nothing."""
+def glue(**values: Any) -> None:
+    """Hand values to the book under their names; the notebook shows nothing."""
     from IPython.display import display
 
-    if hasattr(value, "item"):
-        value = value.item()
-    display(
-        {"application/papermill.record/text/plain": repr(value)},
-        raw=True,
-        metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
-    )
+    for name, value in values.items():
+        plain = value.item() if hasattr(value, "item") else value
+        display(
+            {"application/papermill.record/text/plain": repr(plain)},
+            raw=True,
+            metadata={"scrapbook": {"name": name, "mime_prefix": "application/papermill.record/"}},
+        )
 
 
-def show(figure: Figure, name: str, alt: str) -> None:
-    """Show a figure in the notebook and hand it to the book under a name.
+def show(figures: list[Figure], name: str, alt: str) -> None:
+    """Show figures side by side in the notebook and hand them to the book under a name.
 
-    alt: what the picture shows, in words, for readers who do not see it. The figure is inline
-    SVG whose text and axes take the page's colour, so it reads in light and dark.
+    alt: what the picture shows, in words, for readers who do not see it. The figures are inline
+    SVG: text and axes take the page's colour, so they read in light and dark, and on a narrow
+    screen they stand one below the other.
     """
     import matplotlib.pyplot as plt
     from IPython.display import display
 
-    markup = inline_svg(figure, alt)
-    plt.close(figure)
+    drawings = "".join(inline_svg(figure, f"{name} {i}") for i, figure in enumerate(figures))
+    for figure in figures:
+        plt.close(figure)
+    label = html.escape(alt, quote=True)
+    markup = (
+        f'<div class="rn-figure" role="img" aria-label="{label}"><style>{STYLE}</style>'
+        f"{drawings}</div>"
+    )
     display(
         {"text/html": markup, "text/plain": alt},
         raw=True,
@@ -62,25 +73,26 @@ def show(figure: Figure, name: str, alt: str) -> None:
     )
 
 
-def inline_svg(figure: Figure, alt: str) -> str:
-    """A figure as HTML with an inline SVG that follows the page's colours."""
+def inline_svg(figure: Figure, name: str) -> str:
+    """A figure as inline SVG that follows the page's colours.
+
+    name: tells its ids from those of other figures on a page.
+    """
     import matplotlib as mpl
 
-    salt = hashlib.sha256(alt.encode()).hexdigest()[:8]
+    salt = hashlib.sha256(name.encode()).hexdigest()[:8]
     buffer = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
-        figure.savefig(
-            buffer, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None}
-        )
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\bid="(?!p[0-9a-f]{10}|m[0-9a-f]{10})[^"]*"', "", svg)
-    for name, (light, _) in COLOURS.items():
-        svg = svg.replace(light, f"var(--rn-{name})")
+    # Only clip paths and markers are referred to; the other ids would repeat from figure to figure.
+    used = set(re.findall(r"#([\w-]+)", svg))
+    svg = re.sub(r' id="([^"]*)"', lambda id: id[0] if id[1] in used else "", svg)
+    for colour, (light, _) in COLOURS.items():
+        svg = svg.replace(light, f"var(--rn-{colour})")
     svg = svg.replace("#000000", "currentColor")
-    # matplotlib leaves the default black of text and some paths unsaid.
-    opening = f'<svg role="img" aria-label="{html.escape(alt, quote=True)}" fill="currentColor"'
-    svg = svg.replace("<svg", opening, 1)
     svg = re.sub(r"font: ([^;\"]*?)'[^\"]*?sans-serif", r"font: \1sans-serif", svg)
-    return f'<div class="rn-figure"><style>{STYLE}</style>{svg}</div>'
+    # Black is SVG's default and is often left unsaid.
+    return svg.replace("<svg", '<svg aria-hidden="true" fill="currentColor"', 1)

@@ -13,6 +13,7 @@ import os
 import platform
 import subprocess
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -185,13 +186,21 @@ def run_id(
     return f"{model.name}-{place}-{train.iterations}-s{train.seed}-{digest}"
 
 
+def curves(records: Iterable[RunRecord]) -> pd.DataFrame:
+    """The curves of some records as one tidy frame."""
+    frames = [record.frame() for record in records]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(CURVES))
+
+
+def probes(records: Iterable[RunRecord]) -> pd.DataFrame:
+    """The probes' tables of some records as one tidy frame."""
+    frames = [record.probe_frame() for record in records if len(record.probe)]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
 def load_runs(folder: Path | str = ARCHIVE) -> pd.DataFrame:
     """All curves below a folder as one tidy frame; damaged records are warned of and left out."""
-    return pd.concat(
-        [record.frame() for record in load_records(folder)]
-        or [pd.DataFrame(columns=[*CURVES, "model", "depth", "kind", "shortcut", "seed"])],
-        ignore_index=True,
-    )
+    return curves(load_records(folder))
 
 
 def load_records(folder: Path | str = ARCHIVE) -> list[RunRecord]:

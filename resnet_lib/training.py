@@ -17,14 +17,16 @@ from typing import Any
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from resnet_lib.configs import ConfigError, TrainConfig
+from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
 from resnet_lib.data import ImageSet, Normaliser, TrainingBatches
+from resnet_lib.models import ResNet, build_model
 from resnet_lib.numerics import decides_numbers, numerics_hash
-from resnet_lib.runs import RunRecord
+from resnet_lib.runs import RecordError, RunRecord
 
 Probe = Callable[[nn.Module], pd.DataFrame]
 Report = Callable[[int, dict[str, Any]], None]
@@ -267,6 +269,21 @@ def save_weights(model: nn.Module, path: Path, dtype: torch.dtype | None = None)
     partial.replace(path)
 
 
+def load_net(folder: Path | str) -> ResNet:
+    """The trained net of a recorded run, in evaluation mode on the CPU.
+
+    folder: of the run, with record.json and weights.safetensors. Errors: `RecordError`.
+    """
+    record = RunRecord.load(folder)
+    path = Path(folder) / "weights.safetensors"
+    net = build_model(ModelConfig.from_dict(record.model), seed=record.model_seed)
+    try:
+        net.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise RecordError(f"{path} does not hold the weights of {record.run_id}: {error}") from None
+    return net.eval()
+
+
 class Run:
     """All that changes while a net is trained, and its checkpoint.
 
@@ -377,6 +394,17 @@ class Clock:
 
     def now(self) -> float:
         return time.perf_counter() - self.start
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: small nets gain nothing by more, and lose much on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -1,0 +1,43 @@
+# book · serve · lab · notebooks · test · lint · format · clean; each is a line that you could type.
+PROFILE ?= quick
+PY := .venv/bin/python
+READY := .venv/.ready
+
+.PHONY: book serve lab notebooks test lint format stamp clean help
+
+book: $(READY)  ## run the notebooks that changed and build the pages
+	@$(PY) ci/build_book.py --profile $(PROFILE)
+
+serve: $(READY)  ## show the built pages at http://localhost:8000
+	@test -f _build/book/html/index.html || { echo "There is no book yet: run make book first."; exit 1; }
+	$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/book/html
+
+lab: $(READY)  ## open the notebooks in JupyterLab
+	$(PY) -m jupyterlab notebooks
+
+notebooks: $(READY)  ## only run the notebooks that changed
+	@$(PY) ci/run_notebooks.py --profile $(PROFILE)
+
+test: lint  ## lint, tests, a smoke run of every notebook, a smoke build of the book
+	$(PY) -m pytest
+
+lint: $(READY)  ## check style, and that every address is the repository's
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) ci/stamp.py --check
+
+format: $(READY)  ## put the code in the project's style
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+stamp: $(READY)  ## carry the repository's address from _config.yml into badges and setup cells
+	$(PY) ci/stamp.py
+
+clean:  ## delete what was built; the virtual environment and data/runs stay
+	rm -rf _build
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements.txt constraints.txt pyproject.toml ci/make_venv.sh
+	@sh ci/make_venv.sh

@@ -1,0 +1,150 @@
+"""Figures and outputs: what is drawn, and that it reads in light and dark."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+
+mpl.use("Agg")
+
+from resnet_lib import figures, outputs
+
+
+def frame(**kinds: tuple[str, int]) -> pd.DataFrame:
+    rows = []
+    for model, (kind, depth) in kinds.items():
+        for seed in (0, 1, 2):
+            for split in ("train", "test"):
+                rows += [
+                    {
+                        "model": model,
+                        "kind": kind,
+                        "depth": depth,
+                        "seed": seed,
+                        "split": split,
+                        "iteration": iteration,
+                        "top1_error": 90 - iteration - seed,
+                    }
+                    for iteration in (10, 20)
+                ]
+    return pd.DataFrame(rows)
+
+
+NETS = {"plain20": ("plain", 20), "plain56": ("plain", 56), "resnet56": ("residual", 56)}
+
+
+def test_one_line_a_net_and_split_with_the_seeds_mean() -> None:
+    _, (ax,) = figures.panels()
+    figures.plot_curves(frame(**NETS), ax)
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert set(lines) == {f"{net}, {split}" for net in NETS for split in ("training", "test")}
+    assert list(lines["plain20, test"].get_ydata()) == [79, 69]
+    assert len(ax.collections) == len(lines), "each line has its band over seeds"
+
+
+def test_kinds_differ_by_colour_depths_by_dashes_splits_by_width() -> None:
+    _, (ax,) = figures.panels()
+    figures.plot_curves(frame(**NETS), ax)
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    plain20, plain56 = lines["plain20, test"], lines["plain56, test"]
+    assert plain56.get_color() != lines["resnet56, test"].get_color()
+    assert plain56.get_color() == plain20.get_color()
+    assert plain56.get_linestyle() == "-"
+    assert plain20.get_linestyle() == "--"
+    assert plain56.get_linewidth() > lines["plain56, training"].get_linewidth()
+
+
+def test_band_reaches_from_lowest_to_highest_seed() -> None:
+    _, (ax,) = figures.panels()
+    figures.plot_curves(frame(plain20=("plain", 20)), ax, splits=["test"])
+    heights = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.min() == 90 - 20 - 2
+    assert heights.max() == 90 - 10
+
+
+def test_layers_are_drawn_on_a_relative_axis() -> None:
+    rows = [
+        {"model": "m", "kind": "plain", "depth": 20, "seed": seed, "iteration": moment}
+        | {"layer": layer, "response_std": layer * 10.0**moment}
+        for seed in (0, 1)
+        for moment in (0, 1)
+        for layer in (1, 2, 3)
+    ]
+    _, (ax,) = figures.panels()
+    figures.plot_layers(pd.DataFrame(rows), ax, "response_std", 1)
+    (line,) = ax.get_lines()
+    assert list(line.get_xdata()) == [0, 0.5, 1]
+    assert list(line.get_ydata()) == [10, 20, 30]
+    assert ax.get_yscale() == "log"
+
+
+def svg_of(name: str) -> str:
+    drawn, (ax,) = figures.panels()
+    figures.plot_curves(frame(**NETS), ax)
+    return outputs.inline_svg(drawn[0], name)
+
+
+def test_svg_follows_the_pages_colours() -> None:
+    svg = svg_of("a")
+    assert "currentColor" in svg
+    assert "#000000" not in svg
+    for kind in ("plain", "residual"):
+        assert f"var(--rn-{kind})" in svg
+        assert outputs.COLOURS[kind][0] not in svg
+    assert re.search(r"<text [^>]*>iterations</text>", svg), "text stays text"
+
+
+def test_svg_loads_nothing_and_is_the_same_every_time() -> None:
+    assert svg_of("a") == svg_of("a")
+    for address in re.findall(r'(?:href|src)="([^"]*)"|url\(([^)]*)\)', svg_of("a")):
+        assert "".join(address).startswith("#")
+
+
+def test_ids_of_two_figures_do_not_meet() -> None:
+    ids = [set(re.findall(r'\bid="([^"]*)"', svg_of(name))) for name in ("a", "b")]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2 contrast of two colours."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        parts = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("name", outputs.COLOURS)
+def test_colours_stand_out_on_their_page(name: str) -> None:
+    light, dark = outputs.COLOURS[name]
+    assert contrast(light, "#ffffff") >= 4.5
+    assert contrast(dark, "#14181e") >= 4.5
+
+
+def test_outputs_carry_their_name_and_words(monkeypatch) -> None:
+    shown: list[tuple[dict, dict]] = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, raw, metadata: shown.append((data, metadata))
+    )
+    drawn, _ = figures.panels(2)
+    outputs.show(drawn, "both", alt='a "plain" net')
+    outputs.glue(gap=pd.Series([1.5]).iloc[0], words="+1.5 points")
+    figure, gap, words = shown
+    assert figure[1]["scrapbook"]["name"] == "both"
+    assert figure[0]["text/html"].count("<svg") == 2
+    assert 'aria-label="a &quot;plain&quot; net"' in figure[0]["text/html"]
+    assert gap[0] == {"application/papermill.record/text/plain": "1.5"}
+    assert words[0] == {"application/papermill.record/text/plain": "'+1.5 points'"}
+
+
+def test_figures_need_no_torch() -> None:
+    source = Path(figures.__file__).read_text()
+    assert not re.search(r"^\s*(from|import) torch", source, re.MULTILINE)
