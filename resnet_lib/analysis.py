@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from resnet_lib.blocks import BasicBlock
 from resnet_lib.configs import ConfigError
 from resnet_lib.data import ImageSet, Normaliser
+from resnet_lib.devices import one_thread
 from resnet_lib.models import ResNet, build_model
-from resnet_lib.training import one_thread
 
 
 def main_path(model: nn.Module) -> list[tuple[str, nn.Conv2d, nn.Module]]:
@@ -160,7 +160,7 @@ def deepen(net: ResNet, depth: int, data: ImageSet) -> ResNet:
         for norm in (block.bn1, block.bn2):
             if isinstance(norm, nn.BatchNorm2d):
                 hooks.append(norm.register_forward_pre_hook(undo_norm))
-    deep.eval()(Normaliser(data)(data.train_images[:: len(data.train_images) // 256]))
+    deep.eval()(Normaliser(data)(data.train_images[:: max(1, len(data.train_images) // 256)]))
     for hook in hooks:
         hook.remove()
     return deep

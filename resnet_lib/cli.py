@@ -40,15 +40,14 @@ def parser() -> argparse.ArgumentParser:
         help="train one net and print its curve",
         description="Train one net. Every option starts from the tier's value; with --out the "
         "record is kept, and a run that was stopped goes on where it was.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     one.add_argument("model", help="a name from `models`, such as resnet56 or plain20")
     one.add_argument("--data", help=f"{', '.join(DATASETS)}, or a folder of class sheets")
-    one.add_argument("--tier", default="paper", choices=list(TIERS), help="schedule to start from")
+    one.add_argument("--tier", default="paper", choices=list(TIERS), help="default: paper")
     one.add_argument("--iterations", type=int, help="with milestones at 1/2 and 3/4 of them")
     one.add_argument("--lr", type=float, help="learning rate")
     one.add_argument("--batch-size", type=int, help="images a step")
-    one.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
+    one.add_argument("--seed", type=int, default=0, help="default: 0")
     one.add_argument("--shortcut", choices=SHORTCUTS[1:], help="option of a residual net")
     one.add_argument("--width", type=int, help="channels of conv2_x")
     one.add_argument("--init", choices=INITS, help="initialisation")
@@ -74,7 +73,9 @@ def parser() -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="load a data set and describe it")
     data.add_argument("name", nargs="?", default="embedded", help="name or folder")
     runs = commands.add_parser("runs", help="list recorded runs")
-    runs.add_argument("folder", nargs="?", type=Path, default=ARCHIVE)
+    runs.add_argument(
+        "folder", nargs="?", type=Path, default=ARCHIVE, help="where to look (default: the archive)"
+    )
     return top
 
 
@@ -123,8 +124,14 @@ def do_train(options: argparse.Namespace) -> int:
         in_channels=images.channels,
         classes=len(images.classes),
     )
-    custom = options.tier if recipe == replace(tier.train, seed=options.seed) else "custom"
-    record = run_one(RunSpec(config, recipe, data, size, custom), options.out)
+    as_it_is = model_config(
+        options.model, **tier.model, in_channels=images.channels, classes=len(images.classes)
+    )
+    changed = (
+        recipe != replace(tier.train, seed=options.seed) or config != as_it_is or data != tier.data
+    )
+    name = "custom" if changed else tier.name
+    record = run_one(RunSpec(config, recipe, data, size, name), options.out)
     print(record.curves.drop(columns="run_id").to_string(index=False, float_format="%.4g"))
     where = f", kept in {options.out / record.run_id}" if options.out else ""
     at = f" at iteration {record.diverged_at}" if record.diverged_at is not None else ""

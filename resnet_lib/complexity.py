@@ -70,7 +70,8 @@ def complexity(model: str | ModelConfig, size: int = 32, **changes) -> Complexit
             channels=shapes[name][1],
             size=math.prod(shapes[name][2:3]),
             blocks=len(module) if isinstance(module, nn.Sequential) else 0,
-            parameters=sum(p.numel() for p in module.parameters()),
+            parameters=sum(p.numel() for p in module.parameters())
+            + (sum(p.numel() for p in net.bn1.parameters()) if name == "conv1" else 0),
             multiply_adds=sum(c for key, c in costs.items() if f"{key}.".startswith(f"{name}.")),
         )
         for name, module in ((name, getattr(net, name)) for name in ("conv1", *STAGES, "fc"))

@@ -59,6 +59,8 @@ class Config:
         values = {}
         for each in dataclasses.fields(self):
             value = getattr(self, each.name)
+            if "float" in str(each.type) and value is not None:
+                value = float(value)  # 1 and 1.0 are one learning rate
             if each.default is dataclasses.MISSING or value != each.default:
                 values[each.name] = list(value) if isinstance(value, tuple) else value
         return values
@@ -126,7 +128,7 @@ class ModelConfig(Config):
 
     @property
     def kind(self) -> str:
-        """ "plain" or "residual"."""
+        """Whether the net is "plain" or "residual"."""
         return "plain" if self.shortcut == "none" else "residual"
 
     @property
@@ -193,6 +195,8 @@ class TrainConfig(Config):
         for name in ("lr", "momentum", "weight_decay", "warmup_error"):
             at_least(getattr(self, name), 0, name)
         whole(self.pad, 0, "pad")
+        for name in ("decay_all", "flip", "deterministic"):
+            one_of(getattr(self, name), (True, False), name)
         whole(self.seed, 0, "seed")
         one_of(self.precision, PRECISIONS, "precision")
         if self.warmup_lr is not None:

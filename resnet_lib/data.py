@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from resnet_lib.configs import ConfigError, TrainConfig, unknown_name
-from resnet_lib.numerics import decides_numbers
+from resnet_lib.numerics import decides_numbers, random_stream
 
 TILES_A_ROW = 50
 EMBEDDED = Path(__file__).resolve().parents[1] / "data" / "images"
@@ -141,7 +141,10 @@ def read_sheets(name: str, folder: Path) -> ImageSet:
             label, _, title = path.stem.partition("_")
             if not label.isdigit() or not title:
                 raise DataError(f"{path} is not named as a class sheet: {{label}}_{{class}}.webp.")
-            classes.setdefault(int(label), title)
+            if classes.setdefault(int(label), title) != title:
+                raise DataError(
+                    f"{path} calls class {label} {title}, and not {classes[int(label)]}."
+                )
             tiles = read_sheet(path)
             images.append(tiles)
             labels.append(np.full(len(tiles), int(label), np.int64))
@@ -250,7 +253,7 @@ def epoch_plan(seed: int, epoch: int, images: int, pad: int, flip: bool) -> tupl
     A function of its arguments alone, drawn on the CPU: a resumed run needs no random state, and
     every device and every arm of a comparison sees the same batches.
     """
-    draw = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    draw = random_stream("epoch", seed, epoch)
     order = torch.randperm(images, generator=draw)
     top, left = torch.randint(2 * pad + 1, (2, images), generator=draw)
     mirrored = torch.rand(images, generator=draw) < (0.5 if flip else 0.0)

@@ -26,10 +26,11 @@ from resnet_lib.analysis import PROBES
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, unknown_name
 from resnet_lib.data import ImageSet, load
+from resnet_lib.devices import choose_precision, find_device, one_thread
 from resnet_lib.models import build_model, model_config
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.runs import RunRecord, run_id
-from resnet_lib.training import choose_precision, find_device, one_thread, train
+from resnet_lib.training import train
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,8 @@ def run_one(
     place = None if folder is None else Path(folder) / spec.run_id
     if place is not None and (place / "record.json").exists():
         record = RunRecord.load(place)
-        if record.status != "interrupted":
+        probed = spec.probe is None or record.status == "diverged" or len(record.probe) > 0
+        if record.status != "interrupted" and probed:
             return record
     images = load_once(spec.data, spec.size)
     with one_thread():
@@ -284,7 +286,7 @@ def run_all(
     Errors: `ConfigError` for a number of jobs below 1; the first error of a run, once all that
     run beside it have ended.
     """
-    jobs = jobs or default_jobs()
+    jobs = default_jobs() if jobs is None else jobs
     if jobs < 1:
         raise ConfigError(f"jobs is {jobs}: it must be a whole number of at least 1.")
     jobs = min(jobs, len(specs))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from resnet_lib.blocks import BasicBlock, conv3x3, make_norm
 from resnet_lib.configs import ConfigError, ModelConfig, unknown_name
-from resnet_lib.numerics import decides_numbers, layer
+from resnet_lib.numerics import decides_numbers, layer, random_stream
 
 CIFAR_DEPTHS = (8, 14, 20, 32, 44, 56, 110, 1202)
 
@@ -86,8 +86,7 @@ def initialise(model: nn.Module, init: str, seed: int) -> None:
     "he": normal with variance 2 / fan_in (He et al. 2015); "he-fan-out": 2 / fan_out; "xavier":
     2 / (fan_in + fan_out); "small": standard deviation 0.01. Source: Paper, section 3.4.
     """
-    main = torch.Generator().manual_seed(seed)
-    projections = torch.Generator().manual_seed(seed + 2**32)
+    main, projections = random_stream("main path", seed), random_stream("projections", seed)
     for name, module in model.named_modules():
         if not isinstance(module, (nn.Conv2d, nn.Linear)):
             continue

@@ -16,6 +16,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 T = TypeVar("T", bound=Callable[..., Any])
@@ -92,3 +93,13 @@ def numerics_hash(net: nn.Module) -> str:
     layers = {module.arithmetic for module in net.modules() if hasattr(type(module), "arithmetic")}
     described = [sorted(DECIDING), sorted(layers), anatomy(net)]
     return hashlib.sha256(repr(described).encode()).hexdigest()[:12]
+
+
+@decides_numbers
+def random_stream(purpose: str, *numbers: int) -> torch.Generator:
+    """A generator of its own for each purpose and numbers, on the CPU.
+
+    torch's CPU generator takes 32 bits of a seed, so nearby or large seeds must be mixed first.
+    """
+    digest = hashlib.sha256(f"{purpose} {numbers}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))

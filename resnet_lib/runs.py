@@ -32,6 +32,18 @@ if TYPE_CHECKING:
 ARCHIVE = Path(__file__).resolve().parents[1] / "data" / "runs"
 
 CURVES = ("run_id", "iteration", "epoch", "split", "loss", "top1_error", "lr", "seconds")
+PROPERTIES = (
+    "model",
+    "depth",
+    "kind",
+    "shortcut",
+    "seed",
+    "data",
+    "tier",
+    "iterations",
+    "precision",
+    "status",
+)
 FORMAT = 1
 
 
@@ -133,6 +145,10 @@ class RunRecord:
             if not isinstance(values, dict) or values.get("format") != FORMAT:
                 raise RecordError(f"{path} is not a record of format {FORMAT}.")
             record = cls(**values)
+            ModelConfig.from_dict(record.model)
+            TrainConfig.from_dict(record.train)
+            if not {"seed", "iterations"} <= set(record.train) or "name" not in record.data:
+                raise RecordError(f"{path} does not say which seed, length or data set it is of.")
             path = path.with_name("curves.csv")
             record.curves = pd.read_csv(path)
             if tuple(record.curves.columns) != CURVES:
@@ -142,7 +158,7 @@ class RunRecord:
                 record.probe = pd.read_csv(path)
         except RecordError:
             raise
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise RecordError(f"{path} cannot be read as a record: {error}.") from None
         return record
 
@@ -157,18 +173,19 @@ class RunRecord:
     def properties(self) -> dict[str, Any]:
         """What tells this run from others in a frame."""
         config = ModelConfig.from_dict(self.model)
-        return {
-            "model": self.model_name,
-            "depth": config.depth,
-            "kind": config.kind,
-            "shortcut": config.shortcut,
-            "seed": self.train["seed"],
-            "data": self.data["name"],
-            "tier": self.tier,
-            "iterations": self.train["iterations"],
-            "precision": self.precision,
-            "status": self.status,
-        }
+        values = (
+            self.model_name,
+            config.depth,
+            config.kind,
+            config.shortcut,
+            self.train["seed"],
+            self.data["name"],
+            self.tier,
+            self.train["iterations"],
+            self.precision,
+            self.status,
+        )
+        return dict(zip(PROPERTIES, values, strict=True))
 
 
 def run_id(
@@ -180,7 +197,8 @@ def run_id(
     precision: str,
 ) -> str:
     """A readable name that is the same exactly when everything that decides the numbers is."""
-    decides = [model.changes(), model_seed, train.changes(), data.checksum, numerics, precision]
+    recipe = {key: value for key, value in train.changes().items() if key != "precision"}
+    decides = [model.changes(), model_seed, recipe, data.checksum, numerics, precision]
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
     place = Path(data.name).name
     return f"{model.name}-{place}-{train.iterations}-s{train.seed}-{digest}"
@@ -188,8 +206,10 @@ def run_id(
 
 def curves(records: Iterable[RunRecord]) -> pd.DataFrame:
     """The curves of some records as one tidy frame."""
-    frames = [record.frame() for record in records]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(CURVES))
+    frames = [record.frame() for record in records if len(record.curves)]
+    if not frames:
+        return pd.DataFrame(columns=[*CURVES, *PROPERTIES])
+    return pd.concat(frames, ignore_index=True)
 
 
 def probes(records: Iterable[RunRecord]) -> pd.DataFrame:
@@ -222,7 +242,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def device_name(device: torch.device) -> str:
-    """ "cpu", "mps", or "cuda" with the card's name."""
+    """Name a device: "cpu", "mps", or "cuda" with the card's name."""
     if device.type != "cuda":
         return device.type
     import torch
@@ -230,7 +250,6 @@ def device_name(device: torch.device) -> str:
     return f"cuda ({torch.cuda.get_device_name(device)})"
 
 
-@cache
 def environment() -> dict[str, Any]:
     """Versions and the kind of machine."""
     import torch

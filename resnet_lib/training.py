@@ -6,56 +6,33 @@ a run that was stopped or killed goes on from the last one as if nothing had hap
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
+from resnet_lib.checkpoints import (
+    CHECKPOINT,
+    damaged,
+    holding,
+    read_checkpoint,
+    save_weights,
+    write_checkpoint,
+)
+from resnet_lib.configs import ConfigError, TrainConfig
 from resnet_lib.data import ImageSet, Normaliser, TrainingBatches
-from resnet_lib.models import ResNet, build_model
+from resnet_lib.devices import choose_layout, choose_precision, find_device
 from resnet_lib.numerics import decides_numbers, numerics_hash
-from resnet_lib.runs import RecordError, RunRecord
+from resnet_lib.progress import Clock, Report, interruptible, reporter
+from resnet_lib.runs import RunRecord
 
 Probe = Callable[[nn.Module], pd.DataFrame]
-Report = Callable[[int, dict[str, Any]], None]
-
-
-def find_device() -> torch.device:
-    """CUDA where there is a card, else MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
-
-
-def choose_precision(precision: str, device: torch.device) -> str:
-    """ "auto" becomes bfloat16 where the device has instructions for it, else float32."""
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        fast = torch.cuda.get_device_capability(device) >= (8, 0)
-    else:
-        probe = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-        fast = device.type == "cpu" and probe()
-    return "bfloat16" if fast else "float32"
-
-
-def choose_layout(device: torch.device) -> torch.memory_format:
-    """Channels last on CPU and CUDA, where convolutions are faster in it."""
-    return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
 @decides_numbers
@@ -181,11 +158,7 @@ def train(
         tier=tier,
     )
     run = Run(model, optimiser, config, device)
-    checkpoint = None if folder is None else Path(folder) / "checkpoint.pt"
-    if checkpoint is not None and checkpoint.exists():
-        run.load(checkpoint, record.run_id)
-    clock = Clock(run.seconds)
-    saved, status = clock.now(), "complete"
+    folder = None if folder is None else Path(folder)
 
     def log(split: str, loss: float, error: float) -> None:
         row = {
@@ -200,7 +173,19 @@ def train(
         run.rows.append(row)
         report(run.iteration, row)
 
-    with interruptible() as interrupted, reporter(progress, config, run.iteration) as report:
+    with (
+        holding(folder, record.run_id) if folder is not None else nullcontext(),
+        interruptible() as interrupted,
+        reporter(progress, config) as report,
+    ):
+        if folder is not None:
+            state = read_checkpoint(folder, record.run_id, device)
+            try:
+                run.resume(state)
+            except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+                raise damaged(folder / CHECKPOINT, error) from None
+        clock = Clock(run.seconds)
+        saved, status = clock.now(), "complete"
         while run.iteration < config.iterations:
             if interrupted.is_set() or (stop is not None and stop()):
                 status = "interrupted"
@@ -221,26 +206,37 @@ def train(
                     status = "diverged"
                     break
             if run.iteration % config.eval_every == 0 or last:
-                log(
-                    "test",
-                    *evaluate(model, data.test_images, data.test_labels, normalise, precision),
-                )
-            if checkpoint is not None and clock.now() - saved > checkpoint_seconds:
+                test = (data.test_images, data.test_labels)
+                log("test", *evaluate(model, *test, normalise, precision))
+            if folder is not None and clock.now() - saved > checkpoint_seconds:
                 saved = run.seconds = clock.now()
-                run.save(checkpoint, record.run_id)
+                keep(lambda: write_checkpoint(folder, record.run_id, run.state()), "go on")
         if status == "complete" and run.iteration in probe_at:
             run.probe(probe)
-    run.seconds = clock.now()
-    record.finish(status, run, images=run.iteration * config.batch_size)
-    if folder is not None:
-        if status == "interrupted":
-            run.save(checkpoint, record.run_id)
-        if status == "complete":
-            save_weights(model, Path(folder) / "weights.safetensors")
-        record.save(folder)
-        if status != "interrupted":
-            checkpoint.unlink(missing_ok=True)
+        run.seconds = clock.now()
+        record.finish(status, run, images=run.iteration * config.batch_size)
+        if folder is not None:
+            keep(lambda: leave(folder, record, run), "keep the record in memory")
     return record
+
+
+def leave(folder: Path, record: RunRecord, run: Run) -> None:
+    """Write what a run leaves behind; record.json comes last and says that all is there."""
+    if record.status == "interrupted":
+        write_checkpoint(folder, record.run_id, run.state())
+    if record.status == "complete":
+        save_weights(run.model, folder)
+    record.save(folder)
+    if record.status != "interrupted":
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def keep(write: Callable[[], None], instead: str) -> None:
+    """Write to disk; where it is full or read-only, warn and go on: training is not lost for it."""
+    try:
+        write()
+    except OSError as error:
+        warnings.warn(f"nothing could be written ({error}): I {instead}.", stacklevel=3)
 
 
 def check_fit(model: nn.Module, data: ImageSet, config: TrainConfig) -> None:
@@ -255,33 +251,6 @@ def check_fit(model: nn.Module, data: ImageSet, config: TrainConfig) -> None:
             f"{model.config.name} tells {model.config.classes} classes apart and {data.name} has "
             f"{len(data.classes)}: build the net with classes={len(data.classes)}."
         )
-
-
-def save_weights(model: nn.Module, path: Path, dtype: torch.dtype | None = None) -> None:
-    """Write a net's parameters and BN statistics as safetensors, optionally in another dtype."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: (value.to(dtype) if dtype and value.is_floating_point() else value).contiguous().cpu()
-        for name, value in model.state_dict().items()
-    }
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial)
-    partial.replace(path)
-
-
-def load_net(folder: Path | str) -> ResNet:
-    """The trained net of a recorded run, in evaluation mode on the CPU.
-
-    folder: of the run, with record.json and weights.safetensors. Errors: `RecordError`.
-    """
-    record = RunRecord.load(folder)
-    path = Path(folder) / "weights.safetensors"
-    net = build_model(ModelConfig.from_dict(record.model), seed=record.model_seed)
-    try:
-        net.load_state_dict(load_file(path))
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise RecordError(f"{path} does not hold the weights of {record.run_id}: {error}") from None
-    return net.eval()
 
 
 class Run:
@@ -322,6 +291,7 @@ class Run:
         self.window = torch.zeros(3, device=device)
         self.first_bad = torch.full((), 2**31 - 1, device=device)
 
+    @decides_numbers
     def count(self, loss: Tensor, errors: Tensor, images: int) -> None:
         """Add one iteration to the window without waiting for the device."""
         self.window += torch.stack([loss, errors.to(loss.dtype), torch.ones_like(loss) * images])
@@ -329,6 +299,7 @@ class Run:
         self.first_bad = torch.minimum(self.first_bad, bad)
         self.iteration += 1
 
+    @decides_numbers
     def close_window(self) -> tuple[float, float]:
         """Mean loss and error in percent of the window; applies the rules that look at them."""
         loss, errors, images = self.window.tolist()
@@ -347,11 +318,9 @@ class Run:
             self.probes += [{"iteration": self.iteration, **row} for row in rows]
             self.probed.append(self.iteration)
 
-    def save(self, path: Path, run_id: str) -> None:
-        """Write the checkpoint in one step: a kill leaves the old one or the new one."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        state = {
-            "run_id": run_id,
+    def state(self) -> dict[str, Any]:
+        """Everything that a checkpoint must hold to go on bit for bit."""
+        return {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "window": self.window,
@@ -359,93 +328,14 @@ class Run:
             "random": torch.get_rng_state(),
             "plain": {name: getattr(self, name) for name in self.PLAIN},
         }
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
 
-    def load(self, path: Path, run_id: str) -> None:
-        """Go on from a checkpoint. Errors: `ConfigError` if it is damaged or of another run."""
-        try:
-            state = torch.load(path, weights_only=True, map_location=self.window.device)
-            found = state["run_id"]
-        except Exception as error:
-            raise ConfigError(
-                f"{path} cannot be read as a checkpoint ({type(error).__name__}): delete it to "
-                "start this run again."
-            ) from None
-        if found != run_id:
-            raise ConfigError(
-                f"{path} belongs to run {found}, not to {run_id}: choose another folder, or "
-                "delete it."
-            )
+    def resume(self, state: dict[str, Any] | None) -> None:
+        """Go on from a checkpoint's state, if there is one."""
+        if state is None:
+            return
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.window, self.first_bad = state["window"], state["first_bad"]
         torch.set_rng_state(state["random"].cpu())
         for name in self.PLAIN:
             setattr(self, name, state["plain"][name])
-
-
-class Clock:
-    """Seconds of a run, over all its sittings."""
-
-    def __init__(self, before: float) -> None:
-        self.start = time.perf_counter() - before
-
-    def now(self) -> float:
-        return time.perf_counter() - self.start
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute with one thread: small nets gain nothing by more, and lose much on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event that is looked at between iterations.
-
-    So no interrupt falls between a step and its bookkeeping. A second one acts at once. Outside
-    the main thread, where Python delivers no signals, the event stays unset.
-    """
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def handler(number: int, frame: object) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, handler)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def reporter(progress: bool | Report, config: TrainConfig, done: int) -> Iterator[Report]:
-    """The function that is told each row: a progress bar's, the caller's, or one that is silent."""
-    if not progress:
-        yield lambda iteration, row: None
-    elif callable(progress):
-        yield progress
-    else:
-        shown: dict[str, str] = {}
-        with tqdm(total=config.iterations, initial=done, unit="it", mininterval=0.5) as bar:
-
-            def report(iteration: int, row: dict[str, Any]) -> None:
-                shown[row["split"]] = f"{row['top1_error']:.1f}%"
-                speed = iteration * config.batch_size / max(row["seconds"], 1e-9)
-                bar.set_postfix(**shown, images=f"{speed:.0f}/s", refresh=False)
-                bar.update(iteration - bar.n)
-
-            yield report

@@ -1,0 +1,131 @@
+"""What a run leaves in its folder beside the record: its lock, its checkpoint, its weights.
+
+Everything is written beside its place and then moved there in one step, so that a kill leaves the
+old file or the new one; and read without unpickling code.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from resnet_lib.configs import ConfigError, ModelConfig
+from resnet_lib.models import ResNet, build_model
+from resnet_lib.runs import RecordError, RunRecord
+
+CHECKPOINT = "checkpoint.pt"
+WEIGHTS = "weights.safetensors"
+
+
+@contextmanager
+def holding(folder: Path, run_id: str) -> Iterator[None]:
+    """Hold a run's folder while it is trained. The lock ends with the process, however it ends.
+
+    Errors: `ConfigError` that says which process holds it.
+    """
+    lock = FileLock(folder / ".lock", timeout=0)
+    holder = folder / ".holder"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        by = holder.read_text() if holder.exists() else "another process"
+        raise ConfigError(
+            f"{run_id} is being trained by {by}: wait for it, or stop that process first."
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be written to ({error.strerror}): choose another folder."
+        ) from None
+    try:
+        holder.write_text(f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+        (folder / ".lock").unlink(missing_ok=True)
+
+
+def write_checkpoint(folder: Path, run_id: str, state: dict[str, Any]) -> None:
+    """Write a run's whole state. Errors: `OSError` where the disk is full or read-only."""
+    partial = folder / f"{CHECKPOINT}.partial"
+    try:
+        torch.save({"run_id": run_id, **state}, partial)
+        partial.replace(folder / CHECKPOINT)
+    except RuntimeError as error:  # torch's own writer reports a full disk so
+        raise OSError(str(error).splitlines()[0]) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_checkpoint(folder: Path, run_id: str, device: torch.device) -> dict[str, Any] | None:
+    """The state to go on from, or None where there is no checkpoint.
+
+    Errors: `ConfigError` if it is damaged or belongs to another run.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, weights_only=True, map_location=device)
+        found = state.pop("run_id")
+    except Exception as error:
+        raise damaged(path, error) from None
+    if found != run_id:
+        raise ConfigError(
+            f"{path} belongs to run {found}, not to {run_id}: choose another folder, or delete it."
+        )
+    return state
+
+
+def damaged(path: Path, error: Exception) -> ConfigError:
+    """The error for a checkpoint that cannot be used."""
+    return ConfigError(
+        f"{path} cannot be read as a checkpoint ({type(error).__name__}): delete it to start this "
+        "run again."
+    )
+
+
+def save_weights(model: nn.Module, folder: Path, dtype: torch.dtype | None = None) -> Path:
+    """Write a net's parameters and BN statistics as safetensors, optionally in another dtype."""
+    tensors = {
+        name: (value.to(dtype) if dtype and value.is_floating_point() else value).contiguous().cpu()
+        for name, value in model.state_dict().items()
+    }
+    partial = folder / f"{WEIGHTS}.partial"
+    try:
+        save_file(tensors, partial)
+        return partial.replace(folder / WEIGHTS)
+    except Exception as error:
+        if isinstance(error, OSError):
+            raise
+        raise OSError(str(error)) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_net(folder: Path | str) -> ResNet:
+    """The trained net of a recorded run, in evaluation mode on the CPU.
+
+    folder: of the run, with record.json and weights.safetensors. Errors: `RecordError`.
+    """
+    record = RunRecord.load(folder)
+    path = Path(folder) / WEIGHTS
+    net = build_model(ModelConfig.from_dict(record.model), seed=record.model_seed)
+    try:
+        net.load_state_dict(load_file(path))
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise RecordError(
+            f"{path} does not hold the weights of {record.run_id}: {reason}"
+        ) from None
+    return net.eval()

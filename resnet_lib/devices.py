@@ -1,0 +1,45 @@
+"""Which device, precision and layout a run gets: chosen once, by device, and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+def find_device() -> torch.device:
+    """CUDA where there is a card, else MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def choose_precision(precision: str, device: torch.device) -> str:
+    """Resolve "auto": bfloat16 where the device has instructions for it, else float32."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        fast = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        probe = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        fast = device.type == "cpu" and probe()
+    return "bfloat16" if fast else "float32"
+
+
+def choose_layout(device: torch.device) -> torch.memory_format:
+    """Channels last on CPU and CUDA, where convolutions are faster in it."""
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: small nets gain nothing by more, and lose much on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
