@@ -1,0 +1,278 @@
+"""The book's own Sphinx extension.
+
+    {measured}`01-degradation::gap-plain:.1f`   a value that a notebook measured, in a format
+    {book-zip}`the whole book as one zip`       a link to the archive that ci/build_book.py makes
+    :::{notebook-figure} 01-degradation error-curves      a figure that a notebook drew
+    :::{notes}                                            lines of the Chinese reading notes
+
+and what pages need beside: `lang` on Chinese pages, and buttons that lead to the right files.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import measured
+from docutils import nodes
+from docutils.parsers.rst import directives
+from pybtex.database import Entry
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.plain import Style as PlainStyle
+from pybtex.style.labels import BaseLabelStyle
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+ARCHIVE = "resnet-read-and-run.zip"
+# Pages that no file of the repository is the source of.
+GENERATED = {"book/statistics"}
+# docutils turns the class language-zh into the attribute lang="zh".
+ZH = "language-zh"
+
+log = logging.getLogger(__name__)
+
+
+def find(env: BuildEnvironment, notebook: str, key: str) -> measured.Bundle:
+    """A named output; the page is read again whenever the executed notebook has changed."""
+    path = measured.path_of(notebook, Path(env.srcdir))
+    env.note_dependency(str(path))
+    return measured.find(path, key)
+
+
+class Measured(SphinxRole):
+    """A value that a notebook measured: {measured}`notebook::key:spec`.
+
+    spec: a format of Python, such as ".1f" or ","; it and its colon may be left out.
+    """
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        notebook, _, name = self.text.partition("::")
+        key, _, spec = name.partition(":")
+        try:
+            if not key:
+                raise measured.MeasuredError("it is not of the form notebook::key:format")
+            text = measured.as_text(find(self.env, notebook, key), spec)
+        except measured.MeasuredError as error:
+            log.error("{measured}`%s`: %s", self.text, error, location=self.get_location())
+            return [nodes.problematic(self.rawtext, self.rawtext)], []
+        return [nodes.inline(self.rawtext, text, classes=["measured"])], []
+
+
+class NotebookFigure(SphinxDirective):
+    """A figure that a notebook drew, inlined, with a number and the content as its caption.
+
+        :::{notebook-figure} 01-degradation error-curves
+        :name: fig-error-curves
+        :alt: What the picture shows, if the notebook has not said so.
+
+        The caption; {numref}`fig-error-curves` refers to it.
+        :::
+
+    The output's HTML is taken as it is: an inline SVG that uses currentColor follows the page's
+    theme, and a table works too. Without a caption there is no number.
+    """
+
+    required_arguments = 2
+    has_content = True
+    option_spec: ClassVar[dict[str, Any]] = {
+        "name": directives.unchanged_required,
+        "alt": directives.unchanged_required,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        notebook, key = self.arguments
+        try:
+            markup = measured.as_html(find(self.env, notebook, key))
+        except measured.MeasuredError as error:
+            log.error("{notebook-figure} %s %s: %s", notebook, key, error, location=self.location())
+            return []
+        drawing = nodes.container("", nodes.raw("", markup, format="html"))
+        drawing["classes"] = ["notebook-output"]
+        if "alt" in self.options:
+            drawing = described(markup, self.options["alt"])
+        if not self.content:
+            return [drawing]
+        figure = nodes.figure("", drawing, classes=["notebook-figure"])
+        text = "\n".join(self.content)
+        caption, messages = self.state.inline_text(text, self.content_offset + 1)
+        figure += nodes.caption(text, "", *caption)
+        self.set_source_info(figure)
+        self.add_name(figure)
+        return [figure, *messages]
+
+    def location(self) -> tuple[str, int]:
+        """Where the directive stands, for messages."""
+        return self.env.docname, self.lineno
+
+
+def described(markup: str, alt: str) -> nodes.raw:
+    """The HTML as one picture that screen readers describe with `alt`."""
+    opening = f'<div class="notebook-output" role="img" aria-label="{html.escape(alt)}">'
+    return nodes.raw("", f"{opening}{markup}</div>", format="html")
+
+
+class reading_notes(nodes.General, nodes.Element):
+    """An <aside> with a quotation from the reading notes."""
+
+
+class Notes(SphinxDirective):
+    """Lines of the Chinese reading notes, quoted, and below `---` a correction in Chinese.
+
+        :::{notes}
+        ·直接将网络堆深
+        ---
+        堆深本身不是目的……
+        :::
+
+    Both parts are MyST: the quotation line by line, the correction as paragraphs. The correction
+    may be left out.
+    """
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        lines = list(self.content)
+        cut = lines.index("---") if "---" in lines else len(lines)
+        aside = reading_notes(classes=["reading-notes"])
+        self.set_source_info(aside)
+        quote = nodes.block_quote()
+        for number, line in enumerate(lines[:cut]):
+            if line.strip():
+                quote += self.paragraph(line.strip(), number)
+        aside += quote
+        correction = re.split(r"\n\s*\n", "\n".join(lines[cut + 1 :]).strip())
+        for paragraph in filter(None, correction):
+            aside += self.paragraph(joined(paragraph), cut + 1)
+        if len(aside) > 1:
+            label = nodes.strong("", "订正", classes=["reading-notes-label"])
+            aside[1].insert(0, [label, nodes.Text("\N{IDEOGRAPHIC SPACE}")])
+            for paragraph in aside[1:]:
+                paragraph["classes"].append("reading-notes-correction")
+        return [aside]
+
+    def paragraph(self, text: str, offset: int) -> nodes.paragraph:
+        """A paragraph of inline MyST; offset: its line in the content."""
+        children, messages = self.state.inline_text(text, self.content_offset + offset)
+        return nodes.paragraph(text, "", *children, *messages)
+
+
+def joined(text: str) -> str:
+    """Chinese text with its line breaks taken out: a browser would show them as spaces."""
+    return re.sub(r"(?<=[^\x00-\xff])\s*\n\s*(?=[^\x00-\xff])", "", text)
+
+
+class BookZip(SphinxRole):
+    """A link to the archive of the whole book, which stands in the root of the built pages."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        uri = "../" * self.env.docname.count("/") + ARCHIVE
+        return [nodes.reference(self.rawtext, self.text, refuri=uri, internal=False)], []
+
+
+class AuthorYearLabels(BaseLabelStyle):
+    """Labels of the list of references as the text cites them: He et al., 2016a."""
+
+    def format_labels(self, sorted_entries: list[Entry]) -> Iterator[str]:
+        for entry in sorted_entries:
+            names = [" ".join(person.last_names) for person in entry.persons["author"]]
+            several = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
+            yield f"{several}, {entry.fields['year']}"
+
+
+class AuthorYearStyle(PlainStyle):
+    """References sorted by author and year, with such labels."""
+
+    default_label_style = AuthorYearLabels
+
+
+def mark_language(app: Sphinx, doctree: nodes.document) -> None:
+    """Mark what is in another language: pages page.zh.md or with `lang: zh` on top, and notes.
+
+    Done when all transforms are over: the one for typographic quotes knows no Chinese.
+    """
+    suffix = Path(app.env.docname).suffix.removeprefix(".")
+    language = app.env.metadata[app.env.docname].get("lang", suffix)
+    if re.fullmatch(r"[a-z]{2}(-\w+)?", language):
+        for section in doctree.children:
+            if isinstance(section, nodes.section):
+                section["classes"].append(f"language-{language}")
+    for aside in doctree.findall(reading_notes):
+        for node in (aside, *aside.children):
+            node["classes"].append(ZH)
+
+
+def fit_buttons(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Give a chapter its notebook's Colab button; let no generated page name a source file."""
+    buttons = context.get("header_buttons", [])
+    notebook = f"notebooks/{Path(page).name}"
+    if page.startswith("book/") and notebook in app.env.found_docs:
+        options = app.config.html_theme_options
+        slug = options["repository_url"].removeprefix("https://github.com/").strip("/")
+        branch = options["repository_branch"]
+        colab = f"{options['launch_buttons']['colab_url']}/github/{slug}/blob/{branch}"
+        button = {
+            "type": "link",
+            "text": "Colab",
+            "tooltip": "Open this chapter's notebook on Colab",
+            "icon": "_static/images/logo_colab.png",
+            "url": f"{colab}/{notebook}.ipynb",
+        }
+        group = {
+            "type": "group",
+            "tooltip": "Run the notebook",
+            "icon": "fas fa-rocket",
+            "buttons": [button],
+            "label": "launch-buttons",
+        }
+        buttons.insert(0, group)
+    if page in GENERATED:
+        for group in buttons:
+            if group["type"] == "group":
+                inner = group["buttons"]
+                group["buttons"] = [b for b in inner if b.get("label") != "source-file-button"]
+
+
+def drop_scripts(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Load no script twice, and MathJax only where there is mathematics.
+
+    Sphinx loads it also on pages above one with mathematics in the table of contents.
+    """
+    has_math = app.env.get_domain("math").data["has_equations"].get(page, False)
+    kept: dict[str, Any] = {}
+    for script in context["script_files"]:
+        content = str(script.attributes.get("body") or script.filename)
+        if has_math or "mathjax" not in content.lower():
+            kept.setdefault(content, script)
+    context["script_files"] = list(kept.values())
+
+
+def visit_reading_notes(self: Any, node: reading_notes) -> None:
+    self.body.append(self.starttag(node, "aside"))
+
+
+def depart_reading_notes(self: Any, node: reading_notes) -> None:
+    self.body.append("</aside>\n")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register everything with Sphinx."""
+    register_plugin("pybtex.style.formatting", "author_year", AuthorYearStyle)
+    app.add_node(reading_notes, html=(visit_reading_notes, depart_reading_notes))
+    app.add_role("measured", Measured())
+    app.add_role("book-zip", BookZip())
+    app.add_directive("notebook-figure", NotebookFigure)
+    app.add_directive("notes", Notes)
+    app.connect("doctree-read", mark_language)
+    # After the theme has made its buttons (501) and every extension has added its scripts.
+    app.connect("html-page-context", fit_buttons, priority=600)
+    app.connect("html-page-context", drop_scripts, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,347 @@
+"""Run the notebooks that need it, through papermill, into the tree that the book is built from.
+
+    python ci/run_notebooks.py [--profile smoke|quick|paper] [--out _build/book] [--jobs N]
+
+OUT/src/notebooks/NN-slug.ipynb    the executed copy; the clean notebook stays as it is
+OUT/src/notebooks/NN-slug.json     what it was made from (a hash) and what running it took
+OUT/scratch/NN-slug/               where it ran: its work/ folder, its training records in runs/
+OUT/statistics.json                what running each notebook took; also as a page of the book
+
+A notebook runs again exactly when it, the library, the data, its parameters, Python or torch
+changed. A run that fails or is stopped leaves no executed copy that a later one would take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PROFILES = ("smoke", "quick", "paper")
+STATISTICS_PAGE = "book/statistics.md"
+# Raise it when executed copies made by an earlier version of this file must not be used.
+FORMAT = 1
+
+
+def shipped(folder: Path) -> Iterator[Path]:
+    """The files of a folder that belong to the repository, sorted: no caches, no downloads."""
+    left_out = {"__pycache__", ".ipynb_checkpoints", "downloads"}
+    unfinished = re.compile(r"checkpoint\..*|weights\.safetensors|.*\.partial|.*\.pyc|\..*")
+    for path in sorted(folder.rglob("*")):
+        inside = set(path.relative_to(folder).parts)
+        if path.is_file() and not inside & left_out and not unfinished.fullmatch(path.name):
+            yield path
+
+
+def digest(files: list[Path], *more: str) -> str:
+    """A hash of files, with their names, and of some texts."""
+    total = hashlib.sha256("\0".join(more).encode())
+    for path in files:
+        name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        total.update(f"\0{name}\0".encode())
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def ingredients(profile: str) -> str:
+    """A hash of everything that every notebook's outputs depend on."""
+    files = [*shipped(ROOT / "resnet_lib"), *shipped(ROOT / "data")]
+    return digest(
+        [path for path in files if path.suffix != ".md"],
+        f"format {FORMAT}",
+        profile,
+        os.environ.get("RESNET_LIB_DATA", ""),
+        platform.python_version(),
+        version("torch"),
+    )
+
+
+def version(package: str) -> str:
+    """The version of an installed package, or "none"."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+@dataclass
+class Notebook:
+    """A notebook, its executed copy below `out`, and the run that makes it."""
+
+    source: Path
+    out: Path
+    key: str
+    process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
+    seconds: float = field(default=0.0)
+
+    @property
+    def name(self) -> str:
+        return self.source.stem
+
+    @property
+    def copy(self) -> Path:
+        return self.out / "src" / "notebooks" / self.source.name
+
+    @property
+    def record(self) -> Path:
+        return self.copy.with_suffix(".json")
+
+    @property
+    def scratch(self) -> Path:
+        return self.out / "scratch" / self.name
+
+    @property
+    def draft(self) -> Path:
+        return self.scratch / self.source.name
+
+    def statistics(self) -> dict[str, Any] | None:
+        """What the run of the present copy took, or None if there is no copy that counts."""
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads(self.record.read_text())
+            if found["key"] == self.key and self.copy.is_file():
+                return found
+        return None
+
+    def start(self, profile: str) -> None:
+        """Start papermill in a fresh folder. From here on the former copy does not count."""
+        self.record.unlink(missing_ok=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        for folder in (self.scratch / "work", self.scratch / "runs", self.copy.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {
+            "PYTHONPATH": os.pathsep.join(paths),
+            "RESNET_LIB_RUNS": str(self.scratch / "runs"),
+        }
+        command = [sys.executable, "-m", "papermill", str(self.source), str(self.draft)]
+        command += ["--kernel", "python3", "--language", "python", "--no-progress-bar"]
+        command += ["--cwd", str(self.scratch / "work"), "-r", "PROFILE", profile]
+        with (self.scratch / "log.txt").open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=os.environ | environment,
+                # Ctrl-C reaches only us; stop() passes it on, once.
+                start_new_session=True,
+            )
+        self.began = time.perf_counter()
+
+    def stop(self) -> None:
+        """End the run and its kernel."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def finish(self, profile: str) -> dict[str, Any]:
+        """Take over the executed copy, write its statistics and return them."""
+        notebook = json.loads(self.draft.read_text(encoding="utf-8"))
+        hide_injected(notebook)
+        self.draft.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
+        os.replace(self.draft, self.copy)
+        code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        took = [cell["metadata"].get("papermill", {}).get("duration") or 0 for cell in code]
+        whole = notebook["metadata"]["papermill"]
+        found = {
+            "notebook": self.name,
+            "key": self.key,
+            "profile": profile,
+            "seconds": round(whole["duration"], 2),
+            "slowest_cell": round(max(took, default=0), 2),
+            "cells": len(notebook["cells"]),
+            "kilobytes": round(self.copy.stat().st_size / 1000, 1),
+            "executed": whole["end_time"][:10],
+            "python": platform.python_version(),
+            "torch": version("torch"),
+        }
+        self.record.write_text(json.dumps(found, indent=1) + "\n")
+        return found
+
+    def failure(self) -> str:
+        """What went wrong, in readable form: the cell, its source, the error."""
+        log = (self.scratch / "log.txt").read_text(errors="replace").strip()
+        kept = f"The notebook as far as it ran: {shown(self.draft)}"
+        try:
+            cells = json.loads(self.draft.read_text(encoding="utf-8"))["cells"]
+            number, cell = next(failed_cells(cells))
+        except (OSError, ValueError, StopIteration):
+            return f"{self.name}: failed outside its cells.\n\n{indent(log[-3000:])}\n\n{kept}"
+        errors = [each for each in cell["outputs"] if each["output_type"] == "error"]
+        lines = [f"{self.name}: failed in cell {number}.", "", indent("".join(cell["source"]))]
+        for error in errors:
+            trace = plain("\n".join(error["traceback"])).splitlines()
+            lines += ["", indent("\n".join(trace[-25:]))]
+        if not errors:
+            lines += ["", indent(log[-3000:])]
+        return "\n".join([*lines, "", kept])
+
+
+def hide_injected(notebook: dict[str, Any]) -> None:
+    """Keep the cell that papermill adds with the parameters out of the page."""
+    for cell in notebook["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        if "injected-parameters" in tags:
+            cell["metadata"]["tags"] = [*tags, "remove-cell"]
+
+
+def failed_cells(cells: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The cells that raised an error, with their numbers in the clean notebook, from 1."""
+    added = {"injected-parameters", "papermill-error-cell-tag"}
+    own = [cell for cell in cells if not added & set(cell["metadata"].get("tags", []))]
+    for number, cell in enumerate(own, 1):
+        if cell["metadata"].get("papermill", {}).get("exception"):
+            yield number, cell
+
+
+def plain(text: str) -> str:
+    """A text without the colour codes of terminals."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def indent(text: str) -> str:
+    """A text set off by four spaces."""
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+
+
+def shown(path: Path) -> str:
+    """A path as short as the reader can use it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def run_all(notebooks: list[Notebook], profile: str, jobs: int) -> list[dict[str, Any]]:
+    """Run what needs it, `jobs` at a time, and say so; one row of statistics a notebook."""
+    rows = {}
+    waiting: list[Notebook] = []
+    for notebook in notebooks:
+        found = notebook.statistics()
+        if found is None:
+            waiting.append(notebook)
+        else:
+            rows[notebook.name] = found
+            print(f"{notebook.name}: unchanged", flush=True)
+    running: list[Notebook] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                running.append(waiting.pop(0))
+                running[-1].start(profile)
+                if sys.stdout.isatty():
+                    print(f"{running[-1].name}: running", end="\r", flush=True)
+            time.sleep(0.05)
+            for notebook in [each for each in running if each.process.poll() is not None]:
+                running.remove(notebook)
+                rows[notebook.name] = conclude(notebook, profile)
+    finally:
+        for notebook in running:
+            notebook.stop()
+    return [rows[notebook.name] for notebook in notebooks]
+
+
+def conclude(notebook: Notebook, profile: str) -> dict[str, Any]:
+    """Say how a run ended; its row of statistics."""
+    seconds = time.perf_counter() - notebook.began
+    if notebook.process.returncode == 0:
+        print(f"{notebook.name}: ran {seconds:.0f} s".ljust(len(notebook.name) + 9), flush=True)
+        return notebook.finish(profile)
+    print(notebook.failure(), file=sys.stderr, flush=True)
+    return {"notebook": notebook.name, "profile": profile, "failed": True}
+
+
+def statistics_page(rows: list[dict[str, Any]]) -> str:
+    """The page that tells what running the notebooks took."""
+    columns = "Notebook | Profile | Seconds | Slowest cell, s | Cells | Size, kB"
+    columns += " | Executed | Python | torch"
+    lines = [
+        "# Execution statistics",
+        "",
+        "Every notebook of this book was run from top to bottom, without an error, to make these",
+        "pages. A notebook runs again when it, the library, the data or its parameters change.",
+        "",
+        f"| {columns} |",
+        "|---|---|--:|--:|--:|--:|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {{doc}}`../notebooks/{row['notebook']}` | {row['profile']} "
+            f"| {row['seconds']:.1f} | {row['slowest_cell']:.1f} | {row['cells']} "
+            f"| {row['kilobytes']:.0f} | {row['executed']} | {row['python']} | {row['torch']} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def run(profile: str, out: Path, jobs: int) -> bool:
+    """Bring all executed copies below `out` up to date; False if a notebook failed."""
+    sources = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+    common = ingredients(profile)
+    notebooks = [Notebook(path, out, digest([path], common)) for path in sources]
+    belong = {path for each in notebooks for path in (each.copy, each.record)}
+    for stray in (out / "src" / "notebooks").glob("*"):
+        if stray.is_file() and stray not in belong:
+            stray.unlink()
+    rows = run_all(notebooks, profile, jobs)
+    (out / "src" / "book").mkdir(parents=True, exist_ok=True)
+    (out / "statistics.json").write_text(json.dumps(rows, indent=1) + "\n")
+    if any(row.get("failed") for row in rows):
+        return False
+    page = out / "src" / STATISTICS_PAGE
+    text = statistics_page(rows)
+    if not page.is_file() or page.read_text() != text:
+        page.write_text(text)
+    return True
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """The command line's options, the same for building the book."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--profile",
+        choices=PROFILES,
+        default="quick",
+        help="how long the notebooks train: seconds, about a minute, or the paper's schedule",
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "_build" / "book", metavar="FOLDER")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks at a time")
+    options = parser.parse_args()
+    options.out = options.out.resolve()
+    return options
+
+
+def interruptible(main: Any) -> int:
+    """Run `main`; SIGTERM ends it as cleanly as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return main()
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+def main() -> int:
+    options = arguments("Run the notebooks that need it.")
+    return 0 if run(options.profile, options.out, options.jobs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(interruptible(main))

@@ -1,0 +1,187 @@
+"""The built book in Chromium: every page, wide and narrow, light and dark, without a network."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import build_book
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+    from playwright.sync_api import Page as Tab
+
+pytestmark = pytest.mark.browser
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+VIEWS = [(width, scheme) for width in (1280, 360) for scheme in ("light", "dark")]
+
+
+def missing(what: str) -> None:
+    """Skip for want of a browser, but fail where the tests are meant to be complete."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(what)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium that is installed: CHROMIUM, or the first that is found."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if not found:
+        missing("No Chromium: apt-get install chromium, or set CHROMIUM to the path of one.")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("No Playwright: pip install playwright.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site(book: Path) -> Iterator[str]:
+    """The address of the book, served on this machine."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(book))
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, *args: Any) -> None:
+            """A browser that closes a connection is no error."""
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class Watch:
+    """What goes wrong in a tab: errors in the console, failed loads, requests to other hosts."""
+
+    def __init__(self, tab: Tab) -> None:
+        self.wrong: list[str] = []
+        tab.on("console", lambda message: self.note(message.type == "error", message.text))
+        tab.on("pageerror", lambda error: self.note(True, str(error)))
+        tab.on("response", lambda response: self.note(response.status >= 400, response.url))
+        tab.on("request", lambda request: self.note(is_foreign(request.url), request.url))
+
+    def note(self, wrong: bool, what: str) -> None:
+        if wrong:
+            self.wrong.append(what)
+
+
+def is_foreign(url: str) -> bool:
+    """Whether a request leaves the machine."""
+    return urlsplit(url).hostname not in (None, "127.0.0.1")
+
+
+def settle(tab: Tab) -> None:
+    """Wait until formulas are set."""
+    tab.evaluate("() => window.MathJax?.startup?.promise")
+
+
+@pytest.mark.parametrize(("width", "scheme"), VIEWS)
+def test_pages(browser: Browser, site: str, width: int, scheme: str) -> None:
+    """No error, no foreign request, no sideways scrolling, every formula set, figures numbered."""
+    view = {"width": width, "height": 800}
+    with browser.new_context(viewport=view, color_scheme=scheme) as context:
+        tab = context.new_page()
+        watch = Watch(tab)
+        for name in [*build_book.pages(), "search"]:
+            tab.goto(f"{site}/{name}.html")
+            settle(tab)
+            assert watch.wrong == [], name
+            assert tab.evaluate("document.documentElement.dataset.theme") == scheme, name
+            sizes = tab.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+            assert sizes[0] <= sizes[1], (name, sizes)
+            formulas = tab.locator("article .math").count()
+            assert tab.locator("article mjx-container").count() >= formulas, name
+            assert tab.locator("mjx-merror, mjx-container [data-mjx-error]").count() == 0, name
+            for caption in tab.locator("figure figcaption .caption-number").all_inner_texts():
+                assert caption.startswith("Figure "), name
+            unnumbered = "figure.notebook-figure:not(:has(.caption-number))"
+            assert tab.locator(unnumbered).count() == 0, name
+
+
+def test_the_start_leads_to_the_book(browser: Browser, site: str) -> None:
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/")
+        tab.wait_for_url("**/book/index.html")
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_search_finds(browser: Browser, site: str, book: Path, served: bool) -> None:
+    """From the served folder and from the files themselves."""
+    start = site if served else book.as_uri()
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{start}/search.html?q=degradation")
+        result = tab.locator("#search-results li a", has_text="Degradation").first
+        result.wait_for()
+        assert "degradation" in result.get_attribute("href")
+
+
+@pytest.mark.parametrize("name", ["book/01-degradation", "notebooks/01-degradation"])
+def test_pages_work_as_files(browser: Browser, book: Path, name: str) -> None:
+    with browser.new_context() as context:
+        tab = context.new_page()
+        watch = Watch(tab)
+        tab.goto(f"{book.as_uri()}/{name}.html")
+        settle(tab)
+        assert watch.wrong == []
+        assert tab.locator("mjx-container").count() > 0
+
+
+def test_the_theme_can_be_chosen(browser: Browser, site: str) -> None:
+    with browser.new_context(color_scheme="light") as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/book/index.html")
+        seen = set()
+        for _ in range(3):
+            tab.locator(".theme-switch-button:visible").first.click()
+            theme = tab.evaluate("document.documentElement.dataset.theme")
+            seen.add((theme, tab.evaluate("getComputedStyle(document.body).backgroundColor")))
+        assert {theme for theme, _ in seen} == {"light", "dark"}
+        assert len({colour for _, colour in seen}) == 2
+
+
+def test_figures_follow_the_theme(browser: Browser, site: str) -> None:
+    """The text of a figure has the colour of the page's text, light and dark."""
+    for scheme in ("light", "dark"):
+        with browser.new_context(color_scheme=scheme) as context:
+            tab = context.new_page()
+            for name, figure in (("book", "figure.notebook-figure"), ("notebooks", ".cell_output")):
+                tab.goto(f"{site}/{name}/01-degradation.html")
+                text = tab.locator(f"{figure} svg text").first
+                colour = text.evaluate("each => getComputedStyle(each).fill")
+                base = tab.locator("article p").first
+                assert colour == base.evaluate("each => getComputedStyle(each).color"), scheme
+
+
+def test_downloads_arrive(browser: Browser, site: str) -> None:
+    """The notebook's button hands out the notebook, the start page's link the archive."""
+    with browser.new_context(accept_downloads=True) as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/book/index.html")
+        with tab.expect_download() as started:
+            tab.locator(f'article a[href$="{build_book.ARCHIVE}"]').first.click()
+        assert started.value.suggested_filename == build_book.ARCHIVE
+        assert Path(started.value.path()).stat().st_size > 1_000_000

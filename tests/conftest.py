@@ -1,0 +1,23 @@
+"""What the tests share: the book, built once a session with the shortest training."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "ci"))
+
+
+@pytest.fixture(scope="session")
+def book() -> Path:
+    """The folder with the pages of the book, profile smoke; built only as far as it changed."""
+    out = ROOT / "_build" / "smoke"
+    command = [sys.executable, "ci/build_book.py", "--profile", "smoke", "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.fail(f"ci/build_book.py failed:\n{done.stdout}{done.stderr}", pytrace=False)
+    return out / "html"

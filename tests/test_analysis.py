@@ -1,0 +1,312 @@
+"""Signals of a net against an independent computation by hand."""
+
+import copy
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+import torch.nn.functional as F
+from helpers import net_by_hand, randomise_norms, same_weights, tiny_data, tiny_net, tiny_train
+from torch import nn
+
+from resnet_lib import MODELS, ConfigError, ModelConfig, deepen, evaluate
+from resnet_lib.analysis import (
+    PROBES,
+    SignalProbe,
+    compare,
+    construction_error,
+    describe,
+    direction,
+    first_to_last,
+    gap,
+    main_path,
+    signals,
+)
+from resnet_lib.configs import SHORTCUTS
+from resnet_lib.data import Normaliser
+
+
+def batch(images=16):
+    data = tiny_data()
+    return Normaliser(data)(data.train_images[::20][:images]), data.train_labels[::20][:images]
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+@pytest.mark.parametrize("option", SHORTCUTS)
+def test_signals_are_those_of_an_independent_computation(option, batch_norm):
+    net = tiny_net(ModelConfig(14, option, batch_norm=batch_norm))
+    if batch_norm:
+        randomise_norms(net)
+    x, y = batch()
+    table = signals(net, x, y).set_index("name")
+
+    values = {
+        name: value.double().requires_grad_(value.is_floating_point())
+        for name, value in copy.deepcopy(net.state_dict()).items()
+        if value.is_floating_point()
+    }
+    logits, kept = net_by_hand(net, values, x.double(), training=True)
+    loss = F.cross_entropy(logits, y)
+    weights = [values[f"{name}.weight"] for name in kept]
+    gradients = torch.autograd.grad(loss, [*kept.values(), *weights])
+    assert list(table.index) == list(kept)
+    assert list(table["layer"]) == list(range(1, 14))
+    for i, (name, response) in enumerate(kept.items()):
+        row = table.loc[name]
+        assert row["response_std"] == pytest.approx(response.std().item(), rel=1e-4)
+        assert row["activation_gradient"] == pytest.approx(gradients[i].norm().item(), rel=1e-3)
+        assert row["weight_norm"] == pytest.approx(weights[i].norm().item(), rel=1e-5)
+        weight_gradient = gradients[len(kept) + i].norm().item()
+        assert row["weight_gradient"] == pytest.approx(weight_gradient, rel=1e-3)
+        product = weight_gradient * weights[i].norm().item()
+        assert row["scaled_weight_gradient"] == pytest.approx(product, rel=1e-3)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_measuring_leaves_the_net_as_it_was(training):
+    net = tiny_net("resnet8").train(training)
+    before = copy.deepcopy(net)
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    signals(net, *batch())
+    assert same_weights(net, before)
+    assert net.training == training
+    assert all(value.grad is None for value in net.parameters())
+    assert not any(module._forward_hooks for module in net.modules())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].depth <= 110])
+def test_the_main_path_has_every_convolution_but_the_projections(name):
+    options = ("none",) if name.startswith("plain") else ("A", "B", "C")
+    for option in options:
+        net = tiny_net(name, shortcut=option)
+        path = main_path(net)
+        assert len(path) == MODELS[name].depth - 1
+        assert len({id(conv) for _, conv, _ in path}) == len({id(bn) for _, _, bn in path})
+        assert all(conv.kernel_size == (3, 3) for _, conv, _ in path)
+        assert all(conv.out_channels == bn.num_features for _, conv, bn in path)
+
+
+def test_under_bn_the_weight_gradient_is_inverse_to_the_weights():
+    """Ten times the weights: a tenth of the gradient, the same product and the same signals."""
+    net, x, y = tiny_net("plain20"), *batch()
+    one = signals(net, x, y)
+    scaled = copy.deepcopy(net)
+    with torch.no_grad():
+        for module in scaled.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight *= 10
+    ten = signals(scaled, x, y)
+
+    def close(a, b):
+        # BN's eps weighs 100 times less beside the larger weights.
+        assert (a / b - 1).abs().max() < 0.01
+
+    close(ten["weight_norm"], 10 * one["weight_norm"])
+    close(ten["weight_gradient"], one["weight_gradient"] / 10)
+    close(ten["scaled_weight_gradient"], one["scaled_weight_gradient"])
+    close(ten["activation_gradient"], one["activation_gradient"])
+    close(ten["response_std"], one["response_std"])
+
+
+@pytest.mark.parametrize("name", list(PROBES))
+def test_every_probe_gives_the_same_table_twice(name):
+    net = tiny_net("resnet8")
+    first, second = PROBES[name](tiny_data())(net), PROBES[name](tiny_data())(net)
+    assert len(first)
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_the_signal_probe_looks_at_training_images_of_many_classes():
+    probe = SignalProbe(tiny_data(), images=64)
+    assert probe.x.shape == (64, 1, 7, 7)
+    assert len(probe.y.unique()) == 10
+    normalised = Normaliser(tiny_data())(tiny_data().train_images)
+    for x, y in zip(probe.x, probe.y, strict=True):
+        where = (normalised == x).flatten(1).all(1)
+        assert y in tiny_data().train_labels[where]
+    net = tiny_net("resnet8")
+    pd.testing.assert_frame_equal(probe(net), signals(net, probe.x, probe.y))
+
+
+def curves():
+    """Two nets, two seeds, two splits, rows in disorder."""
+    rows = [
+        ("deep", 0, "train", 200, 31.0),
+        ("shallow", 1, "train", 100, 50.0),
+        ("deep", 0, "train", 100, 60.0),
+        ("shallow", 0, "train", 200, 30.0),
+        ("shallow", 0, "train", 100, 10.0),
+        ("deep", 1, "train", 100, 55.0),
+        ("deep", 1, "train", 200, 20.0),
+        ("shallow", 1, "train", 200, 25.0),
+        ("deep", 0, "test", 200, 50.0),
+        ("deep", 1, "test", 200, 50.0),
+        ("shallow", 1, "test", 200, 48.0),
+        ("shallow", 0, "test", 200, 40.0),
+        ("shallow", 0, "test", 100, 90.0),
+    ]
+    return pd.DataFrame(rows, columns=["model", "seed", "split", "iteration", "top1_error"])
+
+
+def test_the_gap_is_that_of_the_last_errors_seed_by_seed():
+    assert gap(curves(), "deep", "shallow").to_dict() == {0: 1.0, 1: -5.0}
+    assert gap(curves(), "shallow", "deep").to_dict() == {0: -1.0, 1: 5.0}
+    assert gap(curves(), "deep", "shallow", "test").to_dict() == {0: 10.0, 1: 2.0}
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ([1.0, 2.0], "higher"),
+        ([-1.0, -0.1], "lower"),
+        ([-1.0, 2.0], "unclear"),
+        ([0.0, 2.0], "unclear"),
+        ([0.0, -2.0], "unclear"),
+    ],
+)
+def test_a_direction_is_one_that_all_seeds_agree_on(values, word):
+    assert direction(pd.Series(values)) == word
+
+
+def test_a_difference_in_words_gives_mean_range_and_doubt():
+    text = describe(pd.Series([1.25, 3.0, 2.0]))
+    for part in ("+2.1", "+1.2", "+3.0", "3 seeds"):
+        assert part in text
+    assert "agree" not in text
+    text = describe(pd.Series([-1.0, 3.0]))
+    for part in ("+1.0", "-1.0", "+3.0", "2 seeds", "do not agree"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ([4.0, 5.0], [-1.0, 2.0], "closed"),
+        ([4.0, 5.0], [-1.0, -2.0], "closed"),
+        ([4.0, 5.0], [1.0, 2.0], "shrank"),
+        ([4.0, 5.0], [6.0, 7.0], "grew"),
+        ([4.0, 5.0], [5.0, 4.0], "stayed open"),
+    ],
+)
+def test_how_a_gap_changed(before, after, words):
+    assert compare(pd.Series(before), pd.Series(after)).startswith(words)
+
+
+def test_the_ratio_of_first_to_last_layer_is_a_mean_over_seeds():
+    rows = [
+        {"model": model, "seed": seed, "iteration": iteration, "layer": layer, "x": value}
+        for model, seed, iteration, values in (
+            ("a", 0, 0, (8.0, 5.0, 2.0)),
+            ("a", 1, 0, (2.0, 5.0, 1.0)),
+            ("a", 0, 7, (1.0, 1.0, 4.0)),
+            ("a", 1, 7, (3.0, 1.0, 4.0)),
+            ("a", 0, 3, (9.0, 9.0, 1.0)),
+            ("b", 0, 0, (1.0, 10.0)),
+            ("b", 0, 7, (1.0, 1.0)),
+        )
+        for layer, value in enumerate(values, start=1)
+    ]
+    frame = pd.DataFrame(rows).sample(frac=1, random_state=0)
+    found = first_to_last(frame, "x").to_dict()
+    assert found == pytest.approx({("a", 0): 3.0, ("a", 7): 0.5, ("b", 0): 0.1, ("b", 7): 1.0})
+
+
+# The construction of a deeper net from a shallower one
+
+
+def trained(option, batch_norm=True):
+    """After some training, so that BN has statistics of its own."""
+    net = tiny_net(ModelConfig(8, option, batch_norm=batch_norm))
+    tiny_train(net, iterations=4, milestones=(), lr=0.01)
+    return net
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+@pytest.mark.parametrize("option", ["none", "A", "B"])
+def test_a_deepened_net_computes_the_same(option, batch_norm):
+    """Paper, section 1; on images that were not used for the construction."""
+    net = trained(option, batch_norm)
+    deep = deepen(net, 26, tiny_data())
+    assert deep.config == replace(net.config, depth=26)
+    x = torch.randn(16, 1, 7, 7, generator=torch.Generator().manual_seed(0)).double()
+    expected = copy.deepcopy(net).double().eval()(x)
+    assert expected.std() > 0.01
+    # float32 rounds each added scale: an error near 1e-7 a layer.
+    torch.testing.assert_close(deep.double().eval()(x), expected, rtol=1e-5, atol=1e-5)
+    assert main_path(net)[0][1].weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("option", ["none", "A", "B"])
+def test_a_deepened_net_has_the_statistics_of_its_signals(option):
+    """So BN is undone by statistics as training would leave them, not by those it starts with."""
+    data = tiny_data(train_images=256)
+    deep = deepen(trained(option), 20, data).eval()
+    seen = {}
+    for name, module in deep.named_modules():
+        if isinstance(module, nn.BatchNorm2d) and ".1." in name + ".":
+            module.register_forward_pre_hook(
+                lambda module, inputs, name=name: seen.update({name: (module, inputs[0])})
+            )
+    with torch.no_grad():
+        deep(Normaliser(data)(data.train_images))
+    assert len(seen) == 3 * 2
+    for module, x in seen.values():
+        var, mean = torch.var_mean(x.double(), (0, 2, 3))
+        torch.testing.assert_close(module.running_mean.double(), mean, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(module.running_var.double(), var, rtol=1e-3, atol=1e-5)
+
+
+def test_deepen_leaves_the_net_alone():
+    for training in (True, False):
+        net = tiny_net("resnet8").train(training)
+        deep = deepen(net, 14, tiny_data())
+        with torch.no_grad():
+            for value in [*deep.parameters(), *deep.buffers()]:
+                value.fill_(7)
+        assert same_weights(net, tiny_net("resnet8"))
+        assert net.training == training
+
+
+def test_a_deepened_net_can_be_made_with_few_images():
+    data = tiny_data(train_images=100)
+    net = trained("none")
+    x = Normaliser(data)(data.test_images)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            deepen(net, 14, data).eval()(x), net.eval()(x), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_deepen_refuses_what_it_cannot_do():
+    with pytest.raises(ConfigError, match="option C"):
+        deepen(tiny_net("resnet8", shortcut="C"), 14, tiny_data())
+    with pytest.raises(ConfigError, match=r"8 .*14"):
+        deepen(tiny_net("resnet14"), 8, tiny_data())
+    with pytest.raises(ConfigError, match="14 and 20"):
+        deepen(tiny_net("resnet8"), 16, tiny_data())
+
+
+@pytest.mark.parametrize("option", ["none", "A"])
+def test_the_construction_is_checked_by_outputs(option):
+    data = tiny_data()
+    shallow = trained(option)
+    found = construction_error(shallow, deepen(shallow, 20, data), data)
+    assert found["scale"] > 0.1
+    assert found["difference"] < 1e-4 * found["scale"]
+    assert found["shallow"] == found["deep"]
+    error = evaluate(shallow, data.test_images, data.test_labels, Normaliser(data))[1]
+    assert found["shallow"] == pytest.approx(error)
+    other = construction_error(shallow, tiny_net("plain8", seed=1), data)
+    assert other["difference"] > 1e-3 * other["scale"]
+
+
+def test_checking_the_construction_leaves_both_nets_as_they_were():
+    one, other = tiny_net("plain8").train(), tiny_net("plain14").train()
+    construction_error(one, other, tiny_data())
+    for net, name in ((one, "plain8"), (other, "plain14")):
+        assert net.training
+        assert net.fc.weight.dtype == torch.float32
+        assert same_weights(net, tiny_net(name))

@@ -1,0 +1,437 @@
+"""The built book, and the way to it: ci/run_notebooks.py, ci/build_book.py and book/_ext."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import build_book
+import pytest
+import run_notebooks
+import stamp
+
+ROOT = Path(__file__).resolve().parents[1]
+SLUGS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+COLAB = "https://colab.research.google.com/github"
+
+
+class Page(HTMLParser):
+    """The tags of a page with their attributes, and its text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def all(self, tag: str, **attributes: str) -> list[dict[str, str]]:
+        """The attributes of all tags of a kind that have these attributes."""
+        return [a for t, a in self.tags if t == tag and attributes.items() <= a.items()]
+
+
+# The book itself
+
+
+def test_every_page_is_there(book: Path) -> None:
+    for name in [*build_book.pages(), "index", "search"]:
+        assert "<title>" in (book / f"{name}.html").read_text(), name
+
+
+def test_nothing_is_loaded_from_elsewhere(book: Path) -> None:
+    loading = ("src", "srcset", "poster", "data", "background", "xlink:href")
+    found = []
+    for path in book.rglob("*.html"):
+        for tag, attributes in Page(path).tags:
+            used = [attributes.get(name, "") for name in loading]
+            used += [attributes.get("href", "")] if tag != "a" else []
+            used += re.findall(r"url\(([^)]*)\)", attributes.get("style", ""))
+            found += [(path.name, tag, url) for url in used if re.match(r"(https?:)?//", url)]
+    for path in book.rglob("*.css"):
+        urls = re.findall(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')]*)", path.read_text())
+        found += [(path.name, "url", url) for url in urls]
+    script = re.compile(
+        r"(?:fetch|import|importScripts)\(\s*[\"'`](?:https?:)?//|from\s*[\"']https?:"
+    )
+    for path in book.rglob("*.js"):
+        found += [(path.name, "script", each) for each in script.findall(path.read_text())]
+    assert found == []
+
+
+def test_pages_load_only_what_they_need(book: Path) -> None:
+    for name in build_book.pages():
+        text = (book / f"{name}.html").read_text()
+        assert ("vendor/mathjax" in text) == ('class="math' in text), name
+        for unused in ("fontawesome.js", "require.js", "require.min.js", "html-manager", "thebe"):
+            assert unused not in text, name
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_notebook_pages_lead_to_the_clean_notebook(book: Path, slug: str) -> None:
+    page = Page(book / "notebooks" / f"{slug}.html")
+    links = [attributes["href"] for attributes in page.all("a") if "href" in attributes]
+    repository = stamp.address(ROOT)
+    assert f"{COLAB}/{repository}/blob/main/notebooks/{slug}.ipynb" in links
+    assert f"../_sources/notebooks/{slug}.ipynb" in links
+    clean = (ROOT / "notebooks" / f"{slug}.ipynb").read_bytes()
+    assert (book / "_sources" / "notebooks" / f"{slug}.ipynb").read_bytes() == clean
+    source = f"https://github.com/{repository}/blob/main/notebooks/{slug}.ipynb?plain=1"
+    assert source in links
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_notebook_pages_show_no_machinery(book: Path, slug: str) -> None:
+    text = (book / "notebooks" / f"{slug}.html").read_text()
+    assert "tag_injected-parameters" not in text
+    assert "papermill" not in text
+    assert 'class="output stderr' not in text
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_chapters_have_the_colab_button_of_their_notebook(book: Path, slug: str) -> None:
+    page = Page(book / "book" / f"{slug}.html")
+    url = f"{COLAB}/{stamp.address(ROOT)}/blob/main/notebooks/{slug}.ipynb"
+    assert [a for a in page.all("a", href=url) if "btn" in a.get("class", "")]
+
+
+def test_the_statistics_page_lists_every_notebook(book: Path) -> None:
+    text = (book / "book" / "statistics.html").read_text()
+    for slug in SLUGS:
+        assert f'href="../notebooks/{slug}.html"' in text
+    assert "blob/main/book/statistics.md" not in text
+
+
+def test_chinese_is_marked_as_chinese(book: Path) -> None:
+    assert Page(book / "book" / "index.zh.html").all("section", lang="zh")
+    assert not Page(book / "book" / "index.html").all("section", lang="zh")
+    chapter = Page(book / "book" / "01-degradation.html")
+    notes = chapter.all("aside", lang="zh")
+    assert notes
+    assert len(chapter.all("blockquote", lang="zh")) == len(notes)
+
+
+def test_the_archive_holds_the_book_and_what_runs_it(book: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(book / build_book.ARCHIVE) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path)
+    assert names == sorted(names)
+    assert not [name for name in names if "/downloads/" in name or name.endswith(".pt")]
+    top = tmp_path / "resnet-read-and-run"
+    for name in build_book.ARCHIVED_FILES:
+        assert (top / name).is_file() == (ROOT / name).is_file(), name
+    for page in build_book.pages():
+        assert (top / "html" / f"{page}.html").is_file()
+    for path in build_book.archived():
+        assert (top / path.relative_to(ROOT)).read_bytes() == path.read_bytes(), path
+    assert {"notebooks", "resnet_lib", "data", "ci", "book"} <= {p.name for p in top.iterdir()}
+
+
+def test_pages_link_to_the_archive(book: Path) -> None:
+    links = [a.get("href") for a in Page(book / "book" / "index.html").all("a")]
+    assert f"../{build_book.ARCHIVE}" in links
+
+
+def test_building_again_is_quick(book: Path) -> None:
+    began = time.perf_counter()
+    command = [sys.executable, "ci/build_book.py", "--profile", "smoke", "--out", str(book.parent)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert all(f"{slug}: unchanged" in done.stdout for slug in SLUGS)
+    assert time.perf_counter() - began < 15
+
+
+# The way to it, on a small book
+
+
+def write_notebook(path: Path, *cells: str) -> None:
+    """A notebook with a parameters cell and some more."""
+
+    def cell(number: int, source: str) -> dict[str, Any]:
+        tags = {"tags": ["parameters"]} if number == 0 else {}
+        fixed = {"cell_type": "code", "execution_count": None, "outputs": []}
+        return fixed | {"id": f"cell-{number}", "metadata": tags, "source": source}
+
+    title = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# Notebook"}
+    code = [cell(number, text) for number, text in enumerate(['PROFILE = "quick"', *cells])]
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    notebook = {"cells": [title, *code], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(notebook))
+
+
+GLUE = """
+import sys
+from IPython.display import display
+print("from", "stderr", file=sys.stderr)
+prefix = "application/papermill.record/"
+for name, value in {values}.items():
+    meta = {{"scrapbook": {{"name": name, "mime_prefix": prefix}}}}
+    display({{prefix + "text/plain": repr(value)}}, raw=True, metadata=meta)
+meta = {{"scrapbook": {{"name": "drawing", "mime_prefix": ""}}}}
+display({{"text/html": "<svg viewBox='0 0 9 9'></svg>"}}, raw=True, metadata=meta)
+"""
+INDEX = """# Small book
+
+The gap is {measured}`01-small::gap:.1f` points, not {measured}`01-small::less:.2f`; nets
+{measured}`01-small::word`. See {numref}`fig-drawing` and {cite:t}`he2016deep`.
+
+:::{notebook-figure} 01-small drawing
+:name: fig-drawing
+:alt: A "drawing" of x < y
+
+Nothing, with $x$.
+:::
+
+:::{notes}
+·一行 **笔记**
+·又一行
+---
+第一段，
+不断行。
+
+第二段。
+:::
+"""
+
+
+class Small:
+    """A small copy of the book's machinery with one notebook that needs no torch."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.out = root, root / "_build" / "book"
+        self.notebook = root / "notebooks" / "01-small.ipynb"
+        self.index = root / "book" / "index.md"
+
+    def make(self) -> None:
+        for folder in ("ci", "book/_ext", "book/_static", "book/_vendor"):
+            ignore = shutil.ignore_patterns("__pycache__", "woff-v2")
+            shutil.copytree(ROOT / folder, self.root / folder, ignore=ignore)
+        for name in ("_config.yml", "book/references.bib", "book/references.md"):
+            shutil.copyfile(ROOT / name, self.root / name)
+        self.index.write_text(INDEX)
+        self.list_pages("book/statistics", "book/references", "book/more", "notebooks/01-small")
+        (self.root / "book" / "more.md").write_text("# More\n")
+        self.measure(gap=3.14159, less=-0.25, word="grew")
+
+    def list_pages(self, *names: str) -> None:
+        chapters = "".join(f"  - file: {name}\n" for name in names)
+        toc = f"format: jb-book\nroot: book/index\nchapters:\n{chapters}"
+        (self.root / "_toc.yml").write_text(toc)
+
+    def measure(self, **values: Any) -> None:
+        write_notebook(self.notebook, GLUE.format(values=values))
+
+    def start(self, script: str = "build_book.py") -> subprocess.Popen[str]:
+        command = [sys.executable, f"ci/{script}", "--profile", "smoke"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, cwd=self.root, text=True, **pipes)
+
+    def run(self, script: str = "build_book.py") -> tuple[int, str]:
+        with self.start(script) as process:
+            out, err = process.communicate()
+        return process.returncode, out + err
+
+    def page(self, name: str = "book/index") -> str:
+        return (self.out / "html" / f"{name}.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """The small book, built once."""
+    small = Small(tmp_path_factory.mktemp("small"))
+    small.make()
+    code, told = small.run()
+    assert code == 0, told
+    return small
+
+
+@pytest.fixture
+def small(made: Small) -> Iterator[Small]:
+    """The small book; what a test changes in its sources is undone."""
+    names = [made.notebook, made.index, made.root / "_toc.yml"]
+    before = {path: path.read_bytes() for path in names}
+    yield made
+    for path, content in before.items():
+        path.write_bytes(content)
+
+
+def test_values_and_figures_enter_the_page(made: Small) -> None:
+    page = made.page()
+    assert '<span class="measured">3.1</span>' in page
+    assert '<span class="measured">−0.25</span>' in page
+    assert '<span class="measured">grew</span>' in page
+    assert "<svg viewBox='0 0 9 9'>" in page
+    assert 'aria-label="A &quot;drawing&quot; of x &lt; y"' in page
+    assert re.search(r'href="#fig-drawing"><span class="std std-numref">Figure 1</span>', page)
+    assert "from stderr" not in made.page("notebooks/01-small")
+
+
+def test_notes_are_a_quotation_and_its_correction(made: Small) -> None:
+    aside = re.search(r'<aside class="reading-notes.*?</aside>', made.page(), re.DOTALL)[0]
+    assert '<aside class="reading-notes" lang="zh">' in aside
+    assert "<p>·一行 <strong>笔记</strong></p>" in aside
+    assert aside.index("</blockquote>") < aside.index("订正") < aside.index("第一段，不断行。")
+    assert aside.count("订正") == 1
+
+
+def test_a_changed_value_reaches_the_page(small: Small) -> None:
+    small.measure(gap=2.71828, less=-0.25, word="grew")
+    code, told = small.run()
+    assert code == 0, told
+    assert '<span class="measured">2.7</span>' in small.page()
+
+
+WRONG = {
+    "01-small::gap:": (
+        "01-small::gab:",
+        "no output named gab; it has: drawing, gap, less, word",
+    ),
+    "01-small::less:": ("less:", "it is not of the form notebook::key:format"),
+    "01-small::word": ("01-small::word:.1f", "its value 'grew' does not fit the format .1f"),
+    "01-small drawing": ("01-small gap", "it is no figure or table: it has only text/plain"),
+    "{cite:t}`": (
+        "{measured}`02-no::x` {cite:t}`",
+        "no executed notebook 02-no; there are: 01-sm",
+    ),
+}
+
+
+def test_wrong_keys_fail_the_build_again_and_again(small: Small) -> None:
+    text = INDEX + "\nSee {ref}`nowhere`.\n"
+    for before, (after, _) in WRONG.items():
+        text = text.replace(before, after)
+    small.index.write_text(text)
+    for _ in range(2):
+        code, told = small.run()
+        assert code == 1
+        assert "Traceback" not in told
+        for sentence in (*(sentence for _, sentence in WRONG.values()), "nowhere"):
+            line = next(line for line in told.splitlines() if sentence in line)
+            assert line.startswith("book/index.md:")
+
+
+def test_a_page_that_left_the_book_leaves_the_output(small: Small) -> None:
+    small.list_pages("book/statistics", "book/references", "notebooks/01-small")
+    code, told = small.run()
+    assert code == 0, told
+    assert not (small.out / "html" / "book" / "more.html").exists()
+    assert not (small.out / "html" / "_sources" / "book" / "more.md").exists()
+
+
+def test_the_archive_is_the_same_for_the_same_files(made: Small, tmp_path: Path) -> None:
+    html = tmp_path / "html"
+    html.mkdir()
+    (html / "index.html").write_text("page")
+    packed = []
+    for _ in range(2):
+        build_book.archive(html)
+        packed.append((html / build_book.ARCHIVE).read_bytes())
+        (html / build_book.ARCHIVE).unlink()
+        (html / "index.html").touch()
+    assert packed[0] == packed[1]
+
+
+def test_a_failing_notebook_says_where(small: Small) -> None:
+    write_notebook(small.notebook, "fine = 1", "# the culprit\n1 / 0")
+    for _ in range(2):  # what a failed run left does not count
+        code, told = small.run("run_notebooks.py")
+        assert code == 1
+        assert "01-small: failed in cell 4." in told
+        assert "    # the culprit" in told
+        assert "ZeroDivisionError: division by zero" in told
+        assert "\x1b" not in told
+    small.measure(gap=3.14159, less=-0.25, word="grew")
+    assert small.run("run_notebooks.py")[1].startswith("01-small: ran")
+    assert small.run("run_notebooks.py") == (0, "01-small: unchanged\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_leaves_nothing_behind(small: Small, number: int) -> None:
+    begun = small.root / "begun"
+    begun.unlink(missing_ok=True)
+    # A worker of the kernel, as training starts them: it must end too.
+    source = f"""
+import os, subprocess, time
+worker = subprocess.Popen(["sleep", "99"])
+open({str(begun)!r}, "w").write(f"{{os.getpid()}} {{worker.pid}}")
+time.sleep(99)
+"""
+    write_notebook(small.notebook, source)
+    with small.start("run_notebooks.py") as process:
+        while not (begun.is_file() and begun.read_text()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in out + err
+    assert not [pid for pid in begun.read_text().split() if alive(pid)]
+    assert not (small.out / "src" / "notebooks" / "01-small.json").exists()
+
+
+def alive(pid: str) -> bool:
+    """Whether a process runs, two seconds at most from now."""
+    for _ in range(40):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        if state == "Z":
+            return False
+        time.sleep(0.05)
+    return True
+
+
+# What makes a notebook run again
+
+
+@pytest.fixture
+def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A library and data to be hashed."""
+    monkeypatch.setattr(run_notebooks, "ROOT", tmp_path)
+    for name in ("resnet_lib/a.py", "data/images/x.webp", "data/README.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["resnet_lib/a.py", "resnet_lib/b.py", "data/images/x.webp"])
+def test_library_and_data_count(parts: Path, name: str) -> None:
+    before = run_notebooks.ingredients("smoke")
+    (parts / name).write_text("new")
+    assert run_notebooks.ingredients("smoke") != before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "data/README.md",
+        "data/downloads/cifar.tar.gz",
+        "data/runs/one/checkpoint.pt",
+        "resnet_lib/__pycache__/a.pyc",
+    ],
+)
+def test_documentation_and_leftovers_do_not_count(parts: Path, name: str) -> None:
+    before = run_notebooks.ingredients("smoke")
+    (parts / name).parent.mkdir(parents=True, exist_ok=True)
+    (parts / name).write_text("new")
+    assert run_notebooks.ingredients("smoke") == before
+
+
+def test_parameters_and_versions_count(parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {run_notebooks.ingredients("smoke"), run_notebooks.ingredients("quick")}
+    monkeypatch.setattr(run_notebooks, "version", lambda package: "9.9")
+    seen.add(run_notebooks.ingredients("smoke"))
+    monkeypatch.setattr(run_notebooks.platform, "python_version", lambda: "9.9")
+    seen.add(run_notebooks.ingredients("smoke"))
+    assert len(seen) == 4

@@ -1,0 +1,315 @@
+"""The command line, through its own entry point."""
+
+import argparse
+import re
+import runpy
+import sys
+
+import pytest
+from helpers import cost_of, tiny_net, tiny_train
+
+from resnet_lib import EXPERIMENTS, MODELS, TIERS, RunRecord, load_records
+from resnet_lib.cli import main, parser
+from resnet_lib.data import DATASETS
+
+COMMANDS = next(
+    action.choices for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
+)
+
+
+def succeed(capsys, *arguments, status=0):
+    """Run a command that is to succeed and return what it printed."""
+    assert main([str(each) for each in arguments]) == status
+    return capsys.readouterr().out
+
+
+def fail(capsys, *arguments):
+    """Run a command that is to fail and return its one sentence."""
+    assert main([str(each) for each in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("resnet_lib: ")
+    assert len(err.splitlines()) == 1
+    assert err.rstrip().endswith((".", ")"))
+    assert "Traceback" not in err
+    return err
+
+
+TINY = ("train", "resnet8", "--tier", "smoke", "--width", "4", "--precision", "float32")
+
+
+# Help
+
+
+def help_of(capsys, *command):
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_command_has_help_with_all_its_options(capsys, command):
+    text = help_of(capsys, command)
+    assert command in help_of(capsys)
+    for action in COMMANDS[command]._actions:
+        explained = action.help or action.choices or f"{action.dest.title()}:" in text
+        assert explained, f"{command} {action.dest} is not explained"
+        for option in action.option_strings:
+            assert option in text
+
+
+def test_the_help_shows_examples_that_are_valid(capsys):
+    text = help_of(capsys)
+    examples = re.findall(r"python -m resnet_lib (.+)", text.partition("examples:")[2])
+    assert len(examples) >= 3
+    for example in examples:
+        options = parser().parse_args(example.split())
+        assert options.command in COMMANDS
+        for name in getattr(options, "experiments", []):
+            assert name in EXPERIMENTS
+        if hasattr(options, "model"):
+            assert options.model in MODELS
+
+
+def test_the_help_names_data_sets_tiers_and_experiments(capsys):
+    def squeezed(text):
+        return re.sub(r"\s", "", text)
+
+    text = squeezed(help_of(capsys, "train"))
+    for name in (*DATASETS, *TIERS):
+        assert name in text
+    text = squeezed(help_of(capsys, "reproduce"))
+    for name, experiment in EXPERIMENTS.items():
+        assert name in text
+        assert squeezed(experiment.reproduces) in text
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_the_help_shows_no_default_that_means_nothing(capsys, command):
+    """The options of `train` start from the tier's values, not from None."""
+    assert "None" not in help_of(capsys, command)
+
+
+def test_the_package_can_be_run(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["resnet_lib", "data"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("resnet_lib", run_name="__main__")
+    assert ended.value.code == 0
+    assert "embedded" in capsys.readouterr().out
+
+
+# Lists
+
+
+def test_models_lists_every_net_with_its_cost(capsys, monkeypatch):
+    monkeypatch.setattr("resnet_lib.cli.complexity", lambda config: cost_of(config.name))
+    lines = {line.split()[0]: line.split()[1:] for line in succeed(capsys, "models").splitlines()}
+    assert set(MODELS) <= set(lines)
+    for name in ("plain20", "resnet20", "resnet110"):
+        cost = cost_of(name)
+        wanted = [str(MODELS[name].depth), f"{cost.parameters:,}", f"{cost.multiply_adds:,}"]
+        assert lines[name] == wanted
+    assert lines["resnet56"][1] == "853,018"
+
+
+def test_data_describes_the_embedded_set(capsys):
+    text = succeed(capsys, "data")
+    for part in ("10,000", "2,000", "28x28", "2e1fe9dee985", "trouser"):
+        assert part in text
+
+
+def test_runs_lists_the_records_of_a_folder(capsys, tmp_path):
+    assert "No runs" in succeed(capsys, "runs", tmp_path)
+    record = tiny_train(folder=tmp_path / "one", tier="some")
+    other = tiny_train(tiny_net("plain8"), folder=tmp_path / "two", stop=lambda: True)
+    text = succeed(capsys, "runs", tmp_path)
+    line = next(line for line in text.splitlines() if record.run_id in line)
+    assert {"some", "complete", "12"} <= set(line.split())
+    error = record.curves[record.curves["split"] == "test"]["top1_error"].iloc[-1]
+    assert f"{error:.2f}".rstrip("0").rstrip(".") in line
+    line = next(line for line in text.splitlines() if other.run_id in line)
+    assert {"interrupted", "0"} <= set(line.split())
+
+
+def test_the_archive_can_be_listed(capsys):
+    assert succeed(capsys, "runs")
+
+
+# Training
+
+
+def test_train_prints_the_curve_and_keeps_the_record(capsys, tmp_path):
+    text = succeed(capsys, *TINY, "--out", tmp_path)
+    record = load_records(tmp_path)[0]
+    assert f"{record.run_id}: complete" in text
+    assert str(tmp_path / record.run_id) in text
+    assert (record.model_name, record.model["width"]) == ("resnet8", 4)
+    assert record.data["size"] == 14
+    assert record.train["iterations"] == TIERS["smoke"].train.iterations
+    assert text.count("train ") == len(record.curves[record.curves["split"] == "train"])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "where", "found"),
+    [
+        ("--iterations", "2", "train", {"iterations": 2}),
+        ("--lr", "0.002", "train", {"lr": 0.002}),
+        ("--batch-size", "16", "train", {"batch_size": 16}),
+        ("--seed", "5", "train", {"seed": 5}),
+        ("--shortcut", "B", "model", {"shortcut": "B"}),
+        ("--width", "3", "model", {"width": 3}),
+        ("--init", "xavier", "model", {"init": "xavier"}),
+        ("--precision", "bfloat16", "train", {"precision": "bfloat16"}),
+    ],
+)
+def test_every_option_of_train_acts(capsys, tmp_path, option, value, where, found):
+    succeed(capsys, *TINY, option, value, "--out", tmp_path)
+    values = getattr(load_records(tmp_path)[0], where)
+    assert {name: values[name] for name in found} == found
+
+
+def test_leaving_bn_out(capsys, tmp_path):
+    succeed(capsys, *TINY, "--no-batch-norm", "--out", tmp_path)
+    assert load_records(tmp_path)[0].model["batch_norm"] is False
+
+
+@pytest.mark.parametrize(("steps", "milestones"), [(1, []), (2, [1]), (8, [4, 6])])
+def test_iterations_bring_their_milestones(capsys, tmp_path, steps, milestones):
+    succeed(capsys, *TINY, "--iterations", steps, "--out", tmp_path)
+    record = load_records(tmp_path)[0]
+    assert record.iterations_done == steps
+    assert record.train["milestones"] == milestones
+    assert set(record.curves["split"]) == {"train", "test"}
+
+
+def test_train_reads_what_is_recorded(capsys, tmp_path):
+    first = succeed(capsys, *TINY, "--out", tmp_path)
+    path = next(tmp_path.rglob("record.json"))
+    before = path.stat().st_mtime_ns
+    assert succeed(capsys, *TINY, "--out", tmp_path) == first
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_diverged_run_says_where_and_is_no_success(capsys, tmp_path):
+    text = succeed(capsys, *TINY, "--lr", "1e30", "--out", tmp_path, status=1)
+    record = RunRecord.load(next(tmp_path.rglob("record.json")).parent)
+    assert f"diverged at iteration {record.diverged_at}" in text
+
+
+def test_the_tier_s_name_is_kept_only_where_the_run_is_the_tier_s(capsys, tmp_path):
+    """A narrower net or other data under a tier's name would stand among its runs."""
+    plain = ("train", "resnet8", "--tier", "smoke")
+    succeed(capsys, *plain, "--out", tmp_path / "a")
+    assert load_records(tmp_path / "a")[0].tier == "smoke"
+    succeed(capsys, *plain, "--lr", "0.5", "--out", tmp_path / "b")
+    assert load_records(tmp_path / "b")[0].tier == "custom"
+    succeed(capsys, *plain, "--width", "3", "--out", tmp_path / "c")
+    assert load_records(tmp_path / "c")[0].tier == "custom"
+
+
+def test_reproduce_runs_and_lists_an_experiment(capsys, tmp_path, monkeypatch):
+    from resnet_lib.experiments import Experiment
+
+    entry = Experiment("pair", "a test", ("plain8", "resnet8"))
+    monkeypatch.setitem(EXPERIMENTS, "pair", entry)
+    command = ("reproduce", "pair", "--tier", "smoke", "--seeds", "3", "--jobs", "1")
+    text = succeed(capsys, *command, "--out", tmp_path)
+    records = load_records(tmp_path)
+    assert {record.model_name for record in records} == {"plain8", "resnet8"}
+    assert {record.train["seed"] for record in records} == {3}
+    assert all(record.run_id in text for record in records)
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("train", "resnet21", "--tier", "smoke"), ("resnet21", "resnet20")),
+        (("train", "resnet50", "--tier", "smoke"), ("resnet50", "resnet56")),
+        (("train", "plain8", "--tier", "smoke", "--shortcut", "B"), ("plain8", "resnet8")),
+        ((*TINY, "--data", "embeded"), ("embeded", "embedded")),
+        ((*TINY, "--iterations", "0"), ("iterations", "0")),
+        ((*TINY, "--iterations", "-3"), ("iterations", "-3")),
+        ((*TINY, "--lr", "-1"), ("lr",)),
+        ((*TINY, "--lr", "nan"), ("lr",)),
+        ((*TINY, "--batch-size", "20000"), ("20000", "10000")),
+        ((*TINY, "--seed", "-1"), ("seed",)),
+        ((*TINY, "--width", "0"), ("width",)),
+        (("reproduce", "figure6", "--tier", "smoke"), ("figure6", "figure6-plain")),
+        (("reproduce", "footnote3", "--tier", "smoke", "--jobs", "-1"), ("jobs",)),
+        (("reproduce", "footnote3", "--tier", "smoke", "--seeds", "-1"), ("seed",)),
+        (("data", "no-such-set"), ("no-such-set",)),
+    ],
+    ids=lambda value: " ".join(value[-3:]) if isinstance(value, tuple) else None,
+)
+def test_a_mistake_is_one_sentence(capsys, tmp_path, monkeypatch, arguments, parts):
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+    out = () if arguments[0] == "data" else ("--out", tmp_path / "out")
+    text = fail(capsys, *arguments, *out)
+    for part in parts:
+        assert part in text
+
+
+def test_a_failed_download_is_one_sentence(capsys, tmp_path, monkeypatch):
+    def no_route(*_arguments, **_options):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", no_route)
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+    for command in (("data", "cifar10"), ("train", "resnet20"), ("reproduce", "footnote3")):
+        assert "no route to host" in fail(capsys, *command)
+
+
+def test_damaged_data_are_one_sentence(capsys, tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "0_cat.webp").write_text("no image")
+    assert "0_cat.webp" in fail(capsys, "data", tmp_path)
+
+
+def test_a_damaged_record_is_one_sentence(capsys, tmp_path):
+    succeed(capsys, *TINY, "--out", tmp_path)
+    path = next(tmp_path.rglob("record.json"))
+    path.write_text("{")
+    assert main([*TINY, "--out", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert str(path) in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_is_one_sentence_before_anything_is_trained(
+    capsys, tmp_path, monkeypatch
+):
+    """Else a night's run is lost when its record cannot be written."""
+    path = tmp_path / "file"
+    path.write_text("in the way")
+    trained = []
+    monkeypatch.setattr(
+        "resnet_lib.training.training_step", lambda *_arguments: trained.append(1) or 1 / 0
+    )
+    assert str(path) in fail(capsys, *TINY, "--out", path)
+    assert not trained
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("fly",),
+        (),
+        ("train",),
+        ("train", "resnet8", "--tier", "fast"),
+        ("train", "resnet8", "--iterations", "many"),
+        ("reproduce",),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_parsed_is_usage_and_status_2(capsys, arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert ended.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith("usage:")
+    assert "Traceback" not in err

@@ -1,0 +1,232 @@
+"""Configurations: valid values, errors that help, and a dictionary form that loses nothing."""
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resnet_lib import MODELS, ConfigError, ModelConfig, TrainConfig, build_model
+from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS
+from resnet_lib.models import model_config
+
+VALID_DEPTHS = [6 * n + 2 for n in range(1, 201)]
+
+MODEL_CONFIGS = st.builds(
+    ModelConfig,
+    depth=st.sampled_from(VALID_DEPTHS),
+    shortcut=st.sampled_from(SHORTCUTS),
+    width=st.integers(1, 64),
+    in_channels=st.integers(1, 4),
+    classes=st.integers(1, 1000),
+    stem_stride=st.integers(1, 2),
+    batch_norm=st.booleans(),
+    init=st.sampled_from(INITS),
+)
+TRAIN_CONFIGS = st.builds(
+    TrainConfig,
+    iterations=st.integers(1, 10**6),
+    lr=st.floats(0, 10),
+    milestones=st.lists(st.integers(1, 10**6), unique=True).map(lambda m: tuple(sorted(m))),
+    weight_decay=st.floats(0, 1),
+    warmup_lr=st.none() | st.floats(0, 1),
+    flip=st.booleans(),
+    precision=st.sampled_from(PRECISIONS),
+    seed=st.integers(0, 10**6),
+)
+
+
+def test_the_paper_s_recipe_is_the_default():
+    """Paper, section 4.2."""
+    config = TrainConfig()
+    assert (config.iterations, config.milestones) == (64_000, (32_000, 48_000))
+    assert (config.batch_size, config.lr, config.momentum) == (128, 0.1, 0.9)
+    assert (config.weight_decay, config.pad, config.flip) == (1e-4, 4, True)
+    assert (config.warmup_lr, config.warmup_error) == (None, 80.0)
+    model = ModelConfig(20)
+    assert (model.shortcut, model.width, model.batch_norm, model.init) == ("A", 16, True, "he")
+    assert (model.in_channels, model.classes, model.stem_stride) == (3, 10, 1)
+
+
+def test_every_depth_of_the_form_is_valid():
+    for depth in VALID_DEPTHS:
+        assert 6 * ModelConfig(depth).blocks_per_stage + 2 == depth
+
+
+@given(st.integers(9, 1201).filter(lambda depth: depth % 6 != 2))
+@settings(deadline=None)
+def test_a_wrong_depth_lists_its_valid_neighbours(depth):
+    with pytest.raises(ConfigError) as error:
+        ModelConfig(depth)
+    below = max(each for each in VALID_DEPTHS if each < depth)
+    above = min(each for each in VALID_DEPTHS if each > depth)
+    assert f"{below} and {above}" in str(error.value)
+
+
+def test_depth_21_lies_between_20_and_26():
+    with pytest.raises(ConfigError, match=r"depth 21 .* 20 and 26"):
+        ModelConfig(21)
+
+
+@pytest.mark.parametrize("depth", [2, 7, 1203, 1208])
+def test_a_depth_out_of_range_names_the_range(depth):
+    with pytest.raises(ConfigError, match="8 to 1202"):
+        ModelConfig(depth)
+
+
+@pytest.mark.parametrize("depth", [20.0, "20", None, True, 0, -4])
+def test_a_depth_is_a_whole_number(depth):
+    with pytest.raises(ConfigError, match="whole number"):
+        ModelConfig(depth)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "listed"),
+    [
+        ("shortcut", "D", SHORTCUTS),
+        ("shortcut", "a", SHORTCUTS),
+        ("shortcut", None, SHORTCUTS),
+        ("init", "kaiming", INITS),
+        ("batch_norm", "yes", (True, False)),
+    ],
+)
+def test_a_wrong_option_lists_all_options(field, value, listed):
+    with pytest.raises(ConfigError) as error:
+        ModelConfig(20, **{field: value})
+    for each in listed:
+        assert repr(each) in str(error.value)
+
+
+@pytest.mark.parametrize("field", ["width", "in_channels", "classes", "stem_stride"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "4", True])
+def test_sizes_are_whole_and_positive(field, value):
+    with pytest.raises(ConfigError, match=field):
+        ModelConfig(20, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("iterations", 0),
+        ("iterations", 1.5),
+        ("batch_size", 0),
+        ("window", 0),
+        ("eval_every", 0),
+        ("lr", -0.1),
+        ("lr", float("nan")),
+        ("lr", "0.1"),
+        ("momentum", -1),
+        ("weight_decay", -1e-4),
+        ("warmup_lr", -0.01),
+        ("warmup_error", -1),
+        ("pad", -1),
+        ("seed", -1),
+        ("seed", 0.5),
+        ("precision", "float16"),
+        ("milestones", [1, 2]),
+        ("milestones", (2, 1)),
+        ("milestones", (1, 1)),
+        ("milestones", (0,)),
+        ("milestones", 5),
+    ],
+)
+def test_a_wrong_value_of_a_recipe_is_named(field, value):
+    with pytest.raises(ConfigError, match=field.removesuffix("s")):
+        TrainConfig(**{field: value})
+
+
+@pytest.mark.parametrize("field", ["flip", "decay_all", "deterministic"])
+def test_a_switch_is_on_or_off(field):
+    """A text such as "no" would otherwise count as on."""
+    with pytest.raises(ConfigError, match=field):
+        TrainConfig(**{field: "no"})
+
+
+def test_an_unknown_model_lists_the_nearest():
+    with pytest.raises(ConfigError, match=r"resnet50.*resnet56") as error:
+        build_model("resnet50")
+    assert str(len(MODELS)) in str(error.value)
+    with pytest.raises(ConfigError, match=r"no model 'zzz'"):
+        build_model("zzz")
+
+
+def test_names_that_are_listed_exist():
+    with pytest.raises(ConfigError) as error:
+        build_model("resnet21")
+    listed = str(error.value).partition("nearest are ")[2].partition(" (")[0].split(", ")
+    assert "resnet20" in listed
+    assert set(listed) <= set(MODELS)
+
+
+def test_a_wrong_field_lists_the_nearest():
+    with pytest.raises(ConfigError, match=r"'shortcuts'.*shortcut"):
+        build_model("resnet20", shortcuts="B")
+    with pytest.raises(ConfigError, match=r"'learning_rate'"):
+        TrainConfig.from_dict({"learning_rate": 0.1})
+    with pytest.raises(ConfigError, match=r"'weight_dcay'.*weight_decay"):
+        TrainConfig.from_dict({"weight_dcay": 0.1})
+
+
+@pytest.mark.parametrize("option", ["A", "B", "C"])
+def test_a_plain_net_takes_no_shortcut(option):
+    with pytest.raises(ConfigError, match=r"plain20.*resnet20"):
+        build_model("plain20", shortcut=option)
+
+
+def test_a_plain_net_may_be_told_that_it_is_plain():
+    assert model_config("plain20", shortcut="none") == MODELS["plain20"]
+
+
+@pytest.mark.parametrize("model", [20, None, {"depth": 20}])
+def test_a_model_is_a_name_or_a_configuration(model):
+    with pytest.raises(ConfigError, match="ModelConfig"):
+        build_model(model)
+
+
+@given(MODEL_CONFIGS)
+@settings(deadline=None)
+def test_model_configurations_survive_json(config):
+    assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    changes = config.changes()
+    assert ModelConfig.from_dict(json.loads(json.dumps(changes))) == config
+    assert set(changes) >= {"depth"}
+
+
+@given(TRAIN_CONFIGS)
+@settings(deadline=None)
+def test_train_configurations_survive_json(config):
+    back = TrainConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert back == config
+    assert isinstance(back.milestones, tuple)
+    changes = config.changes()
+    assert TrainConfig.from_dict(json.loads(json.dumps(changes))) == config
+    for name in changes:
+        assert getattr(config, name) != getattr(TrainConfig(), name)
+
+
+@pytest.mark.parametrize("values", [{}, {"depth": "x"}, {"depth": 21}, None, [], "resnet20"])
+def test_a_damaged_dictionary_is_a_configuration_error(values):
+    with pytest.raises(ConfigError):
+        ModelConfig.from_dict(values)
+
+
+@pytest.mark.parametrize("kind", [ModelConfig, TrainConfig])
+def test_configurations_cannot_be_changed_in_place(kind):
+    config = kind(20) if kind is ModelConfig else kind()
+    name = dataclasses.fields(kind)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(config, name, 26)
+    assert hash(config) == hash(dataclasses.replace(config))
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_names_are_the_usual_ones(name):
+    config = MODELS[name]
+    assert config.name == name
+    assert config.kind == ("plain" if name.startswith("plain") else "residual")
+
+
+def test_the_option_stands_in_the_name_unless_it_is_a():
+    names = {option: ModelConfig(56, shortcut=option).name for option in SHORTCUTS}
+    assert names == {"none": "plain56", "A": "resnet56", "B": "resnet56-B", "C": "resnet56-C"}

@@ -1,0 +1,520 @@
+"""Data sets from every source, and the batches made from them."""
+
+import hashlib
+import urllib.error
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from helpers import ROOT, embedded, tiny_data, write_sheets
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resnet_lib import ConfigError, DataError, TrainConfig, load
+from resnet_lib.data import (
+    DATASETS,
+    TORCHVISION,
+    Normaliser,
+    TrainingBatches,
+    augment,
+    epoch_plan,
+    image_set,
+)
+
+IMAGES = ROOT / "data" / "images"
+
+
+# The embedded set
+
+
+def test_the_embedded_set_is_class_balanced_and_grey():
+    data = embedded()
+    assert data.train_images.shape == (10_000, 1, 28, 28)
+    assert data.test_images.shape == (2_000, 1, 28, 28)
+    for images in (data.train_images, data.test_images):
+        assert images.dtype == torch.uint8
+    for labels, each in ((data.train_labels, 1_000), (data.test_labels, 200)):
+        assert labels.dtype == torch.int64
+        assert labels.bincount().tolist() == [each] * 10
+    assert len(data.classes) == len(set(data.classes)) == 10
+    assert (data.channels, data.size) == (1, 28)
+
+
+def test_the_embedded_set_is_the_one_that_recorded_runs_were_trained_on():
+    assert embedded().checksum == "2e1fe9dee985"
+
+
+def test_no_embedded_image_is_in_both_splits():
+    data = embedded()
+    train = {image.tobytes() for image in data.train_images.numpy()}
+    assert not any(image.tobytes() in train for image in data.test_images.numpy())
+
+
+def test_the_files_are_those_that_the_checksums_name():
+    lines = (IMAGES / "SHA256SUMS").read_text().splitlines()
+    listed = dict(reversed(line.split("  ")) for line in lines)
+    assert set(listed) == {str(p.relative_to(IMAGES)) for p in IMAGES.rglob("*.webp")}
+    for name, wanted in listed.items():
+        assert hashlib.sha256((IMAGES / name).read_bytes()).hexdigest() == wanted, name
+    assert sum(path.stat().st_size for path in IMAGES.rglob("*.webp")) <= 6_000_000
+
+
+# Class sheets
+
+
+def random_images(channels=3, classes=3, size=4, seed=0):
+    """Images and labels of two splits, 100 and 50 a class, in random order."""
+    draw = np.random.default_rng(seed)
+    images, labels = {}, {}
+    for split, each in (("train", 100), ("test", 50)):
+        labels[split] = draw.permutation(np.repeat(np.arange(classes), each))
+        shape = (each * classes, size, size, channels)
+        images[split] = draw.integers(0, 256, shape, np.uint8)
+    return images, labels
+
+
+CLASSES = ("cat", "sea-horse", "ship")
+
+
+@pytest.fixture
+def sheets(tmp_path):
+    """A folder of colour sheets."""
+    return write_sheets(tmp_path / "small", *random_images(), CLASSES)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sheets_give_back_every_image(tmp_path, channels):
+    images, labels = random_images(channels)
+    data = load(write_sheets(tmp_path / "some", images, labels, CLASSES))
+    assert data.classes == CLASSES
+    assert data.channels == channels
+    for split in ("train", "test"):
+        found = getattr(data, f"{split}_images").permute(0, 2, 3, 1).numpy()
+        tags = getattr(data, f"{split}_labels").tolist()
+        pairs = sorted((tag, image.tobytes()) for tag, image in zip(tags, found, strict=True))
+        wanted = sorted(
+            (int(label), image.tobytes())
+            for label, image in zip(labels[split], images[split], strict=True)
+        )
+        assert pairs == wanted
+
+
+def test_the_order_of_the_images_is_canonical(tmp_path):
+    """A shuffled copy of the same images gives the same tensors and checksum."""
+    images, labels = random_images()
+    one = load(write_sheets(tmp_path / "one", images, labels, CLASSES))
+    draw = np.random.default_rng(9)
+    for split in images:
+        order = draw.permutation(len(labels[split]))
+        images[split], labels[split] = images[split][order], labels[split][order]
+    other = load(write_sheets(tmp_path / "other", images, labels, CLASSES))
+    for name in ("train_images", "train_labels", "test_images", "test_labels"):
+        assert torch.equal(getattr(one, name), getattr(other, name))
+    assert one.checksum == other.checksum
+
+
+@given(st.integers(0, 10**6))
+@settings(deadline=None, max_examples=25)
+def test_the_canonical_order_is_by_class_and_then_by_bytes(seed):
+    """Few values, zeros and large ones among them, so that many images share a beginning."""
+    draw = np.random.default_rng(seed)
+    images = draw.choice(np.array([0, 1, 127, 128, 255], np.uint8), (60, 1, 2, 1))
+    images = np.concatenate([images, np.zeros_like(images)], axis=2)
+    labels = draw.integers(0, 3, 60)
+    data = image_set("x", "abc", {"train": (images, labels), "test": (images, labels)})
+    found = [
+        (int(label), image.tobytes())
+        for label, image in zip(data.train_labels, data.train_images.numpy(), strict=True)
+    ]
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize("tensor", ["train_images", "train_labels", "test_images", "test_labels"])
+def test_the_checksum_moves_with_every_value(tensor):
+    data = tiny_data()
+    changed = getattr(data, tensor).clone()
+    changed.view(-1)[-1] += 1
+    assert replace(data, **{tensor: changed}).checksum != data.checksum
+    assert replace(data, name="another").checksum == data.checksum
+
+
+def test_the_checksum_knows_shapes():
+    data = tiny_data()
+    flat = replace(data, test_images=data.test_images.reshape(len(data.test_images), 7, 7, 1))
+    assert flat.checksum != data.checksum
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def crop(path):
+    from PIL import Image
+
+    with Image.open(path) as file:
+        part = file.crop((0, 0, 200, 6))
+    part.save(path, lossless=True)
+
+
+def narrow(path):
+    from PIL import Image
+
+    with Image.open(path) as file:
+        part = file.crop((0, 0, 196, 8))
+    part.save(path, lossless=True)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut,
+        crop,
+        narrow,
+        lambda path: path.write_text("not an image"),
+        lambda path: path.write_bytes(b""),
+    ],
+    ids=["truncated", "half a row", "too narrow", "text", "empty"],
+)
+def test_a_damaged_sheet_is_named(sheets, damage, split):
+    path = sheets / split / "1_sea-horse.webp"
+    damage(path)
+    with pytest.raises(DataError) as error:
+        load(sheets)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["cat.webp", "x_cat.webp", "0_.webp", "_cat.webp", "0.webp"])
+def test_a_misnamed_sheet_is_named(sheets, name):
+    (sheets / "train" / "0_cat.webp").rename(sheets / "train" / name)
+    with pytest.raises(DataError) as error:
+        load(sheets)
+    assert str(sheets / "train" / name) in str(error.value)
+    assert "{label}_{class}.webp" in str(error.value)
+
+
+def test_a_class_has_one_name_in_both_splits(sheets):
+    """Else two folders with different numbering would be mixed in silence."""
+    (sheets / "test" / "0_cat.webp").rename(sheets / "test" / "0_dog.webp")
+    with pytest.raises(DataError, match="0_dog"):
+        load(sheets)
+
+
+def test_labels_run_without_gaps(sheets):
+    for split in ("train", "test"):
+        (sheets / split / "2_ship.webp").rename(sheets / split / "3_ship.webp")
+    with pytest.raises(DataError, match=r"\[0, 1, 3\]"):
+        load(sheets)
+
+
+def test_a_split_without_sheets_is_named(sheets):
+    for path in (sheets / "test").iterdir():
+        path.unlink()
+    with pytest.raises(DataError) as error:
+        load(sheets)
+    assert str(sheets / "test") in str(error.value)
+
+
+def test_sheets_of_unequal_tiles_are_refused(sheets, tmp_path):
+    other = write_sheets(tmp_path / "larger", *random_images(size=8), CLASSES)
+    (other / "train" / "0_cat.webp").replace(sheets / "train" / "0_cat.webp")
+    with pytest.raises(DataError, match="unequal"):
+        load(sheets)
+
+
+def test_the_environment_names_a_folder_of_data_sets(tmp_path, monkeypatch):
+    images, labels = random_images()
+    write_sheets(tmp_path / "cifar10", images, labels, CLASSES)
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+    data = load("cifar10")
+    assert (data.name, data.classes) == ("cifar10", CLASSES)
+    assert data.checksum == load(tmp_path / "cifar10").checksum
+
+
+def test_a_relative_folder_of_sheets_is_found(sheets, monkeypatch):
+    monkeypatch.chdir(sheets.parent)
+    assert load("small").classes == CLASSES
+
+
+@pytest.mark.parametrize("name", ["embeded", "cifar11", "", "no/such/folder"])
+def test_an_unknown_data_set_lists_the_known(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+    with pytest.raises(ConfigError) as error:
+        load(name)
+    assert any(each in str(error.value) for each in DATASETS)
+
+
+# Torchvision
+
+
+def fake(name, images, labels, log):
+    """A stand-in for a class of torchvision.datasets, with data in its format."""
+
+    class Fake:
+        classes = CLASSES
+
+        def __init__(self, root, train=True, download=False):
+            log.append((str(root), train, download))
+            split = "train" if train else "test"
+            if name == "FashionMNIST":
+                self.data = torch.from_numpy(images[split][..., 0].copy())
+                self.targets = torch.from_numpy(labels[split])
+            else:
+                self.data = images[split]
+                self.targets = labels[split].tolist()
+
+    return Fake
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvision_s_data_equal_the_sheets(name, tmp_path, monkeypatch):
+    images, labels = random_images(1 if name == "fashion-mnist" else 3)
+    sheets = load(write_sheets(tmp_path / "sheets", images, labels, CLASSES))
+    log = []
+    kind = TORCHVISION[name]
+    monkeypatch.setattr(f"torchvision.datasets.{kind}", fake(kind, images, labels, log))
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path / "downloads"))
+    data = load(name)
+    assert log == [(str(tmp_path / "downloads"), split, True) for split in (True, False)]
+    assert data.name == name
+    assert data.classes == CLASSES
+    assert data.train_images.dtype == torch.uint8
+    assert data.train_labels.dtype == torch.int64
+    assert data.checksum == sheets.checksum
+
+
+def test_downloads_go_into_the_repository_s_folder_by_default(monkeypatch):
+    log = []
+    monkeypatch.setattr("torchvision.datasets.CIFAR100", fake("CIFAR100", *random_images(), log))
+    monkeypatch.delenv("RESNET_LIB_DATA", raising=False)
+    load("cifar100")
+    assert {root for root, _, _ in log} == {str(ROOT / "data" / "downloads")}
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        urllib.error.URLError("no route"),
+        RuntimeError("File not found or corrupted."),
+        PermissionError("read-only"),
+        EOFError(),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_a_failed_download_says_what_to_do(name, fault, tmp_path, monkeypatch):
+    def fail(*_arguments, **_options):
+        raise fault
+
+    monkeypatch.setattr(f"torchvision.datasets.{TORCHVISION[name]}", fail)
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+    with pytest.raises(DataError) as error:
+        load(name)
+    message = str(error.value)
+    for part in (name, str(tmp_path), type(fault).__name__, "RESNET_LIB_DATA", 'load("embedded")'):
+        assert part in message
+
+
+# Reduction
+
+
+@pytest.mark.parametrize("size", [14, 7])
+def test_reduced_images_are_means_over_squares(size):
+    data, small = embedded(), embedded(size)
+    factor = 28 // size
+    for split in ("train", "test"):
+        images = getattr(data, f"{split}_images").numpy().astype(np.float64)
+        squares = images.reshape(-1, 1, size, factor, size, factor).mean((3, 5))
+        assert np.array_equal(getattr(small, f"{split}_images").numpy(), np.rint(squares))
+        assert getattr(small, f"{split}_images").dtype == torch.uint8
+        assert torch.equal(getattr(small, f"{split}_labels"), getattr(data, f"{split}_labels"))
+    assert small.size == size
+    assert small.checksum != data.checksum
+
+
+def test_the_full_size_is_no_reduction():
+    assert embedded().reduced(28) is embedded()
+
+
+@pytest.mark.parametrize("size", [0, -7, 5, 15, 56])
+def test_a_wrong_size_lists_the_sizes(size):
+    with pytest.raises(ConfigError, match=r"4, 7, 14, 28"):
+        embedded().reduced(size)
+    with pytest.raises(ConfigError, match=r"4, 7, 14, 28"):
+        tiny_data(28).reduced(size)
+
+
+def test_every_listed_size_can_be_had():
+    for size in (4, 7, 14, 28):
+        assert tiny_data(28).reduced(size).size == size
+
+
+# Normalisation and augmentation
+
+
+@pytest.mark.parametrize("size", [None, 7])
+def test_the_normalised_training_set_has_mean_zero_at_each_pixel(size):
+    data = embedded(size)
+    normalise = Normaliser(data)
+    images = normalise(data.train_images)
+    assert images.dtype == torch.float32
+    assert images.mean(0).abs().max() < 1e-5
+    raw = data.train_images.numpy().astype(np.float64)
+    assert normalise.std == pytest.approx(raw.std(), rel=1e-9)
+    wanted = (data.test_images.numpy() - raw.mean(0)) / raw.std()
+    np.testing.assert_allclose(normalise(data.test_images).numpy(), wanted, rtol=0, atol=1e-5)
+
+
+def test_the_mean_of_a_pixel_is_kept_apart_for_each_channel(tmp_path):
+    images, labels = random_images()
+    images["train"][..., 2] //= 4
+    data = load(write_sheets(tmp_path / "x", images, labels, CLASSES))
+    assert Normaliser(data)(data.train_images).mean(0).abs().max() < 1e-5
+    assert Normaliser(data).mean.shape == (3, 4, 4)
+
+
+@given(
+    st.integers(0, 3),
+    st.integers(1, 3),
+    st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    st.integers(0, 10**6),
+)
+@settings(deadline=None, max_examples=50)
+def test_augmentation_is_padding_cropping_and_mirroring(pad, channels, sides, seed):
+    draw = torch.Generator().manual_seed(seed)
+    height, width = sides
+    x = torch.randn(5, channels, height, width, generator=draw)
+    top, left = torch.randint(2 * pad + 1, (2, 5), generator=draw)
+    mirrored = torch.rand(5, generator=draw) < 0.5
+    out = augment(x, top, left, mirrored, pad)
+    for i in range(5):
+        padded = np.pad(x[i].numpy(), ((0, 0), (pad, pad), (pad, pad)))
+        crop = padded[:, top[i] : top[i] + height, left[i] : left[i] + width]
+        wanted = crop[:, :, ::-1] if mirrored[i] else crop
+        assert np.array_equal(out[i].numpy(), wanted)
+
+
+@pytest.mark.parametrize("pad", [0, 1, 4])
+def test_the_middle_crop_without_mirroring_is_the_image(pad):
+    x = torch.randn(3, 2, 5, 6)
+    middle = torch.full((3,), pad)
+    never = torch.zeros(3, dtype=torch.bool)
+    assert torch.equal(augment(x, middle, middle, never, pad), x)
+    assert torch.equal(augment(x, middle, middle, ~never, pad), x.flip(3))
+
+
+@given(st.integers(0, 2**31), st.integers(0, 1000), st.integers(1, 300), st.integers(0, 4))
+@settings(deadline=None, max_examples=50)
+def test_an_epoch_s_plan_is_a_permutation_with_offsets_in_range(seed, epoch, images, pad):
+    plan = epoch_plan(seed, epoch, images, pad, True)
+    order, top, left, mirrored = plan
+    assert order.sort().values.tolist() == list(range(images))
+    for offsets in (top, left):
+        assert len(offsets) == images
+        assert offsets.min() >= 0
+        assert offsets.max() <= 2 * pad
+    assert len(mirrored) == images
+    again = epoch_plan(seed, epoch, images, pad, True)
+    assert all(torch.equal(a, b) for a, b in zip(plan, again, strict=True))
+
+
+def test_offsets_are_uniform_and_half_of_the_images_are_mirrored():
+    order, top, left, mirrored = epoch_plan(0, 0, 90_000, 4, True)
+    for offsets in (top, left):
+        counts = offsets.bincount(minlength=9).double()
+        chi_squared = ((counts - 10_000) ** 2 / 10_000).sum()
+        assert chi_squared < 35  # 8 degrees of freedom: p < 3e-5
+    assert abs(mirrored.double().mean() - 0.5) < 5 * 0.5 / 300
+    both = torch.stack([order.double(), top.double(), left.double(), mirrored.double()])
+    assert (torch.corrcoef(both) - torch.eye(4)).abs().max() < 5 / 300
+    assert not epoch_plan(0, 0, 1_000, 4, False)[3].any()
+
+
+def test_epochs_and_seeds_have_plans_of_their_own():
+    orders = {
+        tuple(epoch_plan(seed, epoch, 50, 1, True)[0].tolist())
+        for seed in range(6)
+        for epoch in range(6)
+    }
+    assert len(orders) == 36
+
+
+def test_a_plan_does_not_touch_torch_s_global_random_state():
+    state = torch.get_rng_state()
+    epoch_plan(0, 0, 50, 1, True)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+# Batches
+
+
+def numbered(images=50, size=3):
+    """Images that all differ, so that each can be told in a batch."""
+    values = torch.arange(images, dtype=torch.uint8).reshape(-1, 1, 1, 1)
+    data = values.expand(-1, 1, size, size).contiguous()
+    labels = torch.arange(images) % 7
+    return replace(
+        tiny_data(),
+        train_images=data,
+        train_labels=labels,
+        test_images=data,
+        test_labels=labels,
+    )
+
+
+def which(x, normalise):
+    """The numbers of the images of an unaugmented batch of `numbered`."""
+    return (x * normalise.std + normalise.mean)[:, 0, 0, 0].round().int().tolist()
+
+
+def make_batches(seed=0, batch_size=16, pad=0):
+    data = numbered()
+    normalise = Normaliser(data)
+    config = TrainConfig(batch_size=batch_size, seed=seed, pad=pad)
+    return data, normalise, TrainingBatches(data, config, normalise)
+
+
+@pytest.mark.parametrize("batch_size", [16, 25, 50, 1])
+def test_every_epoch_visits_distinct_images_with_their_labels(batch_size):
+    data, normalise, batches = make_batches(batch_size=batch_size)
+    assert batches.per_epoch == 50 // batch_size
+    epochs = []
+    for epoch in range(3):
+        seen = []
+        for position in range(batches.per_epoch):
+            x, y = batches(epoch * batches.per_epoch + position)
+            numbers = which(x, normalise)
+            assert y.tolist() == data.train_labels[numbers].tolist()
+            seen += numbers
+        assert len(set(seen)) == len(seen) == batches.per_epoch * batch_size
+        epochs.append(tuple(seen))
+    assert len(set(epochs)) == 3
+
+
+def test_a_batch_is_the_augmented_normalised_images_of_the_plan():
+    data, normalise, batches = make_batches(seed=3, pad=2)
+    plan = epoch_plan(3, 1, 50, 2, True)
+    order, top, left, mirrored = (each[16:32] for each in plan)
+    x, y = batches(1 * batches.per_epoch + 1)
+    wanted = augment(normalise(data.train_images[order]), top, left, mirrored, 2)
+    assert torch.equal(x, wanted)
+    assert torch.equal(y, data.train_labels[order])
+
+
+def test_a_batch_does_not_depend_on_the_ones_before():
+    batches = make_batches(pad=2)[2]
+    for iteration in (0, 1, 2, 3, 7, 2, 0, 5):
+        x, y = batches(iteration)
+        fresh_x, fresh_y = make_batches(pad=2)[2](iteration)
+        assert torch.equal(x, fresh_x)
+        assert torch.equal(y, fresh_y)
+
+
+def test_another_seed_gives_other_batches():
+    assert not torch.equal(make_batches(seed=0)[2](0)[0], make_batches(seed=1)[2](0)[0])
+
+
+def test_a_batch_larger_than_the_training_set_is_refused():
+    with pytest.raises(ConfigError, match=r"51 .*50"):
+        make_batches(batch_size=51)

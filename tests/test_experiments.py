@@ -1,0 +1,365 @@
+"""The list of experiments, their plans, and how many runs are done."""
+
+import signal
+import threading
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+from helpers import TINY
+
+from resnet_lib import (
+    EXPERIMENTS,
+    MODELS,
+    TIERS,
+    ConfigError,
+    ModelConfig,
+    RecordError,
+    RunRecord,
+    TrainConfig,
+    load_net,
+    reproduce,
+)
+from resnet_lib.analysis import PROBES
+from resnet_lib.experiments import (
+    Experiment,
+    RunSpec,
+    Tier,
+    default_jobs,
+    plan,
+    run_all,
+    run_one,
+)
+
+RECIPE = TrainConfig(
+    iterations=6,
+    batch_size=32,
+    lr=0.02,
+    milestones=(3,),
+    pad=1,
+    window=2,
+    eval_every=3,
+    precision="float32",
+)
+TIER = Tier("tiny", RECIPE, "embedded", 7, {"width": 4}, seeds=(0, 1), probe_at=(0, 6))
+
+
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch):
+    """Only the CPU promises the same bits in every process."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+@pytest.fixture
+def pair(monkeypatch):
+    """Two experiments of two tiny nets."""
+    monkeypatch.setitem(EXPERIMENTS, "pair", Experiment("pair", "a test", ("plain8", "resnet8")))
+    probed = Experiment("probed", "a test", ("plain8",), stretch=2, probe="signals")
+    monkeypatch.setitem(EXPERIMENTS, "probed", probed)
+
+
+def specs(count=2):
+    models = [ModelConfig(8, option, **TINY) for option in ("none", "A", "B", "C")]
+    return [RunSpec(model, RECIPE, "embedded", 7, "tiny") for model in models[:count]]
+
+
+def numbers(record):
+    return record.curves.drop(columns="seconds")
+
+
+def assert_same(one, other):
+    pd.testing.assert_frame_equal(numbers(one), numbers(other), check_exact=True)
+    assert (one.run_id, one.status) == (other.run_id, other.status)
+
+
+def assert_same_nets(one, other):
+    a, b = load_net(one).state_dict(), load_net(other).state_dict()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def plan_with_embedded(experiment, tier):
+    return plan(experiment, tier, data="embedded")
+
+
+# Plans
+
+
+@pytest.mark.parametrize("tier", list(TIERS))
+@pytest.mark.parametrize("experiment", list(EXPERIMENTS))
+def test_the_arms_of_every_experiment_share_everything_but_the_net(experiment, tier):
+    runs = plan_with_embedded(experiment, tier)
+    entry, schedule = EXPERIMENTS[experiment], TIERS[tier]
+    assert len(runs) == len(schedule.seeds) * len(entry.models)
+    for seed in schedule.seeds:
+        arms = [run for run in runs if run.train.seed == seed]
+        assert [arm.model.name for arm in arms] == list(entry.models)
+        shared = {(a.train, a.data, a.size, a.tier, a.probe, a.probe_at) for a in arms}
+        assert len(shared) == 1
+        nets = {replace(arm.model, depth=20, shortcut="A") for arm in arms}
+        assert len(nets) == 1
+    assert {replace(run.train, seed=0) for run in runs} == {replace(runs[0].train, seed=0)}
+    assert len({run.run_id for run in runs}) == len(runs)
+
+
+@pytest.mark.parametrize("tier", list(TIERS))
+@pytest.mark.parametrize("experiment", list(EXPERIMENTS))
+def test_every_plan_can_be_run(experiment, tier):
+    entry = EXPERIMENTS[experiment]
+    for run in plan_with_embedded(experiment, tier):
+        train = run.train
+        assert train.iterations == TIERS[tier].train.iterations * entry.stretch
+        assert all(milestone < train.iterations for milestone in train.milestones)
+        assert train.window <= train.iterations
+        assert train.eval_every <= train.iterations
+        assert (run.model.in_channels, run.model.classes) == (1, 10)
+        assert run.cost > 0
+        assert run.probe is None or run.probe in PROBES
+        assert all(0 <= at <= train.iterations for at in run.probe_at)
+
+
+@pytest.mark.parametrize("tier", list(TIERS))
+def test_plain_and_residual_nets_are_trained_alike(tier):
+    """The comparison crosses experiments: their recipes differ in the stretch alone."""
+    recipes = {}
+    for name, experiment in EXPERIMENTS.items():
+        runs = plan_with_embedded(name, tier)
+        recipes.setdefault(experiment.stretch, set()).add(
+            (runs[0].train, runs[0].size, runs[0].model.width, runs[0].model.stem_stride)
+        )
+    assert all(len(each) == 1 for each in recipes.values())
+
+
+@pytest.mark.parametrize("experiment", list(EXPERIMENTS))
+def test_every_experiment_names_nets_and_what_it_reproduces(experiment):
+    entry = EXPERIMENTS[experiment]
+    assert entry.id == experiment
+    assert set(entry.models) <= set(MODELS)
+    assert len(set(entry.models)) == len(entry.models) > 1
+    assert entry.stretch >= 1
+    assert entry.reproduces.startswith("Paper")
+
+
+@pytest.mark.parametrize("tier", list(TIERS))
+def test_every_tier_has_a_name_and_seeds(tier):
+    entry = TIERS[tier]
+    assert entry.name == tier
+    assert len(set(entry.seeds)) == len(entry.seeds) > 0
+    # Seeds from 100 on are for the choice of recipes; what is reported must not have chosen them.
+    assert all(seed < 100 for seed in entry.seeds)
+
+
+def test_the_paper_s_tier_is_the_paper_s_recipe():
+    assert TIERS["paper"].train == TrainConfig()
+    assert (TIERS["paper"].data, TIERS["paper"].size) == ("cifar10", None)
+    assert TIERS["paper"].model == {}
+
+
+def test_a_stretched_plan_keeps_the_shape_of_the_schedule(pair):
+    once, twice = plan("pair", TIER)[0].train, plan("probed", TIER)[0].train
+    assert twice.iterations == 2 * once.iterations
+    assert twice.milestones == tuple(2 * m for m in once.milestones)
+    assert (twice.lr, twice.batch_size, twice.window) == (once.lr, once.batch_size, once.window)
+
+
+def test_seeds_may_be_chosen(pair):
+    runs = plan("pair", TIER, seeds=[5, 7])
+    assert [(run.train.seed, run.model.name) for run in runs] == [
+        (5, "plain8"),
+        (5, "resnet8"),
+        (7, "plain8"),
+        (7, "resnet8"),
+    ]
+
+
+def test_names_that_are_unknown_list_the_nearest():
+    with pytest.raises(ConfigError, match=r"'figure6'.*figure6-plain"):
+        plan("figure6", "smoke")
+    with pytest.raises(ConfigError, match=r"'quik'.*quick"):
+        plan("figure6-plain", "quik")
+    with pytest.raises(ConfigError, match=r"'quik'.*quick"):
+        reproduce("figure6-plain", "quik")
+    with pytest.raises(ConfigError, match="embedded"):
+        plan("figure6-plain", "smoke", data="embeded")
+
+
+# One run
+
+
+def test_a_run_s_name_is_known_before(tmp_path):
+    spec = specs()[1]
+    record = run_one(spec, tmp_path, progress=False)
+    assert record.run_id == spec.run_id
+    assert (tmp_path / spec.run_id / "record.json").exists()
+    assert record.tier == "tiny"
+    assert record.model == spec.model.to_dict()
+
+
+def test_a_run_uses_one_thread_and_gives_the_others_back():
+    torch.set_num_threads(2)
+    try:
+        run_one(specs()[0], progress=False)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_a_recorded_run_is_read_and_not_repeated(tmp_path):
+    spec = specs()[0]
+    first = run_one(spec, tmp_path, progress=False)
+    files = sorted((tmp_path / spec.run_id).iterdir())
+    before = [(path.name, path.stat().st_mtime_ns, path.read_bytes()) for path in files]
+
+    def fail(*_arguments):
+        raise AssertionError("trained again")
+
+    again = run_one(spec, tmp_path, progress=fail, stop=fail)
+    assert_same(again, first)
+    files = sorted((tmp_path / spec.run_id).iterdir())
+    assert [(path.name, path.stat().st_mtime_ns, path.read_bytes()) for path in files] == before
+
+
+def test_a_diverged_run_is_not_repeated(tmp_path):
+    spec = replace(specs()[1], train=replace(RECIPE, lr=1e30))
+    first = run_one(spec, tmp_path, progress=False)
+    assert first.status == "diverged"
+    again = run_one(spec, tmp_path, progress=False, stop=lambda: pytest.fail("trained again"))
+    assert (again.status, again.diverged_at) == ("diverged", first.diverged_at)
+
+
+def test_a_damaged_record_is_not_overwritten(tmp_path):
+    spec = specs()[0]
+    run_one(spec, tmp_path, progress=False)
+    path = tmp_path / spec.run_id / "record.json"
+    path.write_text("{")
+    with pytest.raises(RecordError, match=r"record\.json"):
+        run_one(spec, tmp_path, progress=False)
+    assert path.read_text() == "{"
+
+
+def test_a_record_without_the_probe_that_is_asked_for_does_not_do(tmp_path, pair):
+    """The same run may be recorded by an experiment that measures nothing on the net."""
+    probed = plan("probed", TIER, seeds=[0])[0]
+    run_one(replace(probed, probe=None, probe_at=()), tmp_path, progress=False)
+    record = run_one(probed, tmp_path, progress=False)
+    assert set(record.probe["iteration"]) == {0, 6}
+
+
+# Many runs
+
+
+def test_processes_compute_what_one_computes_and_an_error_reaches_the_caller(tmp_path):
+    """Three runs in two processes, one of which cannot be: the others are done and kept."""
+    good = specs(2)
+    wanted = [run_one(spec, tmp_path / "one", progress=False) for spec in good]
+    bad = replace(good[0], train=replace(RECIPE, batch_size=20_000))
+    with pytest.raises(ConfigError, match="20000"):
+        run_all([good[0], bad, good[1]], tmp_path / "two", jobs=2, progress=False)
+    assert len(list((tmp_path / "two").rglob("record.json"))) == 2
+    for record in wanted:
+        assert_same(RunRecord.load(tmp_path / "two" / record.run_id), record)
+        assert_same_nets(tmp_path / "one" / record.run_id, tmp_path / "two" / record.run_id)
+
+
+def test_ctrl_c_stops_all_runs_and_their_records_are_kept(tmp_path):
+    """Two processes of a million iterations each, interrupted once the parent hears of one."""
+    endless = [replace(spec, train=replace(spec.train, iterations=10**6)) for spec in specs(2)]
+    watching = threading.Event()
+
+    def interrupt():
+        watching.wait(100)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    from resnet_lib import experiments
+
+    show = experiments.Display.show
+
+    def seen(self, index, iteration, row):
+        show(self, index, iteration, row)
+        watching.set()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiments.Display, "show", seen)
+        records = run_all(endless, tmp_path, jobs=2, progress=False)
+    thread.join()
+    assert [record.run_id for record in records] == [spec.run_id for spec in endless]
+    assert {record.status for record in records} == {"interrupted"}
+    for record in records:
+        kept = RunRecord.load(tmp_path / record.run_id)
+        assert (kept.status, kept.iterations_done) == ("interrupted", record.iterations_done)
+    assert max(record.iterations_done for record in records) >= 2
+
+
+@pytest.mark.parametrize("jobs", [0, -1])
+def test_a_number_of_jobs_is_at_least_one(jobs):
+    with pytest.raises(ConfigError, match="jobs"):
+        run_all(specs(1), jobs=jobs, progress=False)
+
+
+def test_no_runs_are_no_records():
+    assert run_all([], progress=False) == []
+
+
+def test_the_default_is_one_run_a_processor_or_one_on_a_card(monkeypatch):
+    assert default_jobs() >= 1
+    monkeypatch.setattr("resnet_lib.experiments.find_device", lambda: torch.device("cuda"))
+    assert default_jobs() == 1
+
+
+def test_the_bar_ends_full(capsys):
+    run_all(specs(2), jobs=1, progress=True)
+    shown = capsys.readouterr().err
+    assert "100%" in shown
+    assert "resnet8 seed 0" in shown
+
+
+# Experiments
+
+
+def test_an_experiment_is_reproduced_seed_by_seed(tmp_path, pair):
+    records = reproduce(["pair", "probed"], TIER, folder=tmp_path, jobs=1, progress=False)
+    found = [(each.train["seed"], each.model_name, each.train["iterations"]) for each in records]
+    assert found == [
+        (seed, model, steps)
+        for seed in (0, 1)
+        for model, steps in (("plain8", 6), ("resnet8", 6), ("plain8", 12))
+    ]
+    assert all(record.status == "complete" for record in records)
+    assert set(records[2].probe["iteration"]) == {0, 6}
+    assert len({record.run_id for record in records}) == 6
+
+
+def test_reproducing_goes_on_where_it_was_stopped(tmp_path, pair):
+    wanted = reproduce("pair", TIER, seeds=[0], folder=tmp_path / "whole", jobs=1, progress=False)
+    runs = plan("pair", TIER, seeds=[0])
+    run_one(runs[0], tmp_path / "part", progress=False)
+    left = iter([False, False, False, True])
+    stopped = run_one(runs[1], tmp_path / "part", progress=False, stop=lambda: next(left))
+    assert (stopped.status, stopped.iterations_done) == ("interrupted", 3)
+    path = tmp_path / "part" / runs[0].run_id / "record.json"
+    before = path.stat().st_mtime_ns
+    found = reproduce("pair", TIER, seeds=[0], folder=tmp_path / "part", jobs=1, progress=False)
+    assert path.stat().st_mtime_ns == before
+    for a, b in zip(found, wanted, strict=True):
+        assert_same(a, b)
+        assert_same_nets(tmp_path / "whole" / a.run_id, tmp_path / "part" / a.run_id)
+
+
+def test_without_a_folder_nothing_is_kept(tmp_path, pair, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    records = reproduce("pair", TIER, seeds=[0], jobs=1, progress=False)
+    assert len(records) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("experiment", list(EXPERIMENTS))
+def test_every_experiment_runs_in_the_smoke_tier(experiment, tmp_path):
+    first = TIERS["smoke"].seeds[:1]
+    records = reproduce(experiment, "smoke", seeds=first, jobs=1, progress=False)
+    assert [record.model_name for record in records] == list(EXPERIMENTS[experiment].models)
+    for record in records:
+        assert record.status == "complete"
+        assert bool(len(record.probe)) == (EXPERIMENTS[experiment].probe is not None)
