@@ -21,6 +21,7 @@ from resnet_lib.data import (
     epoch_plan,
     image_set,
 )
+from resnet_lib.numerics import random_stream
 
 IMAGES = ROOT / "data" / "images"
 
@@ -438,6 +439,14 @@ def test_epochs_and_seeds_have_plans_of_their_own():
         for epoch in range(6)
     }
     assert len(orders) == 36
+
+
+def test_random_streams_are_of_their_own():
+    """torch's CPU generator takes 32 bits of a seed: no two streams may fall together there."""
+    streams = [random_stream("epoch", seed, epoch) for seed in range(5) for epoch in range(170)]
+    for seed in (*range(5), 2**32, 2**32 + 1):
+        streams += [random_stream("main path", seed), random_stream("projections", seed)]
+    assert len({tuple(torch.randn(2, generator=each).tolist()) for each in streams}) == len(streams)
 
 
 def test_a_plan_does_not_touch_torch_s_global_random_state():

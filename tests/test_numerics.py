@@ -19,16 +19,16 @@ from resnet_lib.numerics import DECIDING, arithmetic, numerics_hash
 # under the old hash are of older arithmetic, are no longer found by `reproduce`, and have to be
 # trained again or marked as old. Pin the new values only together with that decision.
 HASHES = {
-    ("plain20", "none"): "43dd97e69e19",
-    ("resnet20", "A"): "8537e012a841",
-    ("resnet20", "B"): "d1638a17ca60",
+    ("plain20", "none"): "c03abe714f18",
+    ("resnet20", "A"): "8bb265dd58e0",
+    ("resnet20", "B"): "e94859eb740f",
 }
 
 # The losses of three steps in float32 (relative tolerance 1e-4, for other processors). If they
 # move while the hashes above stay, then something that decides numbers is not in the hash.
 LOSSES = {
-    "plain8": (2.382833242, 2.473875523, 2.541466713),
-    "resnet8": (2.645889521, 2.802945852, 2.714076519),
+    "plain8": (2.342978001, 2.326300144, 2.332404137),
+    "resnet8": (2.631060123, 2.489185095, 2.289717436),
 }
 
 ORIGINAL = '''
@@ -232,6 +232,7 @@ def test_every_marked_definition_is_in_the_hash(index, monkeypatch):
         "loss_and_errors",
         "training_step",
         "evaluate",
+        "random_stream",
     ],
 )
 def test_what_decides_numbers_is_marked(name):
