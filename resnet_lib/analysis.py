@@ -106,9 +106,10 @@ def direction(values: pd.Series) -> str:
 
 def describe(values: pd.Series) -> str:
     """A difference over seeds in words, whatever it is: mean, range, and whether seeds agree."""
-    low, high = f"{values.min():+.1f}", f"{values.max():+.1f}"
-    text = f"{values.mean():+.1f} points ({low} to {high} over {len(values)} seeds)"
-    return text if direction(values) != "unclear" else f"{text}, so the seeds do not agree"
+    agree = "" if direction(values) != "unclear" else "; they do not agree"
+    mean, low, high = (f"{v:+.1f}" for v in (values.mean(), values.min(), values.max()))
+    text = f"{mean} points ({low} to {high} over {len(values)} seeds{agree})"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def compare(before: pd.Series, after: pd.Series) -> str:

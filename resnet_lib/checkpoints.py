@@ -51,8 +51,7 @@ def holding(folder: Path, run_id: str) -> Iterator[None]:
         yield
     finally:
         holder.unlink(missing_ok=True)
-        lock.release()
-        (folder / ".lock").unlink(missing_ok=True)
+        lock.release()  # the file stays: another process may be waiting to open it
 
 
 def write_checkpoint(folder: Path, run_id: str, state: dict[str, Any]) -> None:

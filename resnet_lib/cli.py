@@ -13,7 +13,7 @@ import pandas as pd
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError
 from resnet_lib.data import DATASETS, DataError, load
-from resnet_lib.experiments import EXPERIMENTS, TIERS, RunSpec, reproduce, run_one
+from resnet_lib.experiments import EXPERIMENTS, TIERS, RunError, RunSpec, reproduce, run_one
 from resnet_lib.models import MODELS, model_config
 from resnet_lib.runs import ARCHIVE, RecordError, load_records
 
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "data": do_data,
             "runs": do_runs,
         }[options.command](options)
-    except (ConfigError, DataError, RecordError) as error:
+    except (ConfigError, DataError, RecordError, RunError) as error:
         print(f"resnet_lib: {error}", file=sys.stderr)
         return 2
 

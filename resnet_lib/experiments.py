@@ -13,7 +13,9 @@ import os
 import queue
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +33,10 @@ from resnet_lib.models import build_model, model_config
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.runs import RunRecord, run_id
 from resnet_lib.training import train
+
+
+class RunError(RuntimeError):
+    """Runs that could not be done; the message says what is kept and what would help."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +60,13 @@ class Tier:
 # plain56 is smallest, which favours the plain arm: see data/runs/LOG.md.
 SMALL_NET = {"width": 8, "stem_stride": 2}
 QUICK = TrainConfig(
-    iterations=128,
+    iterations=96,
     batch_size=64,
     lr=0.01,
-    milestones=(64, 96),
+    milestones=(48, 72),
     pad=1,
-    window=16,
-    eval_every=32,
+    window=12,
+    eval_every=24,
     precision="float32",  # as fast as bfloat16 for nets this small
 )
 
@@ -73,7 +79,7 @@ TIERS: dict[str, Tier] = {
             TrainConfig(iterations=3_200, milestones=(1_600, 2_400), eval_every=400),
             probe_at=(0, 50, 100, *range(200, 3_201, 200)),
         ),
-        Tier("quick", QUICK, "embedded", 14, SMALL_NET, probe_at=(0, 32, 128)),
+        Tier("quick", QUICK, "embedded", 14, SMALL_NET, probe_at=(0, 24, 96)),
         Tier(
             "smoke",
             replace(QUICK, iterations=4, milestones=(2, 3), window=2, eval_every=2),
@@ -245,6 +251,15 @@ def reproduce(
     return run_all(specs, folder, jobs=jobs, progress=progress)
 
 
+def recorded(spec: RunSpec, folder: Path | str | None) -> RunRecord | None:
+    """The record of a run that `folder` has already, with the probe that the spec asks for."""
+    if folder is None or not (Path(folder) / spec.run_id / "record.json").exists():
+        return None
+    record = RunRecord.load(Path(folder) / spec.run_id)
+    probed = spec.probe is None or record.status == "diverged" or len(record.probe) > 0
+    return record if probed and record.status != "interrupted" else None
+
+
 def run_one(
     spec: RunSpec,
     folder: Path | str | None = None,
@@ -252,19 +267,16 @@ def run_one(
     stop: Callable[[], bool] | None = None,
 ) -> RunRecord:
     """Do one run, or read its record where `folder` has it. On a CPU it uses one thread."""
-    place = None if folder is None else Path(folder) / spec.run_id
-    if place is not None and (place / "record.json").exists():
-        record = RunRecord.load(place)
-        probed = spec.probe is None or record.status == "diverged" or len(record.probe) > 0
-        if record.status != "interrupted" and probed:
-            return record
+    record = recorded(spec, folder)
+    if record is not None:
+        return record
     images = load_once(spec.data, spec.size)
     with one_thread():
         return train(
             build_model(spec.model, seed=spec.train.seed),
             images,
             spec.train,
-            folder=place,
+            folder=None if folder is None else Path(folder) / spec.run_id,
             tier=spec.tier,
             probe=PROBES[spec.probe](images) if spec.probe else None,
             probe_at=spec.probe_at,
@@ -282,18 +294,24 @@ def run_all(
 ) -> list[RunRecord]:
     """Do many runs, several at a time in processes of one thread each; one progress display.
 
-    Ctrl-C stops them all at their next iteration; their records so far are returned and kept.
-    Errors: `ConfigError` for a number of jobs below 1; the first error of a run, once all that
-    run beside it have ended.
+    Ctrl-C stops them all at their next iteration; the records so far are kept and returned, in
+    the order of `specs`. Errors: `ConfigError` for a number of jobs below 1; `RunError` when a
+    process was killed; the first error of a run, once all that run beside it have ended.
     """
     jobs = default_jobs() if jobs is None else jobs
     if jobs < 1:
         raise ConfigError(f"jobs is {jobs}: it must be a whole number of at least 1.")
-    jobs = min(jobs, len(specs))
-    with Display(specs, progress) as display:
-        if jobs <= 1:
-            return [run_one(spec, folder, display.of(i)) for i, spec in enumerate(specs)]
-        return run_in_processes(specs, folder, jobs, display)
+    records = [recorded(spec, folder) for spec in specs]
+    missing = [i for i, record in enumerate(records) if record is None]
+    to_do = [specs[i] for i in missing]
+    with Display(to_do, progress) as display:
+        if min(jobs, len(to_do)) <= 1:
+            done = run_in_turn(to_do, folder, display)
+        else:
+            done = run_in_processes(to_do, folder, jobs, display)
+    for i, record in zip(missing, done, strict=True):
+        records[i] = record
+    return [record for record in records if record is not None]
 
 
 def default_jobs() -> int:
@@ -362,24 +380,54 @@ def _work(index: int, spec: RunSpec, folder: Path | None) -> RunRecord:
     )
 
 
-def run_in_processes(
-    specs: list[RunSpec], folder: Path | str | None, jobs: int, display: Display
-) -> list[RunRecord]:
-    """The runs of `run_all` in a pool of processes, started in the order given."""
+def run_in_turn(
+    specs: list[RunSpec], folder: Path | str | None, display: Display
+) -> list[RunRecord | None]:
+    """The runs of `run_all` in this process; None for those after one that was interrupted."""
+    done: list[RunRecord | None] = []
+    for i, spec in enumerate(specs):
+        stopped = done and done[-1] is not None and done[-1].status == "interrupted"
+        done.append(None if stopped or None in done else run_one(spec, folder, display.of(i)))
+    return done
+
+
+@lru_cache(maxsize=1)
+def workers(jobs: int) -> tuple[ProcessPoolExecutor, Any, Any]:
+    """Processes that stay for the next call: each takes seconds to import torch and load data."""
     context = multiprocessing.get_context("spawn")
     messages, stop = context.Queue(), context.Event()
-    with ProcessPoolExecutor(jobs, context, _start_worker, (messages, stop)) as pool:
-        futures = [pool.submit(_work, i, spec, folder) for i, spec in enumerate(specs)]
-        try:
-            while not all(future.done() for future in futures):
-                try:
-                    display.show(*messages.get(timeout=0.2))
-                except queue.Empty:
-                    continue
-                except KeyboardInterrupt:
-                    stop.set()
-                    for future in futures:
-                        future.cancel()
-            return [future.result() for future in futures if not future.cancelled()]
-        finally:
-            stop.set()
+    return ProcessPoolExecutor(jobs, context, _start_worker, (messages, stop)), messages, stop
+
+
+def run_in_processes(
+    specs: list[RunSpec], folder: Path | str | None, jobs: int, display: Display
+) -> list[RunRecord | None]:
+    """The runs of `run_all` in several processes, in the order given; None for one not begun."""
+    pool, messages, stop = workers(jobs)
+    stop.clear()
+    futures = [pool.submit(_work, i, spec, folder) for i, spec in enumerate(specs)]
+    try:
+        while not all(future.done() for future in futures):
+            try:
+                display.show(*messages.get(timeout=0.2))
+            except queue.Empty:
+                continue
+            except KeyboardInterrupt:
+                stop.set()
+                for future in futures:
+                    future.cancel()
+        return [None if future.cancelled() else future.result() for future in futures]
+    except BrokenProcessPool:
+        workers.cache_clear()
+        raise RunError(
+            "a worker process was killed, perhaps for want of memory: finished runs are kept, and "
+            "the same call goes on; fewer jobs need less memory."
+        ) from None
+    finally:
+        stop.set()
+        for future in futures:
+            future.cancel()
+        wait(futures)
+        with suppress(queue.Empty):
+            while True:
+                messages.get_nowait()

@@ -40,7 +40,7 @@ LABELS = {
 
 def panels(count: int = 1) -> tuple[list[Figure], list[Axes]]:
     """Figures in the book's style, one for each panel, so that a narrow page can stack them."""
-    size = (6.2, 3.3) if count == 1 else (3.9, 3.1)
+    size = (4.9, 3.1) if count == 1 else (3.4, 2.9)
     with mpl.rc_context(RC):
         pairs = [plt.subplots(figsize=size, layout="constrained") for _ in range(count)]
     return [figure for figure, _ in pairs], [ax for _, ax in pairs]

@@ -262,8 +262,9 @@ def test_processes_compute_what_one_computes_and_an_error_reaches_the_caller(tmp
         assert_same_nets(tmp_path / "one" / record.run_id, tmp_path / "two" / record.run_id)
 
 
-def test_ctrl_c_stops_all_runs_and_their_records_are_kept(tmp_path):
-    """Two processes of a million iterations each, interrupted once the parent hears of one."""
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_stops_all_runs_and_their_records_are_kept(tmp_path, jobs):
+    """Runs of a million iterations, interrupted once the parent hears of one."""
     endless = [replace(spec, train=replace(spec.train, iterations=10**6)) for spec in specs(2)]
     watching = threading.Event()
 
@@ -283,14 +284,30 @@ def test_ctrl_c_stops_all_runs_and_their_records_are_kept(tmp_path):
     thread.start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(experiments.Display, "show", seen)
-        records = run_all(endless, tmp_path, jobs=2, progress=False)
+        records = run_all(endless, tmp_path, jobs=jobs, progress=False)
     thread.join()
-    assert [record.run_id for record in records] == [spec.run_id for spec in endless]
+    assert [record.run_id for record in records] == [spec.run_id for spec in endless[:jobs]]
     assert {record.status for record in records} == {"interrupted"}
     for record in records:
         kept = RunRecord.load(tmp_path / record.run_id)
         assert (kept.status, kept.iterations_done) == ("interrupted", record.iterations_done)
     assert max(record.iterations_done for record in records) >= 2
+
+
+def test_a_killed_worker_is_one_sentence_and_the_next_call_goes_on(tmp_path):
+    endless = [replace(spec, train=replace(spec.train, iterations=10**6)) for spec in specs(2)]
+
+    from resnet_lib import experiments
+
+    def seen(self, index, iteration, row):
+        for process in list(experiments.workers(2)[0]._processes.values()):
+            process.kill()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiments.Display, "show", seen)
+        with pytest.raises(experiments.RunError, match="killed"):
+            run_all(endless, tmp_path, jobs=2, progress=False)
+    assert len(run_all(specs(2), tmp_path, jobs=2, progress=False)) == 2
 
 
 @pytest.mark.parametrize("jobs", [0, -1])
