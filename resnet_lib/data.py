@@ -13,8 +13,12 @@ before torchvision is asked, and torchvision downloads into it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import socket
+import ssl
+import urllib.error
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +35,13 @@ TILES_A_ROW = 50
 EMBEDDED = Path(__file__).resolve().parents[1] / "data" / "images"
 TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion-mnist": "FashionMNIST"}
 DATASETS = ("embedded", *TORCHVISION)
+# Of pixels and labels, wherever they came from. CIFAR-100's was never seen here.
+CHECKSUMS = {
+    "embedded": "2e1fe9dee985",
+    "cifar10": "0ff7debc700c",
+    "fashion-mnist": "39c517ab58c2",
+}
+PATIENCE = 30.0  # seconds without a byte before a download is given up
 
 
 class DataError(RuntimeError):
@@ -108,6 +119,13 @@ def load(name: str | Path, size: int | None = None) -> ImageSet:
         loaded = from_torchvision(str(name))
     else:
         raise unknown_name(str(name), list(DATASETS), "data set or folder of class sheets")
+    expected = CHECKSUMS.get(str(name), loaded.checksum)
+    if loaded.checksum != expected:
+        raise DataError(
+            f"{folder or data_folder()} does not hold {name} as it is known here (checksum "
+            f"{loaded.checksum}, not {expected}): a file is damaged, missing or foreign; delete "
+            "the folder to fetch it again, or restore it."
+        )
     return loaded if size is None else loaded.reduced(size)
 
 
@@ -187,12 +205,18 @@ def is_colour(images: np.ndarray) -> bool:
 
 
 def from_torchvision(name: str) -> ImageSet:
-    """Load a data set through torchvision, which downloads it where it is missing."""
+    """Load a data set through torchvision, which downloads it where it is missing.
+
+    torchvision shows a progress bar and compares what it fetched with its checksum; what is cut
+    off is fetched again. Errors: `DataError` that says what went wrong and what would help.
+    """
     import torchvision
 
     kind = getattr(torchvision.datasets, TORCHVISION[name])
     root = data_folder()
     splits = {}
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
     try:
         for split in ("train", "test"):
             part = kind(root, train=split == "train", download=True)
@@ -203,11 +227,30 @@ def from_torchvision(name: str) -> ImageSet:
             )
     except Exception as error:
         raise DataError(
-            f"{name} could not be downloaded or read in {root} ({type(error).__name__}: {error}): "
-            "try again later, place torchvision's files there by hand, set RESNET_LIB_DATA to a "
-            'folder that holds them, or use the embedded set, load("embedded").'
+            f"{name} could not be downloaded or read in {root}, {reason(error)} "
+            f"({type(error).__name__}: {error}): try again later, place torchvision's files there "
+            "by hand (from a mirror, say), set RESNET_LIB_DATA to a folder that holds them, or use "
+            'the embedded set, load("embedded").'
         ) from None
+    finally:
+        socket.setdefaulttimeout(patience)
     return image_set(name, part.classes, splits)
+
+
+def reason(error: BaseException) -> str:
+    """What a failed download means, in words."""
+    cause = getattr(error, "reason", error)
+    if isinstance(cause, ssl.SSLError):
+        return "because the host's certificate has expired or is not trusted"
+    if isinstance(cause, TimeoutError):
+        return f"because the host sent nothing for {PATIENCE:.0f} seconds"
+    if isinstance(error, urllib.error.HTTPError):
+        return f"because the host answered {error.code}"
+    if isinstance(error, urllib.error.URLError):
+        return "because the host cannot be reached"
+    if getattr(error, "errno", None) == errno.ENOSPC:
+        return "because the disk is full"
+    return "because a file is damaged, incomplete or out of reach"
 
 
 @decides_numbers

@@ -1,6 +1,11 @@
 """Data sets from every source, and the batches made from them."""
 
+import errno
 import hashlib
+import http.server
+import socket
+import ssl
+import threading
 import urllib.error
 from dataclasses import replace
 
@@ -225,6 +230,7 @@ def test_sheets_of_unequal_tiles_are_refused(sheets, tmp_path):
 
 
 def test_the_environment_names_a_folder_of_data_sets(tmp_path, monkeypatch):
+    monkeypatch.setattr("resnet_lib.data.CHECKSUMS", {})
     images, labels = random_images()
     write_sheets(tmp_path / "cifar10", images, labels, CLASSES)
     monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
@@ -274,6 +280,7 @@ def test_torchvision_s_data_equal_the_sheets(name, tmp_path, monkeypatch):
     sheets = load(write_sheets(tmp_path / "sheets", images, labels, CLASSES))
     log = []
     kind = TORCHVISION[name]
+    monkeypatch.setattr("resnet_lib.data.CHECKSUMS", {})
     monkeypatch.setattr(f"torchvision.datasets.{kind}", fake(kind, images, labels, log))
     monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path / "downloads"))
     data = load(name)
@@ -315,6 +322,84 @@ def test_a_failed_download_says_what_to_do(name, fault, tmp_path, monkeypatch):
     message = str(error.value)
     for part in (name, str(tmp_path), type(fault).__name__, "RESNET_LIB_DATA", 'load("embedded")'):
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (urllib.error.URLError(ssl.SSLCertVerificationError("expired")), "certificate"),
+        (urllib.error.URLError(TimeoutError()), "sent nothing for 30 seconds"),
+        (TimeoutError(), "sent nothing for 30 seconds"),
+        (urllib.error.HTTPError("u", 503, "busy", None, None), "answered 503"),
+        (urllib.error.URLError("no route"), "cannot be reached"),
+        (OSError(errno.ENOSPC, "No space left"), "disk is full"),
+        (RuntimeError("File not found or corrupted."), "damaged"),
+    ],
+)
+def test_a_failed_download_says_why(fault, words, tmp_path, monkeypatch):
+    def fail(*_arguments, **_options):
+        raise fault
+
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", fail)
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=words):
+        load("cifar10")
+
+
+def test_a_host_that_never_answers_is_given_up(tmp_path, monkeypatch):
+    """A real socket on this machine that accepts and then says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setattr("torchvision.datasets.CIFAR10.url", f"http://127.0.0.1:{port}/x.tar.gz")
+        monkeypatch.setattr("resnet_lib.data.PATIENCE", 0.2)
+        monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+        with pytest.raises(DataError, match="sent nothing"):
+            load("cifar10")
+    assert socket.getdefaulttimeout() is None
+
+
+class CutOff(http.server.BaseHTTPRequestHandler):
+    """Promises a long file and stops after a few bytes."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        self.wfile.write(b"half of it")
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_arguments):
+        pass
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_a_download_that_is_cut_off_never_loads(name, tmp_path, monkeypatch):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), CutOff)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/"
+    kind = f"torchvision.datasets.{TORCHVISION[name]}"
+    if name == "fashion-mnist":
+        monkeypatch.setattr(f"{kind}.mirrors", [address])
+    else:
+        monkeypatch.setattr(f"{kind}.url", address + "x.tar.gz")
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+    try:
+        for _ in range(2):  # what the first try leaves must not satisfy the second
+            with pytest.raises(DataError, match=name):
+                load(name)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_known_data_with_other_pixels_are_refused(tmp_path, monkeypatch):
+    images, labels = random_images()
+    write_sheets(tmp_path / "cifar10", images, labels, CLASSES)
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="damaged, missing or foreign") as error:
+        load("cifar10")
+    assert str(tmp_path / "cifar10") in str(error.value)
 
 
 # Reduction
