@@ -1,9 +1,9 @@
-# book · serve · lab · notebooks · test · lint · format · clean; each is a line that you could type.
+# Each target is a line or two that you could type; `make help` lists them.
 PROFILE ?= quick
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: book serve lab notebooks test lint format stamp clean help
+.PHONY: book serve lab notebooks test test-colab bench lint format stamp clean help
 
 book: $(READY)  ## run the notebooks that changed and build the pages
 	@$(PY) ci/build_book.py --profile $(PROFILE)
@@ -21,6 +21,12 @@ notebooks: $(READY)  ## only run the notebooks that changed
 test: lint  ## lint, tests, a smoke run of every notebook, a smoke build of the book
 	$(PY) -m pytest
 
+test-colab:  ## tests and notebooks with the versions that Colab has (another 5 GB)
+	@sh ci/test_colab.sh
+
+bench: $(READY)  ## training speed beside a textbook loop (some minutes; on an idle machine)
+	$(PY) ci/bench.py
+
 lint: $(READY)  ## check style, and that every address is the repository's
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -37,7 +43,7 @@ clean:  ## delete what was built; the virtual environment and data/runs stay
 	rm -rf _build
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
 $(READY): requirements.txt constraints.txt pyproject.toml ci/make_venv.sh
 	@sh ci/make_venv.sh

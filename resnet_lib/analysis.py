@@ -115,7 +115,7 @@ def describe(values: pd.Series) -> str:
 def compare(before: pd.Series, after: pd.Series) -> str:
     """How a gap changed, in words: closed, shrunk, grown, or not told apart from no change."""
     if direction(after) != "higher":
-        return "closed"
+        return "closed" if direction(after) == "lower" else "closed on some seeds only"
     change = direction(after - before)
     return {"lower": "shrank and stayed open", "higher": "grew"}.get(change, "stayed open")
 

@@ -31,6 +31,7 @@ from resnet_lib.data import ImageSet, load
 from resnet_lib.devices import choose_precision, find_device, one_thread
 from resnet_lib.models import build_model, model_config
 from resnet_lib.numerics import numerics_hash
+from resnet_lib.progress import interruptible
 from resnet_lib.runs import RunRecord, run_id
 from resnet_lib.training import train
 
@@ -376,7 +377,7 @@ def _work(index: int, spec: RunSpec, folder: Path | None) -> RunRecord:
         spec,
         folder,
         progress=lambda iteration, row: _messages.put((index, iteration, row)),
-        stop=_stop.is_set,
+        stop=lambda: bool(_stop.value),
     )
 
 
@@ -395,7 +396,8 @@ def run_in_turn(
 def workers(jobs: int) -> tuple[ProcessPoolExecutor, Any, Any]:
     """Processes that stay for the next call: each takes seconds to import torch and load data."""
     context = multiprocessing.get_context("spawn")
-    messages, stop = context.Queue(), context.Event()
+    # A flag without a lock: a process that is killed can then leave none held.
+    messages, stop = context.Queue(), context.RawValue("b", 0)
     return ProcessPoolExecutor(jobs, context, _start_worker, (messages, stop)), messages, stop
 
 
@@ -404,18 +406,17 @@ def run_in_processes(
 ) -> list[RunRecord | None]:
     """The runs of `run_all` in several processes, in the order given; None for one not begun."""
     pool, messages, stop = workers(jobs)
-    stop.clear()
+    stop.value = 0
     futures = [pool.submit(_work, i, spec, folder) for i, spec in enumerate(specs)]
     try:
-        while not all(future.done() for future in futures):
-            try:
-                display.show(*messages.get(timeout=0.2))
-            except queue.Empty:
-                continue
-            except KeyboardInterrupt:
-                stop.set()
-                for future in futures:
-                    future.cancel()
+        with interruptible() as interrupted:
+            while not all(future.done() for future in futures):
+                if interrupted.is_set() and not stop.value:
+                    stop.value = 1
+                    for future in futures:
+                        future.cancel()
+                with suppress(queue.Empty):
+                    display.show(*messages.get(timeout=0.2))
         return [None if future.cancelled() else future.result() for future in futures]
     except BrokenProcessPool:
         workers.cache_clear()
@@ -424,7 +425,7 @@ def run_in_processes(
             "the same call goes on; fewer jobs need less memory."
         ) from None
     finally:
-        stop.set()
+        stop.value = 1
         for future in futures:
             future.cancel()
         wait(futures)

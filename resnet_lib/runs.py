@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,12 +151,12 @@ class RunRecord:
             if not {"seed", "iterations"} <= set(record.train) or "name" not in record.data:
                 raise RecordError(f"{path} does not say which seed, length or data set it is of.")
             path = path.with_name("curves.csv")
-            record.curves = pd.read_csv(path)
+            record.curves = pd.read_csv(path, float_precision="round_trip")
             if tuple(record.curves.columns) != CURVES:
                 raise RecordError(f"{path} has not the columns {', '.join(CURVES)}.")
             path = path.with_name("probe.csv")
             if path.exists():
-                record.probe = pd.read_csv(path)
+                record.probe = pd.read_csv(path, float_precision="round_trip")
         except RecordError:
             raise
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -253,12 +254,11 @@ def device_name(device: torch.device) -> str:
 def environment() -> dict[str, Any]:
     """Versions and the kind of machine."""
     import torch
-    import torchvision
 
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
+        "torchvision": version("torchvision"),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),

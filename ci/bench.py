@@ -1,0 +1,201 @@
+"""Training speed beside a textbook loop and beside the bare step: make bench.
+
+    python ci/bench.py [--rounds 5] [--models resnet20 resnet56] [--batch-size 128]
+
+ours             resnet_lib.train: augmentation, records, checks and all
+textbook         torchvision transforms on PIL images, DataLoader of the best worker count, float32
+textbook, bf16   the same under bfloat16 autocast
+bare step        forward, backward, optimiser on one ready batch: ours without data and records
+
+All rows are measured in turn in every round, one thread each on the CPU; a figure is the median of
+the rounds. The images are random: their content has no influence on speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+from tqdm import tqdm
+
+from resnet_lib import TrainConfig, build_model, train
+from resnet_lib.data import Normaliser, TrainingBatches, image_set
+from resnet_lib.devices import choose_layout, choose_precision, find_device
+from resnet_lib.training import make_optimiser, training_step
+
+STEPS, WARM_UP = 8, 2
+MEAN_AND_STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+
+
+def random_data(images: int = 4096):
+    """As many random images as a few epochs of the benchmark need, and a handful to test on."""
+    draw = np.random.default_rng(0)
+    splits = {
+        split: (draw.integers(0, 256, (n, 32, 32, 3), np.uint8), draw.integers(0, 10, n))
+        for split, n in (("train", images), ("test", 10))
+    }
+    return image_set("random", [str(i) for i in range(10)], splits)
+
+
+class PilImages(Dataset):
+    """The textbook's data set: one PIL image at a time through torchvision's transforms."""
+
+    def __init__(self, data) -> None:
+        pixels = data.train_images.permute(0, 2, 3, 1).numpy()
+        self.images, self.labels = [Image.fromarray(each) for each in pixels], data.train_labels
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomCrop(32, padding=4),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize(*MEAN_AND_STD),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int):
+        return self.transform(self.images[index]), int(self.labels[index])
+
+
+def ours(model: str, data, batch_size: int, device: torch.device) -> float:
+    """Images a second of `train`, by the clock in its own record, after some steps to warm up."""
+    config = TrainConfig(
+        iterations=WARM_UP + STEPS,
+        batch_size=batch_size,
+        milestones=(),
+        window=WARM_UP,
+        eval_every=10**9,
+    )
+    net = build_model(model, seed=0)
+    rows = train(net, data, config, device=device, progress=False).curves
+    rows = rows[rows["split"] == "train"]
+    seconds = rows["seconds"].iloc[-1] - rows["seconds"].iloc[0]
+    return STEPS * batch_size / seconds
+
+
+def timed(step: Callable[[], None], batch_size: int, device: torch.device) -> float:
+    """Images a second of a step, after some to warm up."""
+    for _ in range(WARM_UP):
+        step()
+    synchronise(device)
+    start = time.perf_counter()
+    for _ in range(STEPS):
+        step()
+    synchronise(device)
+    return STEPS * batch_size / (time.perf_counter() - start)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def bare(model: str, data, batch_size: int, device: torch.device) -> float:
+    """Images a second of our training step alone, on one batch that is there already."""
+    config, layout = TrainConfig(batch_size=batch_size), choose_layout(device)
+    net = build_model(model, seed=0).to(device, memory_format=layout).train()
+    here = data.to(device)
+    x, y = TrainingBatches(here, config, Normaliser(here))(0)
+    x, optimiser = x.contiguous(memory_format=layout), make_optimiser(net, config)
+    precision = choose_precision("auto", device)
+    return timed(lambda: training_step(net, optimiser, x, y, precision), batch_size, device)
+
+
+def textbook(
+    model: str, images: PilImages, batch_size: int, device: torch.device, workers: int, bf16: bool
+) -> float:
+    """Images a second of the loop that tutorials show."""
+    net = build_model(model, seed=0).to(device).train()
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+    loader = DataLoader(
+        images,
+        batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        persistent_workers=workers > 0,
+    )
+
+    def batches():
+        while True:
+            yield from loader
+
+    source = batches()
+
+    def step() -> None:
+        x, y = (each.to(device, non_blocking=True) for each in next(source))
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            loss = F.cross_entropy(net(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        loss.item()
+
+    return timed(step, batch_size, device)
+
+
+def measure(options: argparse.Namespace, device: torch.device) -> pd.DataFrame:
+    """The table: one row a model and loop, interleaved, medians over the rounds."""
+    data = random_data()
+    images = PilImages(data)
+    size = options.batch_size
+    trials = {n: textbook(options.models[0], images, size, device, n, True) for n in (0, 1, 2, 4)}
+    workers = max(trials, key=trials.get)
+    loops: dict[str, Callable[[str], float]] = {
+        "ours": lambda model: ours(model, data, size, device),
+        "textbook": lambda model: textbook(model, images, size, device, workers, False),
+        "textbook, bf16": lambda model: textbook(model, images, size, device, workers, True),
+        "bare step": lambda model: bare(model, data, size, device),
+    }
+    found: dict[tuple[str, str], list[float]] = {(m, n): [] for m in options.models for n in loops}
+    order = [key for _ in range(options.rounds) for key in found]
+    for model, name in tqdm(order, desc=f"{device.type}, {workers} workers"):
+        found[model, name].append(loops[name](model))
+    rows = []
+    for (model, name), speeds in found.items():
+        middle = statistics.median(speeds)
+        ratios = [a / b for a, b in zip(found[model, "ours"], speeds, strict=True)]
+        rows.append(
+            {
+                "device": device.type,
+                "model": model,
+                "loop": name,
+                "images/s": round(middle),
+                "lowest": round(min(speeds)),
+                "highest": round(max(speeds)),
+                "ours / this": round(statistics.median(ratios), 2),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--models", nargs="+", default=["resnet20", "resnet56"])
+    parser.add_argument("--batch-size", type=int, default=128)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"torch {torch.__version__}, {choose_precision('auto', torch.device('cpu'))} on the CPU")
+    print(measure(options, torch.device("cpu")).to_string(index=False))
+    if find_device().type == "cuda":
+        print(measure(options, find_device()).to_string(index=False))
+    else:
+        print("cuda: not measured, there is no GPU here")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""A run that is killed twenty times, each time resumed in a fresh process, ends bit for bit alike."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from helpers import tiny_net, tiny_train
+
+from resnet_lib import RunRecord
+from resnet_lib.checkpoints import load_net
+
+ITERATIONS, KILLS = 100, 20
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    """Processes that start with the library imported and nothing else done."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["resnet_lib", "helpers"])
+    return context
+
+
+def work(folder: Path, precision: str, pipe) -> None:
+    """Train in a child process, telling the parent each iteration."""
+    torch.set_num_threads(1)
+    net = tiny_net()
+    tiny_train(
+        net,
+        folder=folder,
+        iterations=ITERATIONS,
+        milestones=(50, 75),
+        window=1,
+        eval_every=30,
+        precision=precision,
+        warmup_lr=0.01,
+        checkpoint_seconds=0,
+        progress=lambda iteration, row: pipe.send(iteration),
+    )
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_killed_twenty_times(tmp_path, precision, fresh) -> None:
+    draw = random.Random(precision)
+    for iteration in [*sorted(draw.sample(range(1, ITERATIONS), KILLS)), None]:
+        ours, theirs = fresh.Pipe(duplex=False)
+        process = fresh.Process(target=work, args=(tmp_path / "killed", precision, theirs))
+        process.start()
+        theirs.close()
+        try:
+            while (reached := ours.recv()) != iteration:
+                assert iteration is None or reached < iteration, "it went on after its last kill"
+        except EOFError:
+            assert iteration is None, "it ended by itself"
+        if iteration is not None:
+            os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        assert process.exitcode == (0 if iteration is None else -signal.SIGKILL)
+    whole = tmp_path / "whole"
+    ours, theirs = fresh.Pipe(duplex=False)
+    process = fresh.Process(target=work, args=(whole, precision, theirs))
+    process.start()
+    theirs.close()
+    with pytest.raises(EOFError):
+        while True:
+            ours.recv()
+    process.join()
+    one, other = (RunRecord.load(folder) for folder in (tmp_path / "killed", whole))
+    assert one.status == other.status == "complete"
+    columns = ["iteration", "epoch", "split", "loss", "top1_error", "lr"]
+    pd.testing.assert_frame_equal(one.curves[columns], other.curves[columns], check_exact=True)
+    nets = [load_net(folder).state_dict() for folder in (tmp_path / "killed", whole)]
+    assert all(torch.equal(nets[0][name], nets[1][name]) for name in nets[0])
