@@ -46,6 +46,8 @@ PROPERTIES = (
     "status",
 )
 FORMAT = 1
+# pandas 2 reads floats to within a bit unless told; pandas 3 reads them exactly.
+EXACT = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}
 
 
 class RecordError(RuntimeError):
@@ -151,12 +153,12 @@ class RunRecord:
             if not {"seed", "iterations"} <= set(record.train) or "name" not in record.data:
                 raise RecordError(f"{path} does not say which seed, length or data set it is of.")
             path = path.with_name("curves.csv")
-            record.curves = pd.read_csv(path, float_precision="round_trip")
+            record.curves = pd.read_csv(path, **EXACT)
             if tuple(record.curves.columns) != CURVES:
                 raise RecordError(f"{path} has not the columns {', '.join(CURVES)}.")
             path = path.with_name("probe.csv")
             if path.exists():
-                record.probe = pd.read_csv(path, float_precision="round_trip")
+                record.probe = pd.read_csv(path, **EXACT)
         except RecordError:
             raise
         except (OSError, ValueError, TypeError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""A run that is killed twenty times, each time resumed in a fresh process, ends bit for bit alike."""
+"""A run killed twenty times, each time resumed in a fresh process, ends bit for bit alike."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -48,32 +49,31 @@ def work(folder: Path, precision: str, pipe) -> None:
     )
 
 
+def train_until(kill_at: int | None, fresh, folder: Path, precision: str) -> None:
+    """Train in a new process, killed as soon as it has told of an iteration, or to the end."""
+    ours, theirs = fresh.Pipe(duplex=False)
+    process = fresh.Process(target=work, args=(folder, precision, theirs))
+    process.start()
+    theirs.close()
+    reached = 0
+    with suppress(EOFError):
+        while reached != kill_at:
+            reached = ours.recv()
+    if kill_at is not None:
+        assert reached == kill_at, "it ended by itself"
+        os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert process.exitcode == (0 if kill_at is None else -signal.SIGKILL)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_killed_twenty_times(tmp_path, precision, fresh) -> None:
     draw = random.Random(precision)
-    for iteration in [*sorted(draw.sample(range(1, ITERATIONS), KILLS)), None]:
-        ours, theirs = fresh.Pipe(duplex=False)
-        process = fresh.Process(target=work, args=(tmp_path / "killed", precision, theirs))
-        process.start()
-        theirs.close()
-        try:
-            while (reached := ours.recv()) != iteration:
-                assert iteration is None or reached < iteration, "it went on after its last kill"
-        except EOFError:
-            assert iteration is None, "it ended by itself"
-        if iteration is not None:
-            os.kill(process.pid, signal.SIGKILL)
-        process.join()
-        assert process.exitcode == (0 if iteration is None else -signal.SIGKILL)
+    for iteration in sorted(draw.sample(range(1, ITERATIONS), KILLS)):
+        train_until(iteration, fresh, tmp_path / "killed", precision)
+    train_until(None, fresh, tmp_path / "killed", precision)
     whole = tmp_path / "whole"
-    ours, theirs = fresh.Pipe(duplex=False)
-    process = fresh.Process(target=work, args=(whole, precision, theirs))
-    process.start()
-    theirs.close()
-    with pytest.raises(EOFError):
-        while True:
-            ours.recv()
-    process.join()
+    train_until(None, fresh, whole, precision)
     one, other = (RunRecord.load(folder) for folder in (tmp_path / "killed", whole))
     assert one.status == other.status == "complete"
     columns = ["iteration", "epoch", "split", "loss", "top1_error", "lr"]
