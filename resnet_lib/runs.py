@@ -240,8 +240,11 @@ def load_records(folder: Path | str = ARCHIVE) -> list[RunRecord]:
 def write_whole(path: Path, text: str) -> None:
     """Write a text file in one step: a kill leaves the old one or the new one."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+    try:
+        partial.write_text(text)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def device_name(device: torch.device) -> str:

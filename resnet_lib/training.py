@@ -216,22 +216,22 @@ def train(
         run.seconds = clock.now()
         record.finish(status, run, images=run.iteration * config.batch_size)
         if folder is not None:
-            keep(lambda: leave(folder, record, run), "keep the record in memory")
+            leave(folder, record, run)
     return record
 
 
 def leave(folder: Path, record: RunRecord, run: Run) -> None:
-    """Write what a run leaves behind; record.json comes last and says that all is there."""
+    """Write what a run leaves behind; record.json comes last and says that the run has ended."""
     if record.status == "interrupted":
-        write_checkpoint(folder, record.run_id, run.state())
+        keep(lambda: write_checkpoint(folder, record.run_id, run.state()), "cannot resume this run")
     if record.status == "complete":
-        save_weights(run.model, folder)
-    record.save(folder)
+        keep(lambda: save_weights(run.model, folder), "leave the weights unsaved")
+    keep(lambda: record.save(folder), "return the record without saving it")
     if record.status != "interrupted":
         (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def keep(write: Callable[[], None], instead: str) -> None:
+def keep(write: Callable[[], object], instead: str) -> None:
     """Write to disk; where it is full or read-only, warn and go on: training is not lost for it."""
     try:
         write()
