@@ -18,7 +18,7 @@ from helpers import tiny_net, tiny_train
 from resnet_lib import RunRecord
 from resnet_lib.checkpoints import load_net
 
-ITERATIONS, KILLS = 100, 20
+ITERATIONS, KILLS = 200, 20
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 
@@ -39,7 +39,7 @@ def work(folder: Path, precision: str, pipe) -> None:
         net,
         folder=folder,
         iterations=ITERATIONS,
-        milestones=(50, 75),
+        milestones=(60, 120),
         window=1,
         eval_every=30,
         precision=precision,
@@ -50,17 +50,17 @@ def work(folder: Path, precision: str, pipe) -> None:
 
 
 def train_until(kill_at: int | None, fresh, folder: Path, precision: str) -> None:
-    """Train in a new process, killed as soon as it has told of an iteration, or to the end."""
+    """Train in a new process, killed when it has told of an iteration or later, or to the end."""
     ours, theirs = fresh.Pipe(duplex=False)
     process = fresh.Process(target=work, args=(folder, precision, theirs))
     process.start()
     theirs.close()
     reached = 0
     with suppress(EOFError):
-        while reached != kill_at:
+        while kill_at is None or reached < kill_at:
             reached = ours.recv()
     if kill_at is not None:
-        assert reached == kill_at, "it ended by itself"
+        assert reached >= kill_at, "it ended by itself"
         os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert process.exitcode == (0 if kill_at is None else -signal.SIGKILL)
@@ -69,7 +69,7 @@ def train_until(kill_at: int | None, fresh, folder: Path, precision: str) -> Non
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_killed_twenty_times(tmp_path, precision, fresh) -> None:
     draw = random.Random(precision)
-    for iteration in sorted(draw.sample(range(1, ITERATIONS), KILLS)):
+    for iteration in sorted(draw.sample(range(1, ITERATIONS - 80), KILLS)):
         train_until(iteration, fresh, tmp_path / "killed", precision)
     train_until(None, fresh, tmp_path / "killed", precision)
     whole = tmp_path / "whole"

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -636,6 +637,7 @@ def test_a_second_ctrl_c_acts_at_once():
 
     def interrupt(iteration, row):
         signal.raise_signal(signal.SIGINT)
+        time.sleep(0.01)  # else the system may take both for one
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
