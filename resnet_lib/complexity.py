@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from resnet_lib.configs import ModelConfig
-from resnet_lib.models import STAGES, build_model, model_config
+from resnet_lib.models import build_model, model_config
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def complexity(model: str | ModelConfig, size: int = 32, **changes) -> Complexit
             + (sum(p.numel() for p in net.bn1.parameters()) if name == "conv1" else 0),
             multiply_adds=sum(c for key, c in costs.items() if f"{key}.".startswith(f"{name}.")),
         )
-        for name, module in ((name, getattr(net, name)) for name in ("conv1", *STAGES, "fc"))
+        for name, module in ((name, getattr(net, name)) for name in ("conv1", *net.stages, "fc"))
     )
     return Complexity(
         weighted_layers=sum(".shortcut." not in name for name in costs),

@@ -47,10 +47,11 @@ class ResNet(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.stages = STAGES
         channels = config.width
         self.conv1 = conv3x3(config.in_channels, channels, config.stem_stride, config.batch_norm)
         self.bn1 = make_norm(channels, config.batch_norm)
-        for number, stage in enumerate(STAGES):
+        for number, stage in enumerate(self.stages):
             width = config.width * 2**number
             blocks = []
             for index in range(config.blocks_per_stage):
@@ -64,7 +65,7 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.bn1(self.conv1(x)))
-        for stage in STAGES:
+        for stage in self.stages:
             x = getattr(self, stage)(x)
         return self.fc(x.mean((2, 3)))
 
@@ -72,7 +73,7 @@ class ResNet(nn.Module):
         """The blocks in order, each with its name such as "conv3_x.0"."""
         return [
             (f"{stage}.{index}", block)
-            for stage in STAGES
+            for stage in self.stages
             for index, block in enumerate(getattr(self, stage))
         ]
 

@@ -40,7 +40,7 @@ def lr_at(config: TrainConfig, iteration: int, warming_up: bool) -> float:
     """The learning rate of an iteration: divided by 10 at each milestone reached."""
     if warming_up:
         return config.warmup_lr
-    return config.lr * 0.1 ** sum(iteration >= milestone for milestone in config.milestones)
+    return config.lr / 10 ** sum(iteration >= milestone for milestone in config.milestones)
 
 
 @decides_numbers

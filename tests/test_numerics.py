@@ -19,9 +19,9 @@ from resnet_lib.numerics import DECIDING, arithmetic, numerics_hash
 # under the old hash are of older arithmetic, are no longer found by `reproduce`, and have to be
 # trained again or marked as old. Pin the new values only together with that decision.
 HASHES = {
-    ("plain20", "none"): "c03abe714f18",
-    ("resnet20", "A"): "8bb265dd58e0",
-    ("resnet20", "B"): "e94859eb740f",
+    ("plain20", "none"): "58bf7b9f215d",
+    ("resnet20", "A"): "f74b7d4e12ad",
+    ("resnet20", "B"): "dcfe1b168838",
 }
 
 # The losses of three steps in float32 (relative tolerance 1e-4, for other processors). If they
