@@ -1,6 +1,6 @@
 """Build the book: run the notebooks that need it, then make the pages and the archive.
 
-    python ci/build_book.py [--profile smoke|quick|paper] [--out _build/book] [--jobs N]
+    python ci/build_book.py [--profile smoke|quick|short|paper] [--out _build/book] [--jobs N]
 
 OUT/src        what Jupyter Book reads: this repository with the notebooks executed
 OUT/sphinx     where it works; kept, so that the next build makes only the pages that changed
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import filecmp
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -180,9 +181,30 @@ def drop_unused(html: Path) -> None:
 
 
 def archived() -> list[Path]:
-    """The repository's files that go into the archive."""
-    files = [ROOT / name for name in ARCHIVED_FILES if (ROOT / name).is_file()]
-    return sorted([*files, *(path for name in ARCHIVED_FOLDERS for path in shipped(ROOT / name))])
+    """The repository's files that go into the archive: those that git does not ignore.
+
+    Who builds from the archive has no repository, and perhaps no git: there `shipped` decides.
+    """
+    wanted = [*ARCHIVED_FILES, *ARCHIVED_FOLDERS]
+    names = not_ignored(wanted)
+    if names is not None:
+        paths = {ROOT / name for name in names}
+    else:
+        paths = {ROOT / name for name in ARCHIVED_FILES}
+        paths.update(path for name in ARCHIVED_FOLDERS for path in shipped(ROOT / name))
+    return sorted(path for path in paths if path.is_file() and not path.is_symlink())
+
+
+def not_ignored(names: list[str]) -> list[str] | None:
+    """The files below `names` that git tracks or would add; None without git or a repository."""
+    if not (ROOT / ".git").exists():
+        return None
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"]
+    try:
+        told = subprocess.run([*command, *names], cwd=ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return [os.fsdecode(name) for name in told.split(b"\0") if name]
 
 
 def archive(html: Path) -> None:

@@ -1,10 +1,11 @@
 """Run the notebooks that need it, through papermill, into the tree that the book is built from.
 
-    python ci/run_notebooks.py [--profile smoke|quick|paper] [--out _build/book] [--jobs N]
+    python ci/run_notebooks.py [--profile smoke|quick|short|paper] [--out _build/book] [--jobs N]
 
 OUT/src/notebooks/NN-slug.ipynb    the executed copy; the clean notebook stays as it is
 OUT/src/notebooks/NN-slug.json     what it was made from (a hash) and what running it took
-OUT/scratch/NN-slug/               where it ran: its work/ folder, its training records in runs/
+OUT/scratch/NN-slug/               where it ran: its work/ folder, its training records in
+                                   runs-PROFILE/
 OUT/statistics.json                what running each notebook took; also as a page of the book
 
 A notebook runs again exactly when it, the library, the data, its parameters, Python or torch
@@ -32,18 +33,31 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PROFILES = ("smoke", "quick", "paper")
+PROFILES = ("smoke", "quick", "short", "paper")
+# The pages say of these profiles' curves that they were trained when the book was built: the
+# training records are deleted before every run. Those of the others survive, for days of training
+# must not be lost: a build that was stopped goes on where it was. An outdated record does no harm:
+# its id, which moves with net, recipe, data and arithmetic, is not asked for any more.
+FRESH = ("smoke", "quick")
 STATISTICS_PAGE = "book/statistics.md"
 # Raise it when executed copies made by an earlier version of this file must not be used.
 FORMAT = 1
 
 
 def shipped(folder: Path) -> Iterator[Path]:
-    """The files of a folder that belong to the repository, sorted: no caches, no downloads."""
-    left_out = {"__pycache__", ".ipynb_checkpoints", "downloads"}
-    unfinished = re.compile(r"checkpoint\..*|weights\.safetensors|.*\.partial|.*\.pyc|\..*")
+    """The files of a folder that belong to the repository, sorted: no downloads, nothing hidden.
+
+    Nor training records outside data/runs: a session of JupyterLab leaves some in notebooks/runs.
+    """
+    left_out = {"__pycache__", "downloads", "node_modules"}
+    records = ROOT / "data" / "runs"
+    unfinished = re.compile(r"checkpoint\..*|weights\.safetensors|.*\.partial|.*\.pyc")
     for path in sorted(folder.rglob("*")):
         inside = set(path.relative_to(folder).parts)
+        if any(part.startswith(".") for part in inside):
+            continue
+        if "runs" in inside and not path.is_relative_to(records):
+            continue
         if path.is_file() and not inside & left_out and not unfinished.fullmatch(path.name):
             yield path
 
@@ -59,10 +73,14 @@ def digest(files: list[Path], *more: str) -> str:
 
 
 def ingredients(profile: str) -> str:
-    """A hash of everything that every notebook's outputs depend on."""
+    """A hash of everything that every notebook's outputs depend on.
+
+    Not of the records in data/runs, which no notebook reads.
+    """
     files = [*shipped(ROOT / "resnet_lib"), *shipped(ROOT / "data")]
+    records = ROOT / "data" / "runs"
     return digest(
-        [path for path in files if path.suffix != ".md"],
+        [path for path in files if path.suffix != ".md" and not path.is_relative_to(records)],
         f"format {FORMAT}",
         profile,
         os.environ.get("RESNET_LIB_DATA", ""),
@@ -119,19 +137,22 @@ class Notebook:
         return None
 
     def start(self, profile: str) -> None:
-        """Start papermill in a fresh folder. From here on the former copy does not count."""
+        """Start papermill in a fresh work folder. From here on the former copy does not count."""
         self.record.unlink(missing_ok=True)
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        for folder in (self.scratch / "work", self.scratch / "runs", self.copy.parent):
+        self.draft.unlink(missing_ok=True)
+        work, runs = self.scratch / "work", self.scratch / f"runs-{profile}"
+        for folder in (work, runs) if profile in FRESH else (work,):
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in (work, runs, self.copy.parent):
             folder.mkdir(parents=True, exist_ok=True)
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {
             "PYTHONPATH": os.pathsep.join(paths),
-            "RESNET_LIB_RUNS": str(self.scratch / "runs"),
+            "RESNET_LIB_RUNS": str(runs),
         }
         command = [sys.executable, "-m", "papermill", str(self.source), str(self.draft)]
         command += ["--kernel", "python3", "--language", "python", "--no-progress-bar"]
-        command += ["--cwd", str(self.scratch / "work"), "-r", "PROFILE", profile]
+        command += ["--cwd", str(work), "-r", "PROFILE", profile]
         with (self.scratch / "log.txt").open("wb") as log:
             self.process = subprocess.Popen(
                 command,
@@ -271,8 +292,7 @@ def conclude(notebook: Notebook, profile: str) -> dict[str, Any]:
 
 def statistics_page(rows: list[dict[str, Any]]) -> str:
     """The page that tells what running the notebooks took."""
-    columns = "Notebook | Profile | Seconds | Slowest cell, s | Cells | Size, kB"
-    columns += " | Executed | Python | torch"
+    columns = "Notebook | Profile | Seconds | Slowest cell, s | Executed | Python | torch"
     lines = [
         "# Execution statistics",
         "",
@@ -280,13 +300,13 @@ def statistics_page(rows: list[dict[str, Any]]) -> str:
         "pages. A notebook runs again when it, the library, the data or its parameters change.",
         "",
         f"| {columns} |",
-        "|---|---|--:|--:|--:|--:|---|---|---|",
+        "|---|---|--:|--:|---|---|---|",
     ]
     for row in rows:
         lines.append(
             f"| {{doc}}`../notebooks/{row['notebook']}` | {row['profile']} "
-            f"| {row['seconds']:.1f} | {row['slowest_cell']:.1f} | {row['cells']} "
-            f"| {row['kilobytes']:.0f} | {row['executed']} | {row['python']} | {row['torch']} |"
+            f"| {row['seconds']:.1f} | {row['slowest_cell']:.1f} "
+            f"| {row['executed']} | {row['python']} | {row['torch']} |"
         )
     return "\n".join([*lines, ""])
 
@@ -319,7 +339,7 @@ def arguments(description: str) -> argparse.Namespace:
         "--profile",
         choices=PROFILES,
         default="quick",
-        help="how long the notebooks train: seconds, about a minute, or the paper's schedule",
+        help="how long the notebooks train: seconds, a minute, hours, or the paper's schedule",
     )
     parser.add_argument("--out", type=Path, default=ROOT / "_build" / "book", metavar="FOLDER")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks at a time")

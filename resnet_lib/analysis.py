@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_lib.blocks import BasicBlock
+from resnet_lib.complexity import is_side_path
 from resnet_lib.configs import ConfigError
 from resnet_lib.data import ImageSet, Normaliser
 from resnet_lib.devices import one_thread
@@ -18,12 +20,16 @@ from resnet_lib.models import ResNet, build_model
 
 
 def main_path(model: nn.Module) -> list[tuple[str, nn.Conv2d, nn.Module]]:
-    """The convolutions on the main path in order, each with its name and the BN that follows."""
+    """The convolutions on the main path in order, each with its name and the BN that follows.
+
+    Where no BN follows (pre-activation, BN after the addition), the convolution stands twice.
+    """
     modules = dict(model.named_modules())
+    follows = model.config.order != "preactivation"
     return [
-        (name, module, modules[f"{name[:-5]}bn{name[-1]}"])
+        (name, module, modules.get(f"{name[:-5]}bn{name[-1]}", module) if follows else module)
         for name, module in modules.items()
-        if isinstance(module, nn.Conv2d) and ".shortcut." not in name
+        if isinstance(module, nn.Conv2d) and not is_side_path(name)
     ]
 
 
@@ -90,22 +96,26 @@ PROBES = {"signals": SignalProbe}
 def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> pd.Series:
     """The deep net's last top-1 error minus the shallow one's, in points, for each seed.
 
-    frame: rows as from `load_runs`. Positive: the deeper net is worse.
+    frame: rows as from `load_runs`. Positive: the deeper net is worse. A seed counts only where
+    both runs are complete: a run that diverged or was stopped is no degradation.
     """
-    rows = frame[frame["split"] == split].sort_values("iteration")
-    last = rows.groupby(["model", "seed"])["top1_error"].last()
-    return (last[deep] - last[shallow]).rename(f"{deep} - {shallow}, {split}")
+    rows = frame[(frame["split"] == split) & (frame["status"] == "complete")]
+    last = rows.sort_values("iteration").groupby(["model", "seed"])["top1_error"].last()
+    ends = last.unstack("model").reindex(columns=[deep, shallow]).dropna()
+    return (ends[deep] - ends[shallow]).rename(f"{deep} - {shallow}, {split}")
 
 
 def direction(values: pd.Series) -> str:
-    """Whether all seeds agree: "higher", "lower", or "unclear" when they do not."""
-    if values.min() > 0:
+    """Whether all seeds agree: "higher", "lower", or "unclear" when they do not or are none."""
+    if len(values) and values.min() > 0:
         return "higher"
-    return "lower" if values.max() < 0 else "unclear"
+    return "lower" if len(values) and values.max() < 0 else "unclear"
 
 
 def describe(values: pd.Series) -> str:
     """A difference over seeds in words, whatever it is: mean, range, and whether seeds agree."""
+    if not len(values):
+        return "not measured (no seed with both runs complete)"
     agree = "" if direction(values) != "unclear" else "; they do not agree"
     mean, low, high = (f"{v:+.1f}" for v in (values.mean(), values.min(), values.max()))
     text = f"{mean} points ({low} to {high} over {len(values)} seeds{agree})"
@@ -113,15 +123,21 @@ def describe(values: pd.Series) -> str:
 
 
 def compare(before: pd.Series, after: pd.Series) -> str:
-    """How a gap changed, in words: closed, shrunk, grown, or not told apart from no change."""
-    if direction(after) != "higher":
-        return "closed" if direction(after) == "lower" else "closed on some seeds only"
-    change = direction(after - before)
+    """What became of a gap after more training, as the rest of a sentence that begins "it"."""
+    if direction(before) != "higher":
+        return "was not there on every seed to begin with"
+    if direction(after) == "lower":
+        return "turned round"
+    if direction(after) == "unclear":
+        return "closed on some seeds only"
+    change = direction((after - before).dropna())
     return {"lower": "shrank and stayed open", "higher": "grew"}.get(change, "stayed open")
 
 
 def first_to_last(frame: pd.DataFrame, column: str) -> pd.Series:
-    """How many times larger `column` is at the first layer than at the last; mean over seeds.
+    """How many times larger `column` is at the first layer than at the last.
+
+    The geometric mean over seeds, since a ratio of 10 and one of 1/10 are equally far from 1.
 
     frame: rows as from `runs.probes`. Returns one value for each model and iteration at which all
     models were measured first and last.
@@ -129,7 +145,15 @@ def first_to_last(frame: pd.DataFrame, column: str) -> pd.Series:
     moments = [frame["iteration"].min(), frame["iteration"].max()]
     rows = frame[frame["iteration"].isin(moments)].sort_values("layer")
     ends = rows.groupby(["model", "iteration", "seed"])[column].agg(["first", "last"])
-    return (ends["first"] / ends["last"]).groupby(["model", "iteration"]).mean()
+    logs = np.log(ends["first"] / ends["last"])
+    return np.exp(logs.groupby(["model", "iteration"]).mean())
+
+
+def health(ratio: float, factor: float = 10.0) -> str:
+    """What a ratio of first to last gradient norm means: "healthy" within a factor of 10."""
+    if ratio > factor:
+        return "exploding"
+    return "vanishing" if ratio < 1 / factor else "healthy"
 
 
 @torch.no_grad()
@@ -148,6 +172,9 @@ def deepen(net: ResNet, depth: int, data: ImageSet) -> ResNet:
     """
     if depth < net.config.depth:
         raise ConfigError(f"depth {depth} is not deeper than the net's {net.config.depth}.")
+    usual = ("basic", "original", "add")
+    if (net.config.block, net.config.order, net.config.junction) != usual:
+        raise ConfigError(f"{net.config.name} is not built of the paper's two-layer blocks.")
     if net.config.shortcut == "C":
         raise ConfigError("option C projects on every shortcut: its blocks are no identities.")
     deep = build_model(dataclasses.replace(net.config, depth=depth), seed=net.seed)

@@ -6,9 +6,13 @@ differ in nothing else. The shortcut is a named choice made in one place, `make_
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnet_lib.configs import ModelConfig
 from resnet_lib.numerics import layer
 
 
@@ -94,3 +98,176 @@ class BasicBlock(nn.Module):
         if self.shortcut is not None:
             out = out + self.shortcut(x)
         return F.relu(out)
+
+
+@layer
+class Bottleneck(nn.Module):
+    """1x1 to fewer channels, 3x3, 1x1 to four times as many; the shortcut is added before ReLU.
+
+    (N, C_in, H, W) -> (N, 4 width, ceil(H / stride), ceil(W / stride)). The paper strides in the
+    first 1x1, torchvision in the 3x3. Source: Paper, Figure 5, section 4.1.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        stride: int,
+        option: str,
+        batch_norm: bool = True,
+        stride_in: str = "1x1",
+    ) -> None:
+        super().__init__()
+        first, second = (stride, 1) if stride_in == "1x1" else (1, stride)
+        self.conv1 = nn.Conv2d(in_channels, width, 1, first, bias=not batch_norm)
+        self.bn1 = make_norm(width, batch_norm)
+        self.conv2 = conv3x3(width, width, second, batch_norm)
+        self.bn2 = make_norm(width, batch_norm)
+        self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=not batch_norm)
+        self.bn3 = make_norm(4 * width, batch_norm)
+        self.shortcut = make_shortcut(option, in_channels, 4 * width, stride, batch_norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.relu(self.bn1(self.conv1(x)))
+        out = F.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        if self.shortcut is not None:
+            out = out + self.shortcut(x)
+        return F.relu(out)
+
+
+@layer
+class ResidualUnit(nn.Module):
+    """A block in any order of BN, ReLU and addition, joined in any way.
+
+    Same shapes as `BasicBlock` or `Bottleneck`, whose convolutions it takes over. Source: second
+    paper, Figures 2 and 4, Tables 1 and 2.
+    """
+
+    def __init__(
+        self,
+        block: BasicBlock | Bottleneck,
+        order: str,
+        junction: nn.Module | None,
+        activated: bool,
+    ) -> None:
+        """Reorder `block`.
+
+        junction: joins residual and shortcut, None adds them. activated: the input has been
+        through BN and ReLU already, as that of a net's first unit has.
+        """
+        super().__init__()
+        numbers = [n for n in (1, 2, 3) if hasattr(block, f"conv{n}")]
+        layers: dict[str, nn.Module] = {}
+        for n in numbers:
+            conv, last = getattr(block, f"conv{n}"), n == numbers[-1]
+            if order == "preactivation":
+                if n > 1 or not activated:
+                    batch_norm = isinstance(block.bn1, nn.BatchNorm2d)
+                    layers[f"bn{n}"] = make_norm(conv.in_channels, batch_norm)
+                    layers[f"relu{n}"] = nn.ReLU()
+                layers[f"conv{n}"] = conv
+                continue
+            if order == "relu-only-preactivation" and (n > 1 or not activated):
+                layers[f"relu{n}"] = nn.ReLU()
+            layers[f"conv{n}"] = conv
+            if not (order == "bn-after-addition" and last):
+                layers[f"bn{n}"] = getattr(block, f"bn{n}")
+            if order != "relu-only-preactivation" and not (
+                last and order in ("original", "bn-after-addition")
+            ):
+                layers[f"relu{n}"] = nn.ReLU()
+        self.residual = nn.Sequential(OrderedDict(layers))
+        self.shortcut, self.junction = block.shortcut, junction
+        channels = getattr(block, f"conv{numbers[-1]}").out_channels
+        self.after = {
+            "original": nn.ReLU,
+            "bn-after-addition": lambda: nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU()),
+        }.get(order, nn.Identity)()
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.residual(x)
+        if self.junction is not None:
+            out = self.junction(out, self.shortcut(x), x)
+        elif self.shortcut is not None:
+            out = out + self.shortcut(x)
+        return self.after(out)
+
+
+@layer
+class ConstantScaling(nn.Module):
+    """residual * residual_scale + shortcut * shortcut_scale. Source: second paper, section 3.1."""
+
+    def __init__(self, shortcut_scale: float, residual_scale: float) -> None:
+        super().__init__()
+        self.shortcut_scale, self.residual_scale = shortcut_scale, residual_scale
+
+    def forward(self, residual: Tensor, shortcut: Tensor, _x: Tensor) -> Tensor:
+        return residual * self.residual_scale + shortcut * self.shortcut_scale
+
+
+@layer
+class Gate(nn.Module):
+    """g = sigmoid(1x1 convolution of x + bias); shortcut * (1 - g), residual * g if exclusive.
+
+    Highway networks gate both sides; the bias starts below zero to favour the shortcut.
+    Source: second paper, section 3.1 (exclusive and shortcut-only gating); Paper, section 2.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, bias: float, exclusive: bool
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+        # A parameter of its own: initialisation sets the convolutions' biases to zero.
+        self.bias = nn.Parameter(torch.full((out_channels, 1, 1), bias))
+        self.exclusive = exclusive
+
+    def forward(self, residual: Tensor, shortcut: Tensor, x: Tensor) -> Tensor:
+        gate = torch.sigmoid(self.conv(x) + self.bias)
+        return (residual * gate if self.exclusive else residual) + shortcut * (1 - gate)
+
+
+@layer
+class ShortcutDropout(nn.Module):
+    """Dropout on the shortcut. Source: second paper, section 3.1."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(p)
+
+    def forward(self, residual: Tensor, shortcut: Tensor, _x: Tensor) -> Tensor:
+        return residual + self.dropout(shortcut)
+
+
+def make_junction(
+    config: ModelConfig, in_channels: int, out_channels: int, stride: int
+) -> nn.Module | None:
+    """What joins residual and shortcut in one block; None where they are simply added."""
+    if config.junction == "constant":
+        return ConstantScaling(config.shortcut_scale, config.residual_scale)
+    if config.junction in ("exclusive-gate", "shortcut-gate"):
+        exclusive = config.junction == "exclusive-gate"
+        return Gate(in_channels, out_channels, stride, config.gate_bias, exclusive)
+    return ShortcutDropout(config.shortcut_dropout) if config.junction == "dropout" else None
+
+
+def make_block(
+    config: ModelConfig, in_channels: int, width: int, stride: int, activated: bool
+) -> nn.Module:
+    """One block as the configuration says; `activated` as in `ResidualUnit`."""
+    if config.block == "basic":
+        block = BasicBlock(in_channels, width, stride, config.shortcut, config.batch_norm)
+    else:
+        block = Bottleneck(
+            in_channels, width, stride, config.shortcut, config.batch_norm, config.stride_in
+        )
+    if (config.order, config.junction) == ("original", "add"):
+        return block
+    junction = make_junction(config, in_channels, width * EXPANSION[config.block], stride)
+    return ResidualUnit(block, config.order, junction, activated)
+
+
+# Channels that leave a block for each channel of its 3x3 convolution.
+EXPANSION = {"basic": 1, "bottleneck": 4}
+BLOCKS = (BasicBlock, Bottleneck, ResidualUnit)

@@ -94,12 +94,9 @@ def damaged(path: Path, error: Exception) -> ConfigError:
     )
 
 
-def save_weights(model: nn.Module, folder: Path, dtype: torch.dtype | None = None) -> Path:
-    """Write a net's parameters and BN statistics as safetensors, optionally in another dtype."""
-    tensors = {
-        name: (value.to(dtype) if dtype and value.is_floating_point() else value).contiguous().cpu()
-        for name, value in model.state_dict().items()
-    }
+def save_weights(model: nn.Module, folder: Path) -> Path:
+    """Write a net's parameters and BN statistics as safetensors."""
+    tensors = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
     partial = folder / f"{WEIGHTS}.partial"
     try:
         save_file(tensors, partial)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 
@@ -25,9 +26,16 @@ EXAMPLES = """examples:
 """
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that answers a mistake with one sentence, not with its whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"resnet_lib: {message} (see {self.prog} --help)\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="python -m resnet_lib",
         description="Plain and residual nets of the ResNet papers: train, reproduce, count, list.",
         epilog=EXAMPLES,
@@ -98,6 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def do_train(options: argparse.Namespace) -> int:
     """Train one net as the options say."""
     tier = TIERS[options.tier]
+    model_config(options.model)  # a wrong name is said before any data are fetched
+    check_out(options.out)
     data = options.data or tier.data
     size = tier.size if options.data in (None, tier.data) else None
     images = load(data, size)
@@ -143,6 +153,7 @@ def do_train(options: argparse.Namespace) -> int:
 def do_reproduce(options: argparse.Namespace) -> int:
     """Run experiments and list their last test errors."""
     folder = options.out or ARCHIVE / options.tier
+    check_out(folder)
     records = reproduce(
         options.experiments,
         options.tier,
@@ -153,6 +164,12 @@ def do_reproduce(options: argparse.Namespace) -> int:
     )
     print(summary(records).to_string(index=False))
     return 0 if all(record.status == "complete" for record in records) else 1
+
+
+def check_out(folder: Path | None) -> None:
+    """Raise `ConfigError` if records cannot be kept in a folder because it is a file."""
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file: --out needs a folder.")
 
 
 def summary(records: list) -> pd.DataFrame:
@@ -206,6 +223,8 @@ def do_data(options: argparse.Namespace) -> int:
 
 def do_runs(options: argparse.Namespace) -> int:
     """List recorded runs."""
+    if not options.folder.is_dir():
+        raise ConfigError(f"{options.folder} is not a folder.")
     records = load_records(options.folder)
     if not records:
         print(f"No runs are recorded in {options.folder}.")

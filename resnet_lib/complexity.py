@@ -1,19 +1,22 @@
 """Weighted layers, parameters, multiply-adds and map sizes of a net, without running on data.
 
-Shapes travel through the net on torch's meta device, which computes nothing. One multiply-add is
-one multiplication and one addition; the paper calls these FLOPs, other counters count two.
+Shapes travel through stem, blocks and head on torch's meta device, which computes nothing; blocks
+of one kind are counted once. One multiply-add is one multiplication and one addition; the paper
+calls these FLOPs, other counters count two.
 """
 
 from __future__ import annotations
 
-import math
+import dataclasses
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import nn
 
+from resnet_lib.blocks import EXPANSION, make_block
 from resnet_lib.configs import ModelConfig
-from resnet_lib.models import build_model, model_config
+from resnet_lib.models import Place, layout, make_stem, model_config
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,13 @@ class Stage:
 class Complexity:
     """What a net costs for one image.
 
-    weighted_layers: convolutions on the main path and fc; projections, pooling and softmax do
-    not count. parameters: trainable numbers, BN's scales and shifts included. multiply_adds: of
-    convolutions and fc; BN, ReLU and additions are left out. Source: Paper, Table 1.
+    weighted_layers: convolutions on the main path and fc; projections, gates, pooling and softmax
+    do not count. parameters: trainable numbers, BN's scales and shifts included. multiply_adds:
+    of convolutions and fc; BN, ReLU and additions are left out. Source: Paper, Table 1.
+
+    The counts are exact; Table 1 prints them rounded or cut: ResNet-50 has 3.858e9 multiply-adds
+    (printed 3.8), ResNet-101 7.570e9 (7.6), ResNet-34 3.644e9 under option A and 3.664e9 under B.
+    With the stride in the 3x3 convolution, as in torchvision, ResNet-50 has 4.089e9.
     """
 
     weighted_layers: int
@@ -43,42 +50,106 @@ class Complexity:
     stages: tuple[Stage, ...]
 
 
-def complexity(model: str | ModelConfig, size: int = 32, **changes) -> Complexity:
-    """Count one net at a given image size in pixels. Errors: `ConfigError`."""
+@dataclass(frozen=True)
+class Count:
+    """Layers, parameters and multiply-adds of a piece of a net, and the map size it puts out."""
+
+    layers: int
+    parameters: int
+    multiply_adds: int
+    size: int
+
+
+def count(module: nn.Module, channels: int, size: int) -> Count:
+    """Count any module on the meta device for one image (channels, size, size).
+
+    Serves nets of other libraries too, such as torchvision's VGG.
+    """
+    module = module.to("meta").eval()
+    costs: dict[str, int] = {}
+
+    def hook(name: str):
+        def add(layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+            positions = output[0].numel() // layer.weight.shape[0]
+            costs[name] = costs.get(name, 0) + layer.weight.numel() * positions
+
+        return add
+
+    hooks = [
+        layer.register_forward_hook(hook(name))
+        for name, layer in module.named_modules()
+        if isinstance(layer, (nn.Conv2d, nn.Linear))
+    ]
+    output = module(torch.empty(1, channels, size, size, device="meta"))
+    for each in hooks:
+        each.remove()
+    return Count(
+        layers=sum(not is_side_path(f".{name}") for name in costs),
+        parameters=sum(p.numel() for p in module.parameters()),
+        multiply_adds=sum(costs.values()),
+        size=output.shape[-1],
+    )
+
+
+@lru_cache(maxsize=4096)
+def count_block(config: ModelConfig, place: Place, size: int) -> Count:
+    """Count one block; blocks that differ in their number only share the answer."""
+    with torch.device("meta"):
+        block = make_block(config, place.in_channels, place.width, place.stride, place.activated)
+    return count(block, place.in_channels, size)
+
+
+def complexity(model: str | ModelConfig, size: int | None = None, **changes) -> Complexity:
+    """Count one net at an image size in pixels, by default its family's. Errors: `ConfigError`."""
     config = model_config(model, **changes)
     with torch.device("meta"):
-        net = build_model(config, seed=0).eval()
-        image = torch.empty(1, config.in_channels, size, size)
-    costs: dict[str, int] = {}
-    shapes: dict[str, torch.Size] = {}
-
-    def count(name: str):
-        def hook(module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-            shapes[name] = output.shape
-            if isinstance(module, (nn.Conv2d, nn.Linear)):
-                positions = output[0].numel() // output.shape[1]
-                costs[name] = module.weight.numel() * positions
-
-        return hook
-
-    for name, module in net.named_modules():
-        module.register_forward_hook(count(name))
-    net(image)
+        conv1, bn1 = make_stem(config)
+    size = config.image_size if size is None else size
+    stem = count(nn.Sequential(conv1, bn1), config.in_channels, size)
+    counts = {"conv1": [stem]}
+    size = stem.size
+    if config.family == "imagenet":
+        size = (size + 1) // 2  # the max pooling at the head of conv2_x
+    # A block's cost does not depend on the depth of its net, nor on its number in the stage.
+    same = dataclasses.replace(config, depth=min_depth(config))
+    for place in layout(config):
+        kind = dataclasses.replace(place, index=min(place.index, 1))
+        counts.setdefault(place.stage, []).append(count_block(same, kind, size))
+        size = counts[place.stage][-1].size
+    channels = {"conv1": config.width}
+    for place in layout(config):
+        channels[place.stage] = place.width * EXPANSION[config.block]
+    last = list(counts)[-1]
+    ends = 2 * channels[last] if config.order == "preactivation" and config.batch_norm else 0
+    weights = channels[last] * config.classes
+    counts["fc"] = [Count(1, weights + config.classes, weights, 1)]
+    channels["fc"] = config.classes
     stages = tuple(
         Stage(
             name=name,
-            channels=shapes[name][1],
-            size=math.prod(shapes[name][2:3]),
-            blocks=len(module) if isinstance(module, nn.Sequential) else 0,
-            parameters=sum(p.numel() for p in module.parameters())
-            + (sum(p.numel() for p in net.bn1.parameters()) if name == "conv1" else 0),
-            multiply_adds=sum(c for key, c in costs.items() if f"{key}.".startswith(f"{name}.")),
+            channels=channels[name],
+            size=pieces[-1].size,
+            blocks=0 if name in ("conv1", "fc") else len(pieces),
+            parameters=sum(each.parameters for each in pieces) + (ends if name == last else 0),
+            multiply_adds=sum(each.multiply_adds for each in pieces),
         )
-        for name, module in ((name, getattr(net, name)) for name in ("conv1", *net.stages, "fc"))
+        for name, pieces in counts.items()
     )
     return Complexity(
-        weighted_layers=sum(".shortcut." not in name for name in costs),
-        parameters=sum(p.numel() for p in net.parameters()),
-        multiply_adds=sum(costs.values()),
+        weighted_layers=sum(each.layers for pieces in counts.values() for each in pieces),
+        parameters=sum(stage.parameters for stage in stages),
+        multiply_adds=sum(stage.multiply_adds for stage in stages),
         stages=stages,
     )
+
+
+def min_depth(config: ModelConfig) -> int:
+    """The depth of the shallowest net of a family and block, to name blocks by."""
+    if config.family == "imagenet":
+        return 50 if config.block == "bottleneck" else 18
+    return 11 if config.block == "bottleneck" else 8
+
+
+def is_side_path(name: str) -> bool:
+    """Whether a layer lies on a shortcut or in a gate, and so does not count towards the depth."""
+    return ".shortcut." in name or ".junction." in name

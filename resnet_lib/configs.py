@@ -9,10 +9,25 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 SHORTCUTS = ("none", "A", "B", "C")
+ORDERS = (
+    "original",
+    "bn-after-addition",
+    "relu-before-addition",
+    "relu-only-preactivation",
+    "preactivation",
+)
+JUNCTIONS = ("add", "constant", "exclusive-gate", "shortcut-gate", "dropout")
+LAYERS_PER_N = {"basic": 6, "bottleneck": 9}
+# Blocks in conv2_x to conv5_x. Source: Paper, Table 1.
+IMAGENET_BLOCKS: dict[str, dict[int, tuple[int, ...]]] = {
+    "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
+    "bottleneck": {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)},
+}
 INITS = ("he", "he-fan-out", "xavier", "small")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -30,8 +45,11 @@ def one_of(value: object, choices: tuple, what: str) -> None:
 
 def at_least(value: float, smallest: float, what: str) -> None:
     """Raise `ConfigError` unless `value` is a number of at least `smallest`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= smallest:
-        raise ConfigError(f"{what} is {value!r}: it must be a number of at least {smallest}.")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < smallest:
+        raise ConfigError(
+            f"{what} is {value!r}: it must be a finite number of at least {smallest}."
+        )
 
 
 def whole(value: int, smallest: int, what: str) -> None:
@@ -89,19 +107,35 @@ class Config:
 
 @dataclass(frozen=True)
 class ModelConfig(Config):
-    """A CIFAR net of 6n+2 weighted layers.
+    """A net: which family, how deep, with which blocks and shortcuts.
 
-    depth: weighted layers, 6n+2 with n blocks of two 3x3 convolutions in each of three stages.
+    depth: weighted layers. CIFAR: 6n+2 with n two-layer blocks in each of three stages, 9n+2 with
+        bottlenecks. ImageNet: 18 and 34 with two-layer blocks, 50, 101 and 152 with bottlenecks.
     shortcut: "none" (a plain net), or the paper's option "A" (identity; strided and zero-padded
         where dimensions change), "B" (projection where dimensions change, identity elsewhere) or
         "C" (projection everywhere).
-    width: channels of conv2_x; conv3_x has twice, conv4_x four times as many.
+    width: channels of the 3x3 convolutions of conv2_x; each later stage has twice as many.
     in_channels, classes: of the images and of the data set.
-    stem_stride: stride of conv1; 1 in the paper, 2 for the small nets of the quick runs.
+    stem_stride: stride of a CIFAR net's conv1; 1 in the paper, 2 for the small nets of quick runs.
     batch_norm: BN after each convolution (then without bias), or convolutions with a bias.
     init: "he" (He normal, fan in), "he-fan-out", "xavier" (Glorot normal) or "small" (0.01).
+    family: "cifar" or "imagenet"; `ModelConfig.imagenet(50)` fills in the latter's other fields.
+    block: "basic" (3x3, 3x3) or "bottleneck" (1x1, 3x3, 1x1).
+    stride_in: where a bottleneck downsamples: in its first "1x1" (the paper) or its "3x3"
+        (torchvision).
+    order: of BN, ReLU and addition in a block: "original", "bn-after-addition",
+        "relu-before-addition", "relu-only-preactivation" or "preactivation" (second paper,
+        Table 2).
+    junction: how shortcut and residual are joined (second paper, Table 1): "add"; "constant"
+        (both scaled, by `shortcut_scale` and `residual_scale`); "exclusive-gate" (residual times
+        g, shortcut times 1 - g, as in highway networks); "shortcut-gate" (shortcut times 1 - g);
+        "dropout" (on the shortcut, with probability `shortcut_dropout`). g is a 1x1 convolution
+        of the block's input and a sigmoid, its bias starting at `gate_bias`.
+    zero_init: the last BN scale of each block starts at zero, so that blocks start as identities
+        (not in the papers).
 
-    Errors: `ConfigError` with the valid neighbours. Source: Paper, section 4.2.
+    Errors: `ConfigError` with the valid neighbours. Source: Paper, sections 3.3, 4.1 and 4.2,
+    Table 1; second paper, Tables 1 and 2.
     """
 
     depth: int
@@ -112,19 +146,68 @@ class ModelConfig(Config):
     stem_stride: int = 1
     batch_norm: bool = True
     init: str = "he"
+    family: str = "cifar"
+    block: str = "basic"
+    stride_in: str = "1x1"
+    order: str = "original"
+    junction: str = "add"
+    shortcut_scale: float = 1.0
+    residual_scale: float = 1.0
+    gate_bias: float = 0.0
+    shortcut_dropout: float = 0.5
+    zero_init: bool = False
 
     def __post_init__(self) -> None:
-        check_depth(self.depth)
+        one_of(self.family, ("cifar", "imagenet"), "family")
+        one_of(self.block, ("basic", "bottleneck"), "block")
+        check_depth(self.depth, self.family, self.block)
         one_of(self.shortcut, SHORTCUTS, "shortcut option")
+        one_of(self.stride_in, ("1x1", "3x3"), "stride_in")
+        one_of(self.order, ORDERS, "order")
+        one_of(self.junction, JUNCTIONS, "junction")
         one_of(self.init, INITS, "initialisation")
-        one_of(self.batch_norm, (True, False), "batch_norm")
+        for name in ("batch_norm", "zero_init"):
+            one_of(getattr(self, name), (True, False), name)
         for name in ("width", "in_channels", "classes", "stem_stride"):
             whole(getattr(self, name), 1, name)
+        at_least(self.shortcut_dropout, 0, "shortcut_dropout")
+        if self.shortcut == "none" and self.junction != "add":
+            raise ConfigError(f"a plain net has no shortcut to join by {self.junction!r}.")
+        if not self.batch_norm and (self.zero_init or "bn" in self.order):
+            raise ConfigError("without BN there is no BN scale to start at zero and none to move.")
+
+    @classmethod
+    def imagenet(cls, depth: int, **changes: Any) -> ModelConfig:
+        """The paper's net for 224x224 images: bottlenecks and option B from 50 layers on, else A.
+
+        Source: Paper, Table 1; section 4.1.
+        """
+        deep = depth >= 50
+        fields = {
+            "shortcut": "B" if deep else "A",
+            "width": 64,
+            "classes": 1000,
+            "family": "imagenet",
+            "block": "bottleneck" if deep else "basic",
+        }
+        return cls(depth, **{**fields, **changes})
+
+    @property
+    def stage_blocks(self) -> tuple[int, ...]:
+        """How many blocks each stage has."""
+        if self.family == "imagenet":
+            return IMAGENET_BLOCKS[self.block][self.depth]
+        return ((self.depth - 2) // LAYERS_PER_N[self.block],) * 3
 
     @property
     def blocks_per_stage(self) -> int:
-        """n in depth = 6n+2."""
-        return (self.depth - 2) // 6
+        """n in 6n+2 or 9n+2."""
+        return self.stage_blocks[0]
+
+    @property
+    def image_size(self) -> int:
+        """Width in pixels of the images that the family was made for."""
+        return 224 if self.family == "imagenet" else 32
 
     @property
     def kind(self) -> str:
@@ -133,21 +216,40 @@ class ModelConfig(Config):
 
     @property
     def name(self) -> str:
-        """The net's usual name, such as plain20, resnet56 or resnet56-B."""
+        """The net's usual name, such as plain20, resnet56, resnet56-B or preresnet164."""
         if self.kind == "plain":
             return f"plain{self.depth}"
-        return f"resnet{self.depth}" + ("" if self.shortcut == "A" else f"-{self.shortcut}")
+        prefix = "preresnet" if self.order == "preactivation" else "resnet"
+        usual = "B" if (self.family, self.block) == ("imagenet", "bottleneck") else "A"
+        parts = [
+            f"{prefix}{self.depth}",
+            *([self.shortcut] if self.shortcut != usual else []),
+            *([self.order] if self.order not in ("original", "preactivation") else []),
+            *([self.junction] if self.junction != "add" else []),
+        ]
+        return "-".join(parts)
 
 
-def check_depth(depth: int) -> None:
-    """Raise `ConfigError` with the nearest valid depths unless depth = 6n+2, 8 to 1202."""
+def check_depth(depth: int, family: str = "cifar", block: str = "basic") -> None:
+    """Raise `ConfigError` with the nearest valid depths unless such a net exists."""
     whole(depth, 1, "depth")
-    if depth < 8 or depth > 1202:
-        raise ConfigError(f"depth {depth} is out of range: 6n+2 from 8 to 1202.")
-    if (depth - 2) % 6:
-        below = depth - (depth - 2) % 6
+    if family == "imagenet":
+        valid = IMAGENET_BLOCKS[block]
+        if depth not in valid:
+            listed = ", ".join(map(str, valid))
+            raise ConfigError(
+                f"depth {depth} is no ImageNet net of {block} blocks: there are {listed}."
+            )
+        return
+    per_n = LAYERS_PER_N[block]
+    low, high = per_n + 2, 1202
+    if depth < low or depth > high:
+        raise ConfigError(f"depth {depth} is out of range: {per_n}n+2 from {low} to {high}.")
+    if (depth - 2) % per_n:
+        below = depth - (depth - 2) % per_n
         raise ConfigError(
-            f"depth {depth} is not 6n+2: the nearest valid depths are {below} and {below + 6}."
+            f"depth {depth} is not {per_n}n+2: the nearest valid depths are {below} and "
+            f"{below + per_n}."
         )
 
 

@@ -214,6 +214,10 @@ def from_torchvision(name: str) -> ImageSet:
 
     kind = getattr(torchvision.datasets, TORCHVISION[name])
     root = data_folder()
+    if "RESNET_LIB_DATA" in os.environ and not root.is_dir():
+        raise DataError(
+            f"RESNET_LIB_DATA names {root}, which is no folder: make it, or correct it."
+        )
     splits = {}
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
@@ -227,10 +231,9 @@ def from_torchvision(name: str) -> ImageSet:
             )
     except Exception as error:
         raise DataError(
-            f"{name} could not be downloaded or read in {root}, {reason(error)} "
-            f"({type(error).__name__}: {error}): try again later, place torchvision's files there "
-            "by hand (from a mirror, say), set RESNET_LIB_DATA to a folder that holds them, or use "
-            'the embedded set, load("embedded").'
+            f"{name} is not in {root} and could not be downloaded, {reason(error)} "
+            f'({type(error).__name__}): use the embedded set ("embedded"), place torchvision\'s '
+            "files there by hand, or set RESNET_LIB_DATA to a folder that holds them."
         ) from None
     finally:
         socket.setdefaulttimeout(patience)

@@ -8,6 +8,7 @@ Runs that are recorded already are read, not repeated; a run that was stopped go
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import queue
@@ -359,6 +360,7 @@ class Display:
         self.done[index] = work
 
 
+CALLS = itertools.count()
 _messages: Any = None
 _stop: Any = None
 
@@ -371,12 +373,12 @@ def _start_worker(messages: Any, stop: Any) -> None:
     torch.set_num_threads(1)
 
 
-def _work(index: int, spec: RunSpec, folder: Path | None) -> RunRecord:
-    """One run in a worker."""
+def _work(call: int, index: int, spec: RunSpec, folder: Path | None) -> RunRecord:
+    """One run in a worker. call: numbers the calls, so that no late message meets another's."""
     return run_one(
         spec,
         folder,
-        progress=lambda iteration, row: _messages.put((index, iteration, row)),
+        progress=lambda iteration, row: _messages.put((call, index, iteration, row)),
         stop=lambda: bool(_stop.value),
     )
 
@@ -407,16 +409,20 @@ def run_in_processes(
     """The runs of `run_all` in several processes, in the order given; None for one not begun."""
     pool, messages, stop = workers(jobs)
     stop.value = 0
-    futures = [pool.submit(_work, i, spec, folder) for i, spec in enumerate(specs)]
+    call = next(CALLS)
+    futures = [pool.submit(_work, call, i, spec, folder) for i, spec in enumerate(specs)]
     try:
         with interruptible() as interrupted:
             while not all(future.done() for future in futures):
-                if interrupted.is_set() and not stop.value:
-                    stop.value = 1
+                failed = any(f.done() and not f.cancelled() and f.exception() for f in futures)
+                stop.value = interrupted.is_set()
+                if interrupted.is_set() or failed:  # what has not begun will not
                     for future in futures:
                         future.cancel()
                 with suppress(queue.Empty):
-                    display.show(*messages.get(timeout=0.2))
+                    sender, *message = messages.get(timeout=0.2)
+                    if sender == call:
+                        display.show(*message)
         return [None if future.cancelled() else future.result() for future in futures]
     except BrokenProcessPool:
         workers.cache_clear()
@@ -429,6 +435,3 @@ def run_in_processes(
         for future in futures:
             future.cancel()
         wait(futures)
-        with suppress(queue.Empty):
-            while True:
-                messages.get_nowait()

@@ -5,41 +5,89 @@
     build_model("resnet20", shortcut="B")    # one field changed
     build_model(ModelConfig(depth=62))       # any other depth of the form 6n+2
 
-Names stop at the list because two families share them: resnet50 is an ImageNet net, although
-50 = 6n+2 too.
+A name outside the list means a CIFAR net, such as resnet62; resnet50 and resnet152 are ImageNet
+nets, although 50 and 152 are 6n+2 too.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_lib.blocks import BasicBlock, conv3x3, make_norm
+from resnet_lib.blocks import BLOCKS, EXPANSION, conv3x3, make_block, make_norm
 from resnet_lib.configs import ConfigError, ModelConfig, unknown_name
 from resnet_lib.numerics import decides_numbers, layer, random_stream
 
-CIFAR_DEPTHS = (8, 14, 20, 32, 44, 56, 110, 1202)
-
 MODELS: dict[str, ModelConfig] = {
     config.name: config
-    for depth in CIFAR_DEPTHS
-    for config in (ModelConfig(depth, shortcut="none"), ModelConfig(depth))
+    for config in (
+        *(ModelConfig(depth, "none") for depth in (8, 14, 20, 32, 44, 56, 110, 1202)),
+        *(ModelConfig(depth) for depth in (8, 14, 20, 32, 44, 56, 110, 1202)),
+        *(ModelConfig(depth, block="bottleneck") for depth in (164, 1001)),
+        *(ModelConfig(depth, order="preactivation") for depth in (20, 32, 44, 56, 110)),
+        *(ModelConfig(depth, block="bottleneck", order="preactivation") for depth in (164, 1001)),
+        *(ModelConfig.imagenet(depth, shortcut="none") for depth in (18, 34)),
+        *(ModelConfig.imagenet(depth) for depth in (18, 34, 50, 101, 152)),
+    )
 }
 
-STAGES = ("conv2_x", "conv3_x", "conv4_x")
+STAGES = ("conv2_x", "conv3_x", "conv4_x", "conv5_x")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block stands: its stage, its number there, its channels and stride.
+
+    activated: it is the net's first, whose input has been through BN and ReLU.
+    """
+
+    stage: str
+    index: int
+    in_channels: int
+    width: int
+    stride: int
+    activated: bool
+
+
+def layout(config: ModelConfig) -> list[Place]:
+    """The blocks of a net in order. Source: Paper, section 3.3 and Table 1."""
+    places, channels = [], config.width
+    for number, blocks in enumerate(config.stage_blocks):
+        width = config.width * 2**number
+        for index in range(blocks):
+            stride = 2 if number > 0 and index == 0 else 1
+            first = number == 0 and index == 0
+            places.append(Place(STAGES[number], index, channels, width, stride, first))
+            channels = width * EXPANSION[config.block]
+    return places
+
+
+def make_stem(config: ModelConfig) -> tuple[nn.Conv2d, nn.Module]:
+    """conv1 and its BN: 3x3 for CIFAR, 7x7 of stride 2 for ImageNet."""
+    channels, bias = config.width, not config.batch_norm
+    if config.family == "imagenet":
+        conv = nn.Conv2d(config.in_channels, channels, 7, 2, padding=3, bias=bias)
+    else:
+        conv = conv3x3(config.in_channels, channels, config.stem_stride, config.batch_norm)
+    return conv, make_norm(channels, config.batch_norm)
 
 
 @layer
 class ResNet(nn.Module):
-    """A plain or residual net for small images, as its `ModelConfig` says.
+    """A plain or residual net, as its `ModelConfig` says.
 
-    (N, in_channels, H, W) -> (N, classes) logits. conv1, then the stages conv2_x, conv3_x and
-    conv4_x (maps 32, 16 and 8 for 32x32 images; the paper leaves these stages unnamed), global
-    average pooling, fc. Source: Paper, section 4.2.
+    (N, in_channels, H, W) -> (N, classes) logits. conv1, the stages conv2_x, conv3_x and so on,
+    global average pooling, fc. CIFAR nets have three stages (maps 32, 16 and 8 for 32x32 images;
+    the paper leaves them unnamed), ImageNet nets four, with a max pooling at the head of conv2_x
+    as in Table 1. Pre-activation nets activate once more after the last addition, and their
+    first unit does so right after conv1. Source: Paper, Table 1, section 4.2; second paper.
     """
 
     seed: int  # of the initial weights; set by build_model
@@ -47,20 +95,24 @@ class ResNet(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.stages = STAGES
-        channels = config.width
-        self.conv1 = conv3x3(config.in_channels, channels, config.stem_stride, config.batch_norm)
-        self.bn1 = make_norm(channels, config.batch_norm)
-        for number, stage in enumerate(self.stages):
-            width = config.width * 2**number
-            blocks = []
-            for index in range(config.blocks_per_stage):
-                stride = 2 if number > 0 and index == 0 else 1
-                blocks.append(
-                    BasicBlock(channels, width, stride, config.shortcut, config.batch_norm)
-                )
-                channels = width
-            setattr(self, stage, nn.Sequential(*blocks))
+        self.stages = STAGES[: len(config.stage_blocks)]
+        self.conv1, self.bn1 = make_stem(config)
+        stages: dict[str, OrderedDict[str, nn.Module]] = {
+            stage: OrderedDict() for stage in self.stages
+        }
+        if config.family == "imagenet":
+            stages["conv2_x"]["pool"] = nn.MaxPool2d(3, 2, padding=1)
+        for place in layout(config):
+            stages[place.stage][str(place.index)] = make_block(
+                config, place.in_channels, place.width, place.stride, place.activated
+            )
+        channels = config.width * 2 ** (len(self.stages) - 1) * EXPANSION[config.block]
+        if config.order == "preactivation":
+            stages[self.stages[-1]]["bn"] = make_norm(channels, config.batch_norm)
+        if config.order in ("preactivation", "relu-only-preactivation"):
+            stages[self.stages[-1]]["relu"] = nn.ReLU()
+        for stage, layers in stages.items():
+            setattr(self, stage, nn.Sequential(layers))
         self.fc = nn.Linear(channels, config.classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,9 +124,10 @@ class ResNet(nn.Module):
     def blocks(self) -> list[tuple[str, nn.Module]]:
         """The blocks in order, each with its name such as "conv3_x.0"."""
         return [
-            (f"{stage}.{index}", block)
+            (f"{stage}.{name}", block)
             for stage in self.stages
-            for index, block in enumerate(getattr(self, stage))
+            for name, block in getattr(self, stage).named_children()
+            if isinstance(block, BLOCKS)
         ]
 
 
@@ -113,9 +166,7 @@ def model_config(model: str | ModelConfig, **changes) -> ModelConfig:
     Errors: `ConfigError` that lists the nearest names, fields or values.
     """
     if isinstance(model, str):
-        if model not in MODELS:
-            raise unknown_name(model, list(MODELS), "model")
-        model = MODELS[model]
+        model = MODELS.get(model) or cifar_config(model)
     if not isinstance(model, ModelConfig):
         raise ConfigError(f"a model is a name or a ModelConfig, not {model!r}.")
     known = [each.name for each in dataclasses.fields(model)]
@@ -130,6 +181,25 @@ def model_config(model: str | ModelConfig, **changes) -> ModelConfig:
     return dataclasses.replace(model, **changes)
 
 
+def cifar_config(name: str) -> ModelConfig:
+    """The CIFAR net that a name outside MODELS means, such as resnet26 or plain62.
+
+    Errors: `ConfigError` that lists the nearest names, and the nearest depths.
+    """
+    found = re.fullmatch(r"(plain|resnet|preresnet)(\d{1,4})", name)
+    error = unknown_name(name, list(MODELS), "model")
+    if not found:
+        raise error
+    try:
+        return ModelConfig(
+            int(found[2]),
+            shortcut="none" if found[1] == "plain" else "A",
+            order="preactivation" if found[1] == "preresnet" else "original",
+        )
+    except ConfigError as depth:
+        raise ConfigError(f"{str(error).rstrip('.')}; {depth}") from None
+
+
 def build_model(model: str | ModelConfig, seed: int | None = None, **changes) -> ResNet:
     """Build and initialise a net.
 
@@ -141,4 +211,19 @@ def build_model(model: str | ModelConfig, seed: int | None = None, **changes) ->
     net.seed = int(torch.randint(2**31, ())) if seed is None else seed
     if not net.fc.weight.is_meta:
         initialise(net, config.init, net.seed)
+        if config.zero_init:
+            for _, block in net.blocks():
+                zero_last_scale(block)
     return net
+
+
+@torch.no_grad()
+def zero_last_scale(block: nn.Module) -> None:
+    """Set the scale and shift of a block's last BN to zero: its residual is then zero."""
+    norms = [
+        m
+        for name, m in block.named_modules()
+        if isinstance(m, nn.BatchNorm2d) and not name.startswith(("shortcut", "after"))
+    ]
+    norms[-1].weight.zero_()
+    norms[-1].bias.zero_()

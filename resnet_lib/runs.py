@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from resnet_lib.configs import ModelConfig, TrainConfig
+from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
 
 if TYPE_CHECKING:
     import torch
@@ -135,6 +135,8 @@ class RunRecord:
         write_whole(folder / "curves.csv", self.curves.to_csv(index=False))
         if len(self.probe):
             write_whole(folder / "probe.csv", self.probe.to_csv(index=False, float_format="%.6g"))
+        else:
+            (folder / "probe.csv").unlink(missing_ok=True)
         values = {k: v for k, v in vars(self).items() if not isinstance(v, pd.DataFrame)}
         write_whole(folder / "record.json", json.dumps(values, indent=1) + "\n")
         return folder
@@ -199,7 +201,10 @@ def run_id(
     numerics: str,
     precision: str,
 ) -> str:
-    """A readable name that is the same exactly when everything that decides the numbers is."""
+    """A readable name that moves with net, recipe, seeds, data, arithmetic and precision.
+
+    Device and versions are not in it: they move numbers by rounding, and stand in the record.
+    """
     recipe = {key: value for key, value in train.changes().items() if key != "precision"}
     decides = [model.changes(), model_seed, recipe, data.checksum, numerics, precision]
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
@@ -235,6 +240,20 @@ def load_records(folder: Path | str = ARCHIVE) -> list[RunRecord]:
         except RecordError as error:
             warnings.warn(str(error), stacklevel=2)
     return records
+
+
+def refuse_other_run(folder: Path, run_id: str) -> None:
+    """Raise `ConfigError` if a folder holds the record of another run."""
+    if not (folder / "record.json").exists():
+        return
+    try:
+        found = RunRecord.load(folder).run_id
+    except RecordError:
+        return  # a damaged record is replaced
+    if found != run_id:
+        raise ConfigError(
+            f"{folder} holds the record of run {found}, not of {run_id}: choose another folder."
+        )
 
 
 def write_whole(path: Path, text: str) -> None:

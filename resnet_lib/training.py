@@ -30,7 +30,7 @@ from resnet_lib.data import ImageSet, Normaliser, TrainingBatches
 from resnet_lib.devices import choose_layout, choose_precision, find_device
 from resnet_lib.numerics import decides_numbers, numerics_hash
 from resnet_lib.progress import Clock, Report, interruptible, reporter
-from resnet_lib.runs import RunRecord
+from resnet_lib.runs import RecordError, RunRecord, refuse_other_run
 
 Probe = Callable[[nn.Module], pd.DataFrame]
 
@@ -179,6 +179,7 @@ def train(
         reporter(progress, config) as report,
     ):
         if folder is not None:
+            refuse_other_run(folder, record.run_id)
             state = read_checkpoint(folder, record.run_id, device)
             try:
                 run.resume(state)
@@ -221,14 +222,27 @@ def train(
 
 
 def leave(folder: Path, record: RunRecord, run: Run) -> None:
-    """Write what a run leaves behind; record.json comes last and says that the run has ended."""
+    """Write what a run leaves behind; record.json comes last and says that the run has ended.
+
+    A run that is repeated for its probe and interrupted leaves the complete record as it was.
+    """
     if record.status == "interrupted":
         keep(lambda: write_checkpoint(folder, record.run_id, run.state()), "cannot resume this run")
+        if is_complete(folder):
+            return
     if record.status == "complete":
         keep(lambda: save_weights(run.model, folder), "leave the weights unsaved")
     keep(lambda: record.save(folder), "return the record without saving it")
     if record.status != "interrupted":
         (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a folder holds the record of a run that ended well."""
+    try:
+        return RunRecord.load(folder).status == "complete"
+    except RecordError:
+        return False
 
 
 def keep(write: Callable[[], object], instead: str) -> None:

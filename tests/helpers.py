@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from resnet_lib import ModelConfig, TrainConfig, build_model, complexity, load, train
+from resnet_lib import MODELS, ModelConfig, TrainConfig, build_model, complexity, load, train
 from resnet_lib.complexity import Complexity
 from resnet_lib.data import ImageSet
 
@@ -23,6 +23,13 @@ from resnet_lib.data import ImageSet
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# The CIFAR nets of the first paper; test_families.py has the others.
+FIRST_PAPER = [
+    name
+    for name, config in MODELS.items()
+    if (config.family, config.block, config.order) == ("cifar", "basic", "original")
+]
 
 # Nets of these fields are trained in milliseconds on the images of `tiny_data`.
 TINY = {"width": 4, "in_channels": 1}

@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import net_by_hand, randomise_norms, same_weights, tiny_data, tiny_net, tiny_train
+from helpers import (
+    FIRST_PAPER,
+    net_by_hand,
+    randomise_norms,
+    same_weights,
+    tiny_data,
+    tiny_net,
+    tiny_train,
+)
 from torch import nn
 
 from resnet_lib import MODELS, ConfigError, ModelConfig, deepen, evaluate
@@ -77,7 +85,7 @@ def test_measuring_leaves_the_net_as_it_was(training):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].depth <= 110])
+@pytest.mark.parametrize("name", [name for name in FIRST_PAPER if MODELS[name].depth <= 110])
 def test_the_main_path_has_every_convolution_but_the_projections(name):
     options = ("none",) if name.startswith("plain") else ("A", "B", "C")
     for option in options:
@@ -152,9 +160,23 @@ def curves():
 
 
 def test_the_gap_is_that_of_the_last_errors_seed_by_seed():
+    curves = complete_curves
     assert gap(curves(), "deep", "shallow").to_dict() == {0: 1.0, 1: -5.0}
     assert gap(curves(), "shallow", "deep").to_dict() == {0: -1.0, 1: 5.0}
     assert gap(curves(), "deep", "shallow", "test").to_dict() == {0: 10.0, 1: 2.0}
+
+
+def complete_curves():
+    return curves().assign(status="complete")
+
+
+@pytest.mark.parametrize("status", ["diverged", "interrupted"])
+def test_a_run_that_did_not_end_well_is_in_no_gap(status):
+    frame = complete_curves()
+    frame.loc[(frame["model"] == "deep") & (frame["seed"] == 1), "status"] = status
+    assert gap(frame, "deep", "shallow").to_dict() == {0: 1.0}
+    frame.loc[frame["model"] == "deep", "status"] = status
+    assert "not measured" in describe(gap(frame, "deep", "shallow"))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +207,9 @@ def test_a_difference_in_words_gives_mean_range_and_doubt():
     ("before", "after", "words"),
     [
         ([4.0, 5.0], [-1.0, 2.0], "closed on some seeds only"),
-        ([4.0, 5.0], [-1.0, -2.0], "closed"),
+        ([4.0, 5.0], [-1.0, -2.0], "turned round"),
+        ([-2.0, -2.0], [-2.0, -2.0], "was not there"),
+        ([0.0, 0.0], [1.0, 2.0], "was not there"),
         ([4.0, 5.0], [1.0, 2.0], "shrank"),
         ([4.0, 5.0], [6.0, 7.0], "grew"),
         ([4.0, 5.0], [5.0, 4.0], "stayed open"),
@@ -195,7 +219,7 @@ def test_how_a_gap_changed(before, after, words):
     assert compare(pd.Series(before), pd.Series(after)).startswith(words)
 
 
-def test_the_ratio_of_first_to_last_layer_is_a_mean_over_seeds():
+def test_the_ratio_of_first_to_last_layer_is_a_geometric_mean_over_seeds():
     rows = [
         {"model": model, "seed": seed, "iteration": iteration, "layer": layer, "x": value}
         for model, seed, iteration, values in (
@@ -211,7 +235,8 @@ def test_the_ratio_of_first_to_last_layer_is_a_mean_over_seeds():
     ]
     frame = pd.DataFrame(rows).sample(frac=1, random_state=0)
     found = first_to_last(frame, "x").to_dict()
-    assert found == pytest.approx({("a", 0): 3.0, ("a", 7): 0.5, ("b", 0): 0.1, ("b", 7): 1.0})
+    wanted = {("a", 0): 8**0.5, ("a", 7): 0.1875**0.5, ("b", 0): 0.1, ("b", 7): 1.0}
+    assert found == pytest.approx(wanted)
 
 
 # The construction of a deeper net from a shallower one

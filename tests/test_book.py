@@ -114,6 +114,9 @@ def test_the_statistics_page_lists_every_notebook(book: Path) -> None:
 
 def test_chinese_is_marked_as_chinese(book: Path) -> None:
     assert Page(book / "book" / "index.zh.html").all("section", lang="zh")
+    for name in ("index.zh", "01-degradation"):
+        text = (book / "book" / f"{name}.html").read_text()
+        assert not re.search(r"[\u4e00-\u9fff，。；：]\n[\u4e00-\u9fff]", text), name
     assert not Page(book / "book" / "index.html").all("section", lang="zh")
     chapter = Page(book / "book" / "01-degradation.html")
     notes = chapter.all("aside", lang="zh")
@@ -133,6 +136,8 @@ def test_the_archive_holds_the_book_and_what_runs_it(book: Path, tmp_path: Path)
     for page in build_book.pages():
         assert (top / "html" / f"{page}.html").is_file()
     for path in build_book.archived():
+        if path.is_relative_to(ROOT / "data" / "runs"):
+            continue  # a training that goes on adds to its records
         assert (top / path.relative_to(ROOT)).read_bytes() == path.read_bytes(), path
     assert {"notebooks", "resnet_lib", "data", "ci", "book"} <= {p.name for p in top.iterdir()}
 
@@ -197,7 +202,10 @@ Nothing, with $x$.
 ·又一行
 ---
 第一段，
-不断行。
+不断**行**
+**行**，a
+b（c
+）。
 
 第二段。
 :::
@@ -280,7 +288,8 @@ def test_notes_are_a_quotation_and_its_correction(made: Small) -> None:
     aside = re.search(r'<aside class="reading-notes.*?</aside>', made.page(), re.DOTALL)[0]
     assert '<aside class="reading-notes" lang="zh">' in aside
     assert "<p>·一行 <strong>笔记</strong></p>" in aside
-    assert aside.index("</blockquote>") < aside.index("订正") < aside.index("第一段，不断行。")
+    assert aside.index("</blockquote>") < aside.index("订正") < aside.index("第一段，")
+    assert "第一段，不断<strong>行</strong><strong>行</strong>，a\nb（c）。</p>" in aside
     assert aside.count("订正") == 1
 
 
@@ -355,6 +364,46 @@ def test_a_failing_notebook_says_where(small: Small) -> None:
     assert small.run("run_notebooks.py") == (0, "01-small: unchanged\n")
 
 
+@pytest.mark.parametrize(("profile", "kept"), [("quick", False), ("paper", True)])
+def test_long_trainings_survive_a_second_run(tmp_path: Path, profile: str, kept: bool) -> None:
+    """Of `start`, with a notebook that papermill does not find: it ends at once."""
+    notebook = run_notebooks.Notebook(tmp_path / "01-none.ipynb", tmp_path / "out", "key")
+    record = notebook.scratch / f"runs-{profile}" / "run" / "log.csv"
+    other = notebook.scratch / "runs-short" / "log.csv"
+    work = notebook.scratch / "work" / "left.txt"
+    for path in (record, other, work):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    notebook.start(profile)
+    notebook.process.wait()
+    assert record.exists() == kept
+    assert other.exists()
+    assert not work.exists()
+
+
+@pytest.mark.parametrize("git", [True, False])
+def test_the_archive_leaves_out_what_git_ignores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, git: bool
+) -> None:
+    """Also without git, as for who builds from the archive."""
+    wanted = ["LICENSE", "data/runs/short/a/log.csv", "notebooks/01-a.ipynb"]
+    left = ["data/downloads/a.bin", "notebooks/.ipynb_checkpoints/01-a.ipynb", "ci/a.partial"]
+    left += ["notebooks/.ruff_cache/a"]
+    left += ["notebooks/runs/a/log.csv", "ci/__pycache__/a.pyc", "data/runs/short/a/checkpoint.pt"]
+    for name in (*wanted, *left):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    shutil.copyfile(ROOT / ".gitignore", tmp_path / ".gitignore")
+    if git:
+        if not shutil.which("git"):
+            pytest.skip("No git.")
+        subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    for module in (build_book, run_notebooks):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    found = [path.relative_to(tmp_path).as_posix() for path in build_book.archived()]
+    assert found == wanted
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_leaves_nothing_behind(small: Small, number: int) -> None:
     begun = small.root / "begun"
@@ -418,6 +467,8 @@ def test_library_and_data_count(parts: Path, name: str) -> None:
         "data/README.md",
         "data/downloads/cifar.tar.gz",
         "data/runs/one/checkpoint.pt",
+        "data/runs/one/log.csv",
+        "resnet_lib/runs/one/log.csv",
         "resnet_lib/__pycache__/a.pyc",
     ],
 )

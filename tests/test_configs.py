@@ -144,8 +144,8 @@ def test_a_switch_is_on_or_off(field):
 
 
 def test_an_unknown_model_lists_the_nearest():
-    with pytest.raises(ConfigError, match=r"resnet50.*resnet56") as error:
-        build_model("resnet50")
+    with pytest.raises(ConfigError, match=r"resnet57.*resnet56") as error:
+        build_model("resnet57")
     assert str(len(MODELS)) in str(error.value)
     with pytest.raises(ConfigError, match=r"no model 'zzz'"):
         build_model("zzz")

@@ -283,6 +283,9 @@ def test_torchvision_s_data_equal_the_sheets(name, tmp_path, monkeypatch):
     monkeypatch.setattr("resnet_lib.data.CHECKSUMS", {})
     monkeypatch.setattr(f"torchvision.datasets.{kind}", fake(kind, images, labels, log))
     monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path / "downloads"))
+    with pytest.raises(DataError, match="RESNET_LIB_DATA names"):
+        load(name)
+    (tmp_path / "downloads").mkdir()
     data = load(name)
     assert log == [(str(tmp_path / "downloads"), split, True) for split in (True, False)]
     assert data.name == name
@@ -320,7 +323,7 @@ def test_a_failed_download_says_what_to_do(name, fault, tmp_path, monkeypatch):
     with pytest.raises(DataError) as error:
         load(name)
     message = str(error.value)
-    for part in (name, str(tmp_path), type(fault).__name__, "RESNET_LIB_DATA", 'load("embedded")'):
+    for part in (name, str(tmp_path), type(fault).__name__, "RESNET_LIB_DATA", '"embedded"'):
         assert part in message
 
 

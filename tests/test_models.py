@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers import TINY, net_by_hand, randomise_norms, same_weights, tiny_net
+from helpers import FIRST_PAPER, TINY, net_by_hand, randomise_norms, same_weights, tiny_net
 from torch import nn
 
 from resnet_lib import MODELS, ConfigError, ModelConfig, build_model
@@ -13,7 +13,7 @@ from resnet_lib.blocks import BasicBlock, ProjectionShortcut
 from resnet_lib.configs import INITS, SHORTCUTS
 from resnet_lib.models import initialise
 
-BUILT = [name for name, config in MODELS.items() if config.depth <= 110]
+BUILT = [name for name in FIRST_PAPER if MODELS[name].depth <= 110]
 
 
 def convolutions(net):

@@ -273,7 +273,7 @@ def test_a_kill_while_saving_leaves_no_record(record, tmp_path, monkeypatch):
 
 
 def identify(model=None, seed=0, train=RECIPE, data=None, numerics="abc", precision="float32"):
-    model = model or ModelConfig(8, width=4, in_channels=1)
+    model = model or ModelConfig(20, width=4, in_channels=1)  # 6n+2 and 9n+2
     return run_id(model, seed, train, data or tiny_data(), numerics, precision)
 
 
@@ -286,6 +286,15 @@ OTHER_MODEL = {
     "stem_stride": 2,
     "batch_norm": False,
     "init": "small",
+    "block": "bottleneck",
+    "stride_in": "3x3",
+    "order": "preactivation",
+    "junction": "dropout",
+    "shortcut_scale": 0.5,
+    "residual_scale": 0.5,
+    "gate_bias": -6.0,
+    "shortcut_dropout": 0.25,
+    "zero_init": True,
 }
 OTHER_TRAIN = {
     "iterations": 13,
@@ -307,10 +316,11 @@ OTHER_TRAIN = {
 
 def test_the_identifier_moves_with_everything_that_decides():
     """Every field of both configurations, the seed of the weights, data, code and precision."""
-    assert set(OTHER_MODEL) == {each.name for each in fields(ModelConfig)}
+    # A family has depths of its own, so it changes with the depth.
+    assert set(OTHER_MODEL) | {"family"} == {each.name for each in fields(ModelConfig)}
     undecided = {"precision", "deterministic"}
     assert set(OTHER_TRAIN) | undecided == {each.name for each in fields(TrainConfig)}
-    model = ModelConfig(8, width=4, in_channels=1)
+    model = ModelConfig(20, width=4, in_channels=1)
     data = replace(tiny_data(), test_labels=tiny_data().test_labels.flip(0))
     found = [
         identify(),

@@ -441,9 +441,29 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path):
     before = (tmp_path / "checkpoint.pt").read_bytes()
     with pytest.raises(ConfigError) as error:
         tiny_train(folder=tmp_path, lr=0.06)
+    assert str(tmp_path) in str(error.value)
+    assert one.run_id in str(error.value)
+    (tmp_path / "record.json").unlink()
+    with pytest.raises(ConfigError) as error:
+        tiny_train(folder=tmp_path, lr=0.06)
     assert str(tmp_path / "checkpoint.pt") in str(error.value)
     assert one.run_id in str(error.value)
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_run_repeated_for_its_probe_never_loses_its_record(tmp_path):
+    wanted = tiny_train(folder=tmp_path)
+    stopped = tiny_train(folder=tmp_path, stop=stop_after(2))
+    assert stopped.status == "interrupted"
+    assert RunRecord.load(tmp_path).status == "complete"
+    assert len(RunRecord.load(tmp_path).curves) == len(wanted.curves)
+
+
+def test_no_probe_of_an_earlier_run_is_left(tmp_path):
+    tiny_train(folder=tmp_path, probe=SignalProbe(tiny_data()), probe_at=[0])
+    assert len(RunRecord.load(tmp_path).probe)
+    tiny_train(folder=tmp_path)
+    assert not len(RunRecord.load(tmp_path).probe)
 
 
 @pytest.mark.parametrize(

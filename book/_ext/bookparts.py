@@ -5,7 +5,8 @@
     :::{notebook-figure} 01-degradation error-curves      a figure that a notebook drew
     :::{notes}                                            lines of the Chinese reading notes
 
-and what pages need beside: `lang` on Chinese pages, and buttons that lead to the right files.
+and what pages need beside: `lang` on Chinese pages and no spaces between their lines, search for
+Chinese words, and buttons that lead to the right files.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +27,7 @@ from pybtex.style.formatting.plain import Style as PlainStyle
 from pybtex.style.labels import BaseLabelStyle
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.search.en import SearchEnglish
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
@@ -33,6 +36,11 @@ ARCHIVE = "resnet-read-and-run.zip"
 GENERATED = {"book/statistics"}
 # docutils turns the class language-zh into the attribute lang="zh".
 ZH = "language-zh"
+# A line break that a browser would show as a space where Chinese has none: between two wide
+# characters, or next to one of Chinese punctuation, which brings its own space.
+WIDE = r"[\u2014\u2018-\u201d\u2026\u2e80-\U0003ffff]"
+STOP = r"[\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]"
+BREAK = re.compile(rf"(?<={WIDE})\s*\n\s*(?={WIDE})|(?<={STOP})\s*\n\s*|\s*\n\s*(?={STOP})")
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +155,7 @@ class Notes(SphinxDirective):
         aside += quote
         correction = re.split(r"\n\s*\n", "\n".join(lines[cut + 1 :]).strip())
         for paragraph in filter(None, correction):
-            aside += self.paragraph(joined(paragraph), cut + 1)
+            aside += self.paragraph(paragraph, cut + 1)
         if len(aside) > 1:
             label = nodes.strong("", "订正", classes=["reading-notes-label"])
             aside[1].insert(0, [label, nodes.Text("\N{IDEOGRAPHIC SPACE}")])
@@ -159,11 +167,6 @@ class Notes(SphinxDirective):
         """A paragraph of inline MyST; offset: its line in the content."""
         children, messages = self.state.inline_text(text, self.content_offset + offset)
         return nodes.paragraph(text, "", *children, *messages)
-
-
-def joined(text: str) -> str:
-    """Chinese text with its line breaks taken out: a browser would show them as spaces."""
-    return re.sub(r"(?<=[^\x00-\xff])\s*\n\s*(?=[^\x00-\xff])", "", text)
 
 
 class BookZip(SphinxRole):
@@ -204,6 +207,65 @@ def mark_language(app: Sphinx, doctree: nodes.document) -> None:
     for aside in doctree.findall(reading_notes):
         for node in (aside, *aside.children):
             node["classes"].append(ZH)
+    for node in list(doctree.findall(nodes.Element)):
+        if ZH in node.get("classes", []):
+            join_lines(node)
+
+
+def join_lines(chinese: nodes.Element) -> None:
+    """Take the line breaks out of Chinese text, also those before or after bold and links."""
+    for block in list(chinese.findall(nodes.TextElement)):
+        inner = block is not chinese and isinstance(block.parent, nodes.TextElement)
+        if inner or isinstance(block, nodes.FixedTextElement):
+            continue
+        texts = list(block.findall(nodes.Text))
+        breaks = BREAK.finditer("".join(texts))
+        gone = {place for found in breaks for place in range(*found.span())}
+        start = 0
+        for text in texts:
+            kept = "".join(c for place, c in enumerate(text, start) if place not in gone)
+            start += len(text)
+            siblings, parent = text.parent.children, text.parent
+            # Not index(), which takes the first text that reads the same.
+            number = next(i for i, each in enumerate(siblings) if each is text)
+            if number and isinstance(siblings[number - 1], nodes.Text):
+                # One text: the search index reads each for itself.
+                parent[number - 1] = nodes.Text(siblings[number - 1] + kept)
+                del parent[number]
+            else:
+                parent[number] = nodes.Text(kept)
+
+
+class SearchBoth(SearchEnglish):
+    """English search that finds Chinese too.
+
+    Chinese has no spaces between words: every two neighbouring characters are indexed as a word,
+    and single characters, and a query is cut in twos likewise. A page is found if it has them all.
+    """
+
+    # The same as Sphinx's own, but for the Chinese.
+    js_splitter_code = r"""
+function splitQuery(query) {
+  const words = query.split(/[^\p{Letter}\p{Number}_\p{Emoji_Presentation}]+/gu);
+  return words.flatMap((word) => word.match(/\p{sc=Han}+|\P{sc=Han}+/gu) || []).flatMap((word) => {
+    const characters = Array.from(word);
+    if (characters.length === 1 || !/\p{sc=Han}/u.test(word)) return [word];
+    return characters.slice(1).map((each, before) => characters[before] + each);
+  });
+}
+"""
+    _han = r"\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+    _word_re = re.compile(rf"[{_han}]+|[^\W{_han}]+")
+    _han_re = re.compile(rf"[{_han}]")
+
+    def split(self, input: str) -> list[str]:
+        words = []
+        for word in self._word_re.findall(input):
+            if self._han_re.match(word):
+                words += [*word, *map("".join, pairwise(word))]
+            else:
+                words.append(word)
+        return words
 
 
 def fit_buttons(
@@ -271,6 +333,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("book-zip", BookZip())
     app.add_directive("notebook-figure", NotebookFigure)
     app.add_directive("notes", Notes)
+    app.add_search_language(SearchBoth)
     app.connect("doctree-read", mark_language)
     # After the theme has made its buttons (501) and every extension has added its scripts.
     app.connect("html-page-context", fit_buttons, priority=600)

@@ -139,6 +139,33 @@ def test_search_finds(browser: Browser, site: str, book: Path, served: bool) -> 
         assert "degradation" in result.get_attribute("href")
 
 
+def test_search_finds_chinese(browser: Browser, site: str) -> None:
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/search.html?q=梯度")
+        tab.locator('#search-results li a[href*="book/01-degradation"]').first.wait_for()
+        tab.goto(f"{site}/search.html?q=度梯")
+        tab.locator("#search-results", has_text="did not match").wait_for()
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_search_boxes_are_legible(browser: Browser, site: str, width: int) -> None:
+    """The icon lies beside the text, on the page of results and in the dialog."""
+    overlap = """form => {
+        const icon = form.querySelector("i").getBoundingClientRect();
+        return icon.right > form.querySelector("input").getBoundingClientRect().left;
+    }"""
+    with browser.new_context(viewport={"width": width, "height": 800}) as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/search.html")
+        assert not tab.locator("article form.bd-search, main form.bd-search").first.evaluate(
+            overlap
+        )
+        tab.goto(f"{site}/book/index.html")
+        tab.locator(".search-button__button:visible").first.click()
+        assert not tab.locator("dialog[open] form.bd-search").evaluate(overlap)
+
+
 @pytest.mark.parametrize("name", ["book/01-degradation", "notebooks/01-degradation"])
 def test_pages_work_as_files(browser: Browser, book: Path, name: str) -> None:
     with browser.new_context() as context:

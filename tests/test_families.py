@@ -1,0 +1,260 @@
+"""ImageNet nets, bottlenecks, pre-activation and the second paper's variants, against oracles."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+import torch.nn.functional as F
+import torchvision
+from helpers import randomise_norms
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from resnet_lib import MODELS, ConfigError, ModelConfig, build_model, complexity
+from resnet_lib.analysis import signals
+from resnet_lib.blocks import ProjectionShortcut
+from resnet_lib.complexity import count
+from resnet_lib.configs import JUNCTIONS, ORDERS
+from resnet_lib.weights import from_torchvision, load_weights, to_torchvision
+
+DEPTHS = (18, 34, 50, 101, 152)
+TORCHVISION = {depth: getattr(torchvision.models, f"resnet{depth}") for depth in DEPTHS}
+# Multiply-adds in 1e9 as printed. Source: Paper, Table 1.
+PRINTED = {18: 1.8, 34: 3.6, 50: 3.8, 101: 7.6, 152: 11.3}
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_outputs_and_parameters_equal_torchvisions(depth) -> None:
+    torch.manual_seed(depth)
+    theirs = TORCHVISION[depth]().eval()
+    randomise_norms(theirs)
+    ours = from_torchvision(theirs, depth)
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        wanted, found = theirs(x), ours(x)
+    assert (found - wanted).abs().max() <= 1e-5 * wanted.abs().max()
+    assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in theirs.parameters())
+    back = TORCHVISION[depth]().eval()
+    back.load_state_dict(to_torchvision(ours))
+    with torch.no_grad():
+        assert torch.equal(back(x), wanted)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_counts_are_within_two_percent_of_table_1(depth) -> None:
+    cost = complexity(f"resnet{depth}")
+    assert abs(cost.multiply_adds / 1e9 / PRINTED[depth] - 1) < 0.02
+    assert cost.weighted_layers == depth
+
+
+def test_exact_counts() -> None:
+    """The figures that the book quotes."""
+
+    def giga(depth, **changes):
+        return round(complexity(ModelConfig.imagenet(depth, **changes)).multiply_adds / 1e9, 3)
+
+    assert [giga(d) for d in (50, 101, 152)] == [3.858, 7.570, 11.282]
+    assert [giga(d, stride_in="3x3") for d in (50, 101, 152)] == [4.089, 7.801, 11.514]
+    assert (giga(34), giga(34, shortcut="B")) == (3.644, 3.664)
+    heavy = complexity("resnet50", shortcut="C")
+    usual = complexity("resnet50")
+    assert round(heavy.multiply_adds / usual.multiply_adds, 2) == 1.64
+    assert round(heavy.parameters / usual.parameters, 2) == 1.57
+
+
+def test_other_nets_are_counted_too() -> None:
+    """VGG-16 without and with its fully connected layers. Source of the figures: own count."""
+    with torch.device("meta"):
+        vgg16, vgg19 = torchvision.models.vgg16(), torchvision.models.vgg19()
+    assert round(count(vgg16.features, 3, 224).multiply_adds / 1e9, 3) == 15.347
+    assert round(count(vgg19, 3, 224).multiply_adds / 1e9, 3) == 19.632
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if complexity(n).weighted_layers < 1000])
+def test_multiply_adds_equal_torchs_counter(name) -> None:
+    config = dataclasses.replace(MODELS[name], width=4)
+    with torch.device("meta"):
+        net = build_model(config, seed=0).eval()
+        x = torch.empty(1, 3, config.image_size, config.image_size)
+    with FlopCounterMode(display=False) as counter:
+        net(x)
+    found = complexity(config)
+    assert counter.get_total_flops() == 2 * found.multiply_adds
+    assert sum(p.numel() for p in net.parameters()) == found.parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "projections"),
+    [("resnet34", "A", 0), ("resnet34", "B", 3), ("resnet34", "C", 16), ("resnet50", "B", 4)],
+)
+def test_projections(name, option, projections) -> None:
+    with torch.device("meta"):
+        net = build_model(name, seed=0, shortcut=option)
+    assert sum(isinstance(m, ProjectionShortcut) for m in net.modules()) == projections
+
+
+def test_wrong_depths_name_the_right_ones() -> None:
+    with pytest.raises(ConfigError, match="18, 34"):
+        ModelConfig.imagenet(20)
+    with pytest.raises(ConfigError, match="50, 101, 152"):
+        ModelConfig.imagenet(56)
+    with pytest.raises(ConfigError, match="20 and 29"):
+        ModelConfig(22, block="bottleneck")
+
+
+# The second paper
+
+
+def unit(order: str, **changes):
+    """One unit at equal dimensions with random BN, in float64, and an input."""
+    net = build_model(ModelConfig(14, width=4, order=order, **changes), seed=3).double()
+    randomise_norms(net)
+    _, block = net.blocks()[1]
+    x = torch.randn(2, 4, 6, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return block, x
+
+
+def bn(layer: nn.BatchNorm2d, x):
+    return F.batch_norm(x, None, None, layer.weight, layer.bias, True, 0, layer.eps)
+
+
+@pytest.mark.parametrize("order", ORDERS[1:])
+def test_orders_of_table_2(order) -> None:
+    block, x = unit(order)
+    block.train()
+    r = block.residual
+
+    def conv(n, y):
+        return F.conv2d(y, getattr(r, f"conv{n}").weight, padding=1)
+
+    if order == "bn-after-addition":
+        y = conv(2, F.relu(bn(r.bn1, conv(1, x))))
+        wanted = F.relu(bn(block.after[0], y + x))
+    elif order == "relu-before-addition":
+        wanted = F.relu(bn(r.bn2, conv(2, F.relu(bn(r.bn1, conv(1, x)))))) + x
+    elif order == "relu-only-preactivation":
+        y = bn(r.bn1, conv(1, F.relu(x)))
+        wanted = bn(r.bn2, conv(2, F.relu(y))) + x
+    else:
+        wanted = conv(2, F.relu(bn(r.bn2, conv(1, F.relu(bn(r.bn1, x)))))) + x
+    assert torch.allclose(block(x), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("junction", JUNCTIONS[1:])
+def test_junctions_of_table_1(junction) -> None:
+    scales = {"shortcut_scale": 0.5, "residual_scale": 0.25, "gate_bias": -1.5}
+    block, x = unit("original", junction=junction, **scales)
+    block.eval()
+    f, gate = block.residual(x), 0
+    if "gate" in junction:
+        assert (block.junction.bias == -1.5).all()
+        gate = torch.sigmoid(F.conv2d(x, block.junction.conv.weight) - 1.5)
+    wanted = {
+        "constant": 0.25 * f + 0.5 * x,
+        "exclusive-gate": gate * f + (1 - gate) * x,
+        "shortcut-gate": f + (1 - gate) * x,
+        "dropout": f + x,
+    }[junction]
+    assert torch.allclose(block(x), F.relu(wanted), atol=1e-12)
+
+
+def test_dropout_drops_shortcuts_in_training() -> None:
+    block, x = unit("original", junction="dropout")
+    block.train()
+    torch.manual_seed(0)
+    one, two = block(x), block(x)
+    assert not torch.equal(one, two)
+
+
+def test_original_order_equals_the_basic_block() -> None:
+    """The general unit, put together in the original order, is the block of the first paper."""
+    from resnet_lib.blocks import ConstantScaling, ResidualUnit
+
+    net = build_model(ModelConfig(8, width=4), seed=0).double()
+    _, block = net.blocks()[1]
+    x = torch.randn(2, 4, 8, 8, dtype=torch.float64)
+    wanted = block.train()(x)
+    general = ResidualUnit(block, "original", ConstantScaling(1.0, 1.0), False)
+    assert torch.allclose(general(x), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+def test_first_and_last_activations_of_preactivation(block) -> None:
+    depth = 14 if block == "basic" else 20
+    net = build_model(ModelConfig(depth, block=block, order="preactivation", width=4), seed=0)
+    first, *others = (unit for _, unit in net.blocks())
+    assert not hasattr(first.residual, "bn1"), "the first unit's input is activated already"
+    assert all(hasattr(unit.residual, "bn1") for unit in others)
+    assert [name for name, _ in net.conv4_x.named_children()][-2:] == ["bn", "relu"]
+    assert net(torch.randn(2, 3, 16, 16)).shape == (2, 10)
+
+
+def test_preactivation_and_original_are_the_same_in_a_plain_net() -> None:
+    """The second paper, section 4.1: only the addition makes them differ."""
+    plain = build_model(ModelConfig(14, "none", width=4), seed=1).double()
+    pre = build_model(ModelConfig(14, "none", width=4, order="preactivation"), seed=1).double()
+    x = torch.randn(3, 3, 8, 8, dtype=torch.float64)
+    assert torch.allclose(plain(x), pre(x), atol=1e-10)
+
+
+def test_zero_init_makes_blocks_identities() -> None:
+    net = build_model(ModelConfig(14, width=4, zero_init=True), seed=0).eval()
+    x = torch.rand(2, 4, 8, 8)
+    for name, block in net.blocks():
+        if name.endswith(".1"):
+            wide = x.repeat(1, block.conv1.in_channels // 4, 1, 1)
+            assert torch.equal(block(wide), wide)
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if complexity(n).weighted_layers < 1000])
+def test_every_net_trains_two_steps(name) -> None:
+    config = dataclasses.replace(MODELS[name], width=4, classes=10)
+    net = build_model(config, seed=0).train()
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.01)
+    size = 32 if config.family == "imagenet" else 8
+    x = torch.randn(8, 3, size, size, generator=torch.Generator().manual_seed(0))
+    for _ in range(2):
+        loss = F.cross_entropy(net(x), torch.arange(8) % 10)
+        assert loss.isfinite()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("junction", JUNCTIONS)
+def test_signals_are_measured_in_every_variant(order, junction) -> None:
+    net = build_model(ModelConfig(8, width=4, order=order, junction=junction), seed=0)
+    table = signals(net, torch.randn(4, 3, 8, 8), torch.arange(4))
+    assert len(table) == 7
+    assert table.drop(columns="name").notna().all().all()
+
+
+# Weights
+
+
+def test_a_prefix_of_parallel_training_is_accepted() -> None:
+    one, other = (build_model("resnet8", seed=seed) for seed in (0, 1))
+    load_weights(one, {f"module.{name}": value for name, value in other.state_dict().items()})
+    assert torch.equal(one.fc.weight, other.fc.weight)
+
+
+def test_a_mismatch_names_keys_and_shapes() -> None:
+    net, before = build_model("resnet8", seed=0), build_model("resnet8", seed=0)
+    wrong = build_model("resnet8", seed=1, classes=7).state_dict()
+    wrong["extra"] = wrong.pop("conv1.weight")
+    with pytest.raises(ConfigError) as error:
+        load_weights(net, wrong)
+    for part in ("conv1.weight is missing", "extra is unknown", "(7, 64)", "(10, 64)"):
+        assert part in str(error.value)
+    assert torch.equal(net.fc.weight, before.fc.weight)
+
+
+@pytest.mark.parametrize("name", ["resnet20", "resnet34", "resnet50", "plain34"])
+def test_nets_that_torchvision_has_not_are_refused(name) -> None:
+    with torch.device("meta"):
+        net = build_model(name, seed=0)
+    with pytest.raises(ConfigError, match="torchvision has no net"):
+        to_torchvision(net)
