@@ -46,6 +46,14 @@ def panels(count: int = 1) -> tuple[list[Figure], list[Axes]]:
     return [figure for figure, _ in pairs], [ax for _, ax in pairs]
 
 
+def same_scale(axes: Iterable[Axes]) -> None:
+    """Give panels one vertical axis, wide enough for all of them."""
+    axes = list(axes)
+    lows, highs = zip(*(ax.get_ylim() for ax in axes), strict=True)
+    for ax in axes:
+        ax.set_ylim(min(lows), max(highs))
+
+
 def legend(ax: Axes) -> None:
     """A legend without a box, which would hide the page's colour."""
     ax.legend(fontsize=8.5, frameon=False)

@@ -82,6 +82,17 @@ def test_layers_are_drawn_on_a_relative_axis() -> None:
     assert ax.get_yscale() == "log"
 
 
+def test_panels_of_one_scale_show_all_that_each_would() -> None:
+    _, axes = figures.panels(2)
+    axes[0].plot([1, 2], [10, 20])
+    axes[1].plot([1, 2], [1, 200])
+    wanted = [ax.get_ylim() for ax in axes]
+    figures.same_scale(axes)
+    assert axes[0].get_ylim() == axes[1].get_ylim()
+    assert axes[0].get_ylim()[0] == min(low for low, _ in wanted)
+    assert axes[0].get_ylim()[1] == max(high for _, high in wanted)
+
+
 def svg_of(name: str) -> str:
     drawn, (ax,) = figures.panels()
     figures.plot_curves(frame(**NETS), ax)
