@@ -35,6 +35,24 @@ def choose_layout(device: torch.device) -> torch.memory_format:
 
 
 @contextmanager
+def deterministic(on: bool) -> Iterator[None]:
+    """Ask for deterministic kernels, and take it back afterwards. Not yet tested on a GPU."""
+    algorithms, benchmark = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.backends.cudnn.benchmark,
+    )
+    if on:
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        if on:
+            torch.use_deterministic_algorithms(algorithms)
+            torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
 def one_thread() -> Iterator[None]:
     """Compute with one thread: small nets gain nothing by more, and lose much on a busy machine."""
     threads = torch.get_num_threads()

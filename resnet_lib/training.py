@@ -27,7 +27,7 @@ from resnet_lib.checkpoints import (
 )
 from resnet_lib.configs import ConfigError, TrainConfig
 from resnet_lib.data import ImageSet, Normaliser, TrainingBatches
-from resnet_lib.devices import choose_layout, choose_precision, find_device
+from resnet_lib.devices import choose_layout, choose_precision, deterministic, find_device
 from resnet_lib.numerics import decides_numbers, numerics_hash
 from resnet_lib.progress import Clock, Report, interruptible, reporter
 from resnet_lib.runs import RecordError, RunRecord, refuse_other_run
@@ -127,7 +127,7 @@ def train(
     device: found by itself unless given. folder: where checkpoints and the record are kept; a
     folder with a checkpoint of this very run is resumed. tier: a name for the schedule, kept in
     the record. probe: called with the net before the iterations in `probe_at` (and after the
-    last, if listed); its tables are joined in `record.tables["probe"]`. progress: a bar, nothing,
+    last, if listed); its tables are joined in `record.probe`. progress: a bar, nothing,
     or a function called with (iteration, row) once a window. stop: asked before each iteration;
     Ctrl-C and a kernel's interrupt button stop too. The record then holds what was done so far.
 
@@ -137,9 +137,6 @@ def train(
     check_fit(model, data, config)
     device = torch.device(device) if device is not None else find_device()
     precision = choose_precision(config.precision, device)
-    if config.deterministic and device.type == "cuda":
-        torch.use_deterministic_algorithms(True)
-        torch.backends.cudnn.benchmark = False
     layout = choose_layout(device)
     model.to(device, memory_format=layout).train()
     data = data.to(device)
@@ -177,6 +174,7 @@ def train(
         holding(folder, record.run_id) if folder is not None else nullcontext(),
         interruptible() as interrupted,
         reporter(progress, config) as report,
+        deterministic(config.deterministic and device.type == "cuda"),
     ):
         if folder is not None:
             refuse_other_run(folder, record.run_id)
@@ -232,8 +230,8 @@ def leave(folder: Path, record: RunRecord, run: Run) -> None:
             return
     if record.status == "complete":
         keep(lambda: save_weights(run.model, folder), "leave the weights unsaved")
-    keep(lambda: record.save(folder), "return the record without saving it")
-    if record.status != "interrupted":
+    saved = keep(lambda: record.save(folder), "return the record without saving it")
+    if saved and record.status != "interrupted":
         (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -245,12 +243,14 @@ def is_complete(folder: Path) -> bool:
         return False
 
 
-def keep(write: Callable[[], object], instead: str) -> None:
+def keep(write: Callable[[], object], instead: str) -> bool:
     """Write to disk; where it is full or read-only, warn and go on: training is not lost for it."""
     try:
         write()
     except OSError as error:
         warnings.warn(f"nothing could be written ({error}): I {instead}.", stacklevel=3)
+        return False
+    return True
 
 
 def check_fit(model: nn.Module, data: ImageSet, config: TrainConfig) -> None:
