@@ -200,11 +200,6 @@ class ModelConfig(Config):
         return ((self.depth - 2) // LAYERS_PER_N[self.block],) * 3
 
     @property
-    def blocks_per_stage(self) -> int:
-        """n in 6n+2 or 9n+2."""
-        return self.stage_blocks[0]
-
-    @property
     def image_size(self) -> int:
         """Width in pixels of the images that the family was made for."""
         return 224 if self.family == "imagenet" else 32

@@ -51,7 +51,7 @@ def test_the_paper_s_recipe_is_the_default():
 
 def test_every_depth_of_the_form_is_valid():
     for depth in VALID_DEPTHS:
-        assert 6 * ModelConfig(depth).blocks_per_stage + 2 == depth
+        assert 6 * ModelConfig(depth).stage_blocks[0] + 2 == depth
 
 
 @given(st.integers(9, 1201).filter(lambda depth: depth % 6 != 2))
