@@ -1,0 +1,1 @@
+"""The explorers and the playground: one small module each, and their built bundles."""
