@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from resnet_lib.blocks import BasicBlock
 from resnet_lib.complexity import is_side_path
 from resnet_lib.configs import ConfigError
-from resnet_lib.data import ImageSet, Normaliser
+from resnet_lib.data import AnyNormaliser, ImageSet, Normaliser
 from resnet_lib.devices import one_thread
 from resnet_lib.models import ResNet, build_model
 
@@ -79,10 +79,12 @@ def signals(model: nn.Module, x: Tensor, y: Tensor) -> pd.DataFrame:
 class SignalProbe:
     """`signals` on one fixed batch of training images, for `train(probe=...)`."""
 
-    def __init__(self, data: ImageSet, images: int = 256) -> None:
+    def __init__(
+        self, data: ImageSet, images: int = 256, normalise: AnyNormaliser | None = None
+    ) -> None:
         chosen = torch.randperm(len(data.train_images), generator=torch.Generator().manual_seed(0))
         chosen = chosen[:images]
-        self.x = Normaliser(data)(data.train_images[chosen])
+        self.x = (normalise or Normaliser(data))(data.train_images[chosen])
         self.y = data.train_labels[chosen]
 
     def __call__(self, model: nn.Module) -> pd.DataFrame:

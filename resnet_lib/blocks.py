@@ -6,6 +6,7 @@ differ in nothing else. The shortcut is a named choice made in one place, `make_
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 
 import torch
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_lib.configs import ModelConfig
-from resnet_lib.numerics import layer
+from resnet_lib.numerics import alternative, layer
 
 
 @layer
@@ -218,14 +219,28 @@ class Gate(nn.Module):
         self, in_channels: int, out_channels: int, stride: int, bias: float, exclusive: bool
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-        # A parameter of its own: initialisation sets the convolutions' biases to zero.
-        self.bias = nn.Parameter(torch.full((out_channels, 1, 1), bias))
-        self.exclusive = exclusive
+        # Parameters of its own, not a convolution's: `initialise` would draw that one's weights
+        # from the main path's stream, and its bias would start at zero.
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.full((out_channels,), bias))
+        self.stride, self.exclusive = stride, exclusive
 
     def forward(self, residual: Tensor, shortcut: Tensor, x: Tensor) -> Tensor:
-        gate = torch.sigmoid(self.conv(x) + self.bias)
+        gate = torch.sigmoid(F.conv2d(x, self.weight, self.bias, self.stride))
         return (residual * gate if self.exclusive else residual) + shortcut * (1 - gate)
+
+    @torch.no_grad()
+    @alternative
+    def draw(self, init: str, stream: torch.Generator) -> None:
+        """Draw the weights as `initialise` draws a 1x1 convolution's, but from another stream."""
+        fan_out, fan_in = self.weight.shape[:2]
+        std = {
+            "he": math.sqrt(2 / fan_in),
+            "he-fan-out": math.sqrt(2 / fan_out),
+            "xavier": math.sqrt(2 / (fan_in + fan_out)),
+            "small": 0.01,
+        }[init]
+        self.weight.copy_(torch.randn(self.weight.shape, generator=stream) * std)
 
 
 @layer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +14,21 @@ import pandas as pd
 
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError
-from resnet_lib.data import DATASETS, DataError, load
+from resnet_lib.data import DATASETS, DataError, load, make_normaliser
 from resnet_lib.experiments import EXPERIMENTS, TIERS, RunError, RunSpec, reproduce, run_one
 from resnet_lib.models import MODELS, model_config
+from resnet_lib.photos import is_photos, load_photos
 from resnet_lib.runs import ARCHIVE, RecordError, load_records
+from resnet_lib.testing import PROTOCOLS, measure_errors
+from resnet_lib.weights import pretrained, read_net
+
+TORCHVISION = "torchvision"
 
 EXAMPLES = """examples:
   python -m resnet_lib train resnet56 --data embedded --iterations 400
   python -m resnet_lib train plain20 --data cifar10 --tier short --out runs
   python -m resnet_lib reproduce figure6-plain --tier quick --seeds 0 1
+  python -m resnet_lib evaluate resnet50 --weights torchvision --data imagenette --protocol 10-crop
   python -m resnet_lib models
 """
 
@@ -77,6 +84,31 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument("--out", type=Path, help="folder of the records (default: the archive)")
     many.add_argument("--jobs", type=int, help="runs at once (default: one a processor)")
 
+    test = commands.add_parser(
+        "evaluate",
+        help="test a trained net by one of the papers' protocols",
+        description="Test a trained net: top-1 and top-5 error, with the number of images. "
+        "Several weights are an ensemble. Imagenette and ImageNet are folders below "
+        "RESNET_LIB_DATA: imagenette2/val/<wnid>/*.JPEG and imagenet/val/<wnid>/*.JPEG.",
+    )
+    test.add_argument("model", help="a name from `models`, such as resnet50 or resnet20")
+    test.add_argument(
+        "--weights",
+        nargs="+",
+        required=True,
+        help="torchvision (ImageNet nets), or a run's folder, or a safetensors or torch file",
+    )
+    test.add_argument(
+        "--data",
+        default="embedded",
+        help=f"imagenette, imagenet, {', '.join(DATASETS)}, or a folder of class sheets or of "
+        "photographs in val/<class>; default: embedded",
+    )
+    test.add_argument("--protocol", default="centre-crop", choices=list(PROTOCOLS))
+    test.add_argument("--images", type=int, help="test so many only")
+    test.add_argument("--size", type=int, help="reduce class sheets to so many pixels")
+    test.add_argument("--batch-size", type=int, help="images in memory at a time")
+
     commands.add_parser("models", help="list the nets with their size and cost")
     data = commands.add_parser("data", help="load a data set and describe it")
     data.add_argument("name", nargs="?", default="embedded", help="name or folder")
@@ -93,6 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return {
             "train": do_train,
+            "evaluate": do_evaluate,
             "reproduce": do_reproduce,
             "models": do_models,
             "data": do_data,
@@ -191,6 +224,50 @@ def summary(records: list) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def do_evaluate(options: argparse.Namespace) -> int:
+    """Test a net, or an ensemble of several weights."""
+    model_config(options.model)  # a wrong name is said before anything is fetched
+    photos = is_photos(options.data)
+    if options.weights == [TORCHVISION] and not photos:
+        raise ConfigError(
+            "torchvision's weights tell ImageNet's classes apart: test them on imagenette, "
+            "imagenet, or a folder of photographs."
+        )
+    # Weights before images: they are the smaller download.
+    if options.weights == [TORCHVISION]:
+        nets, normalise = [pretrained(options.model)], None
+        pictures = load_photos(options.data)
+    else:
+        pictures = load_photos(options.data) if photos else load(options.data, options.size)
+        shape = {
+            "in_channels": 3 if photos else pictures.channels,
+            "classes": len(pictures.classes),
+        }
+        found = [read_net(options.model, Path(each), **shape) for each in options.weights]
+        nets, recipes = [net for net, _ in found], [recipe for _, recipe in found]
+        if len({recipe.normalisation for recipe in recipes}) > 1:
+            raise ConfigError(
+                "the nets of an ensemble must have had their images normalised alike."
+            )
+        normalise = None if photos else make_normaliser(pictures, recipes[0])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        errors = measure_errors(
+            nets,
+            pictures,
+            options.protocol,
+            normalise=normalise,
+            images=options.images,
+            batch_size=options.batch_size,
+            progress=sys.stderr.isatty(),
+        )
+    for each in caught:
+        print(f"resnet_lib: {each.message}", file=sys.stderr)
+    several = f" x {len(nets)}" if len(nets) > 1 else ""
+    print(f"{options.model}{several}, {pictures.name}, {options.protocol}: {errors}")
+    return 0
 
 
 def do_models(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from resnet_lib.blocks import EXPANSION, make_block
+from resnet_lib.blocks import EXPANSION, Gate, make_block
 from resnet_lib.configs import ModelConfig
 from resnet_lib.models import Place, layout, make_stem, model_config
 
@@ -78,13 +78,13 @@ def count(module: nn.Module, channels: int, size: int) -> Count:
     hooks = [
         layer.register_forward_hook(hook(name))
         for name, layer in module.named_modules()
-        if isinstance(layer, (nn.Conv2d, nn.Linear))
+        if isinstance(layer, (nn.Conv2d, nn.Linear, Gate))
     ]
     output = module(torch.empty(1, channels, size, size, device="meta"))
     for each in hooks:
         each.remove()
     return Count(
-        layers=sum(not is_side_path(f".{name}") for name in costs),
+        layers=sum(not is_side_path(f".{name}.") for name in costs),
         parameters=sum(p.numel() for p in module.parameters()),
         multiply_adds=sum(costs.values()),
         size=output.shape[-1],

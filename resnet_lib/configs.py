@@ -30,6 +30,7 @@ IMAGENET_BLOCKS: dict[str, dict[int, tuple[int, ...]]] = {
 }
 INITS = ("he", "he-fan-out", "xavier", "small")
 PRECISIONS = ("auto", "float32", "bfloat16")
+NORMALISATIONS = ("per-pixel", "per-channel")
 
 
 class ConfigError(ValueError):
@@ -258,6 +259,9 @@ class TrainConfig(Config):
     warmup_lr: if given, the learning rate until the training error of a window falls below
         `warmup_error` percent; the paper does this for ResNet-110 only.
     pad, flip: augmentation: zero padding on each side before a random crop; random mirroring.
+    normalisation: images minus the training set's mean at each pixel ("per-pixel", the paper), or
+        each channel by its mean and deviation ("per-channel", most implementations).
+    pad_first: pad before normalising (black) and not after (the mean).
     window: training loss and error are averaged over this many iterations; the warm-up rule
         and the check for a loss that is not finite look once a window.
     eval_every: iterations between evaluations on the test set (and one at the end).
@@ -285,6 +289,8 @@ class TrainConfig(Config):
     seed: int = 0
     precision: str = "auto"
     deterministic: bool = field(default=False)
+    normalisation: str = "per-pixel"
+    pad_first: bool = False
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "window", "eval_every"):
@@ -292,10 +298,11 @@ class TrainConfig(Config):
         for name in ("lr", "momentum", "weight_decay", "warmup_error"):
             at_least(getattr(self, name), 0, name)
         whole(self.pad, 0, "pad")
-        for name in ("decay_all", "flip", "deterministic"):
+        for name in ("decay_all", "flip", "deterministic", "pad_first"):
             one_of(getattr(self, name), (True, False), name)
         whole(self.seed, 0, "seed")
         one_of(self.precision, PRECISIONS, "precision")
+        one_of(self.normalisation, NORMALISATIONS, "normalisation")
         if self.warmup_lr is not None:
             at_least(self.warmup_lr, 0, "warmup_lr")
         if not isinstance(self.milestones, tuple):

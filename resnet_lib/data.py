@@ -19,6 +19,7 @@ import os
 import socket
 import ssl
 import urllib.error
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from resnet_lib.configs import ConfigError, TrainConfig, unknown_name
-from resnet_lib.numerics import decides_numbers, random_stream
+from resnet_lib.numerics import alternative, decides_numbers, random_stream
 
 TILES_A_ROW = 50
 EMBEDDED = Path(__file__).resolve().parents[1] / "data" / "images"
@@ -352,3 +353,81 @@ class TrainingBatches:
         order, *how = (each[start : start + self.config.batch_size] for each in self.plan)
         images = self.normalise(self.data.train_images[order])
         return augment(images, *how, self.config.pad), self.data.train_labels[order]
+
+
+@alternative
+class ChannelNormaliser:
+    """uint8 images to floats: minus each channel's mean, over each channel's deviation.
+
+    What most implementations do instead of the per-pixel mean. mean, std: (C, 1, 1), in grey
+    levels from 0 to 255. Images (N, C, H, W) uint8 -> (N, C, H, W) float32.
+    """
+
+    def __init__(self, mean: Tensor, std: Tensor) -> None:
+        self.mean, self.std = mean, std
+
+    @classmethod
+    def of(cls, data: ImageSet) -> ChannelNormaliser:
+        """By the statistics of a training set."""
+        levels = torch.arange(256, dtype=torch.float64)
+        statistics = []
+        for channel in data.train_images.transpose(0, 1):
+            share = torch.bincount(channel.cpu().flatten().int(), minlength=256).double()
+            share /= share.sum()
+            mean = (share * levels).sum()
+            statistics.append([mean, (share * (levels - mean) ** 2).sum().sqrt()])
+        table = torch.tensor(statistics).float().to(data.train_images.device)
+        return cls(*table.T[:, :, None, None])
+
+    @classmethod
+    def imagenet(cls) -> ChannelNormaliser:
+        """By ImageNet's statistics, as torchvision's weights expect their images."""
+        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        return cls(*(255 * torch.tensor(each)[:, None, None] for each in (mean, std)))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return (images.float() - self.mean) / self.std
+
+
+@alternative
+class PadFirstBatches:
+    """`TrainingBatches` whose images are padded before they are normalised: the padding is black.
+
+    Padding after normalisation, as in `TrainingBatches`, is the mean.
+    """
+
+    def __init__(self, data: ImageSet, config: TrainConfig, normalise: AnyNormaliser) -> None:
+        self.raw, self.normalise = TrainingBatches(data, config, lambda images: images), normalise
+        self.per_epoch = self.raw.per_epoch
+
+    def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
+        images, labels = self.raw(iteration)
+        return self.normalise(images), labels
+
+
+AnyNormaliser = Normaliser | ChannelNormaliser
+NORMALISERS: dict[str, Callable[[ImageSet], AnyNormaliser]] = {
+    "per-pixel": Normaliser,
+    "per-channel": ChannelNormaliser.of,
+}
+
+
+def make_normaliser(data: ImageSet, config: TrainConfig) -> AnyNormaliser:
+    """What turns images into a net's input under a configuration."""
+    return NORMALISERS[config.normalisation](data)
+
+
+def make_batches(
+    data: ImageSet, config: TrainConfig, normalise: AnyNormaliser
+) -> TrainingBatches | PadFirstBatches:
+    """The training batches under a configuration."""
+    return (PadFirstBatches if config.pad_first else TrainingBatches)(data, config, normalise)
+
+
+def alternatives(config: TrainConfig) -> list[type]:
+    """The definitions that a run uses instead of the usual ones, for its numerics hash."""
+    used = {
+        ChannelNormaliser: config.normalisation == "per-channel",
+        PadFirstBatches: config.pad_first,
+    }
+    return [definition for definition, is_used in used.items() if is_used]

@@ -28,13 +28,13 @@ from tqdm import tqdm
 from resnet_lib.analysis import PROBES
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, unknown_name
-from resnet_lib.data import ImageSet, load
+from resnet_lib.data import ImageSet, alternatives, load, make_normaliser
 from resnet_lib.devices import choose_precision, find_device, one_thread
 from resnet_lib.models import build_model, model_config
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.progress import interruptible
 from resnet_lib.runs import RunRecord, run_id
-from resnet_lib.training import train
+from resnet_lib.training import Probe, train
 
 
 class RunError(RuntimeError):
@@ -161,7 +161,7 @@ class RunSpec:
             self.train.seed,
             self.train,
             load_once(self.data, self.size),
-            numerics_hash(net),
+            numerics_hash(net, *alternatives(self.train)),
             self.precision,
         )
 
@@ -280,11 +280,18 @@ def run_one(
             spec.train,
             folder=None if folder is None else Path(folder) / spec.run_id,
             tier=spec.tier,
-            probe=PROBES[spec.probe](images) if spec.probe else None,
+            probe=make_probe(spec, images),
             probe_at=spec.probe_at,
             progress=progress,
             stop=stop,
         )
+
+
+def make_probe(spec: RunSpec, images: ImageSet) -> Probe | None:
+    """The probe of a run, which sees images as the run's net does."""
+    if spec.probe is None:
+        return None
+    return PROBES[spec.probe](images, normalise=make_normaliser(images, spec.train))
 
 
 def run_all(

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_lib.blocks import BLOCKS, EXPANSION, conv3x3, make_block, make_norm
+from resnet_lib.blocks import BLOCKS, EXPANSION, Gate, conv3x3, make_block, make_norm
 from resnet_lib.configs import ConfigError, ModelConfig, unknown_name
 from resnet_lib.numerics import decides_numbers, layer, random_stream
 
@@ -211,6 +211,10 @@ def build_model(model: str | ModelConfig, seed: int | None = None, **changes) ->
     net.seed = int(torch.randint(2**31, ())) if seed is None else seed
     if not net.fc.weight.is_meta:
         initialise(net, config.init, net.seed)
+        gates = random_stream("gates", net.seed)
+        for module in net.modules():
+            if isinstance(module, Gate):
+                module.draw(config.init, gates)
         if config.zero_init:
             for _, block in net.blocks():
                 zero_last_scale(block)

@@ -4,7 +4,8 @@ Two parts enter the hash. First the definitions marked with `@decides_numbers` (
 data order, augmentation, training step, schedule, evaluation), without their comments, docstrings
 and layout. Second the net as it was built: its layers with their shapes and settings, and the
 `forward` of each of its classes. So prose may change, and a new block, shortcut or model moves
-the hash of no run that does not use it.
+the hash of no run that does not use it; nor does code marked `@alternative`, which only some
+runs ask for.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ def decides_numbers(definition: T) -> T:
 def layer(definition: T) -> T:
     """Mark a class of blocks or shortcuts: its `forward` counts in the nets that use it."""
     definition.arithmetic = arithmetic(definition.forward)
+    return definition
+
+
+def alternative(definition: T) -> T:
+    """Mark a function or class that decides the numbers of those runs only that ask for it."""
+    definition.arithmetic = arithmetic(definition)
     return definition
 
 
@@ -85,12 +92,15 @@ def anatomy(net: nn.Module) -> list[tuple]:
     ]
 
 
-def numerics_hash(net: nn.Module) -> str:
+def numerics_hash(net: nn.Module, *alternatives: Callable[..., Any]) -> str:
     """Twelve hexadecimal digits for all that decides the numbers of a run of `net`, but its values.
 
+    alternatives: marked definitions that this run uses instead of the usual ones.
     Configuration, seed and data are not in it: they stand in the record beside it.
     """
     layers = {module.arithmetic for module in net.modules() if hasattr(type(module), "arithmetic")}
+    layers |= {module.draw.arithmetic for module in net.modules() if hasattr(module, "draw")}
+    layers |= {each.arithmetic for each in alternatives}
     described = [sorted(DECIDING), sorted(layers), anatomy(net)]
     return hashlib.sha256(repr(described).encode()).hexdigest()[:12]
 

@@ -26,7 +26,7 @@ from resnet_lib.checkpoints import (
     write_checkpoint,
 )
 from resnet_lib.configs import ConfigError, TrainConfig
-from resnet_lib.data import ImageSet, Normaliser, TrainingBatches
+from resnet_lib.data import ImageSet, Normaliser, alternatives, make_batches, make_normaliser
 from resnet_lib.devices import choose_layout, choose_precision, deterministic, find_device
 from resnet_lib.numerics import decides_numbers, numerics_hash
 from resnet_lib.progress import Clock, Report, interruptible, reporter
@@ -140,15 +140,15 @@ def train(
     layout = choose_layout(device)
     model.to(device, memory_format=layout).train()
     data = data.to(device)
-    normalise = Normaliser(data)
-    batches = TrainingBatches(data, config, normalise)
+    normalise = make_normaliser(data, config)
+    batches = make_batches(data, config, normalise)
     optimiser = make_optimiser(model, config)
     record = RunRecord.begin(
         model=model.config,
         model_seed=model.seed,
         train=config,
         data=data,
-        numerics=numerics_hash(model),
+        numerics=numerics_hash(model, *alternatives(config)),
         device=device,
         precision=precision,
         layout=str(layout).removeprefix("torch."),

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping
+from pathlib import Path
 
+import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from resnet_lib.configs import ConfigError, ModelConfig
-from resnet_lib.models import ResNet, build_model
+from resnet_lib.checkpoints import WEIGHTS
+from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
+from resnet_lib.data import PATIENCE, DataError, reason
+from resnet_lib.models import ResNet, build_model, model_config
+from resnet_lib.runs import ARCHIVE, RunRecord
 
 # Patterns and replacements from torchvision's names to ours, and back.
 NAMES = (
@@ -89,3 +96,87 @@ def load_weights(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
         more = f", and {len(faults) - 4} more" if len(faults) > 4 else ""
         raise ConfigError(f"the weights do not fit this net: {'; '.join(faults[:4])}{more}.")
     net.load_state_dict(given)
+
+
+def pretrained(model: str) -> ResNet:
+    """torchvision's ResNet of a name, with its weights IMAGENET1K_V1, in evaluation mode.
+
+    They were trained with option B and the stride in a bottleneck's 3x3 convolution, so the net is
+    built so. Errors: `ConfigError` for other nets; `DataError` where the weights cannot be had.
+    """
+    from torchvision.models import get_model_weights
+
+    config = model_config(model)
+    if (config.family, config.kind) != ("imagenet", "residual"):
+        raise ConfigError(
+            f"torchvision has no weights for {model}: it has them for resnet18, resnet34, "
+            "resnet50, resnet101 and resnet152."
+        )
+    weights = get_model_weights(f"resnet{config.depth}").IMAGENET1K_V1
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+    except Exception as error:
+        place = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+        raise DataError(
+            f"torchvision's weights of {model} could not be fetched, {reason(error)} "
+            f"({type(error).__name__}): put {weights.url} by hand where torchvision looks for it, "
+            f"{place}, or give a weights file of your own."
+        ) from None
+    finally:
+        socket.setdefaulttimeout(patience)
+    return from_torchvision(state, config.depth)
+
+
+def read_net(model: str, source: Path, **changes) -> tuple[ResNet, TrainConfig]:
+    """A trained net from a file, in evaluation mode, and how it was trained.
+
+    source: a run's folder, its record.json or its weights; or a safetensors or torch file of any
+    net of ours. Where a record belongs to it (beside it, or in the archive under the file's name),
+    the record says what net it is; else `model` and `changes` do, and the paper's recipe is
+    assumed. Errors: `ConfigError`, `DataError` or `RecordError` in one sentence.
+    """
+    record, path = find_record(source)
+    if record is None:
+        net, config = build_model(model, seed=0, **changes), TrainConfig()
+    else:
+        if record.model_name != model_config(model).name:
+            raise ConfigError(f"{source} is a {record.model_name}, and not a {model}.")
+        net = build_model(ModelConfig.from_dict(record.model), seed=record.model_seed)
+        config = TrainConfig.from_dict(record.train)
+    load_weights(net, read_weights(path))
+    return net.eval(), config
+
+
+def find_record(source: Path) -> tuple[RunRecord | None, Path]:
+    """The record that belongs to a source of weights, if any, and the weights' file."""
+    if source.is_dir() or source.name == "record.json":
+        folder = source if source.is_dir() else source.parent
+        return RunRecord.load(folder), folder / WEIGHTS
+    beside = source.parent / "record.json"
+    archived = sorted(ARCHIVE.glob(f"*/{source.stem}/record.json"))
+    known = [beside] if source.name == WEIGHTS and beside.exists() else archived
+    return (RunRecord.load(known[0].parent) if known else None), source
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of a torch file, without unpickling code.
+
+    Errors: `DataError` that names the file and the fault.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        state = state.get("state_dict", state)  # as many training scripts save it
+        if not state or not all(isinstance(each, Tensor) for each in state.values()):
+            raise TypeError("it holds no dictionary of tensors")
+        return state
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist: give a weights file or a run's folder.") from None
+    except Exception as error:
+        raise DataError(
+            f"{path} cannot be read as weights ({type(error).__name__}): it must be a safetensors "
+            "file or a torch file that holds a state_dict."
+        ) from None

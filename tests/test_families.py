@@ -8,15 +8,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
-from helpers import randomise_norms
+from helpers import randomise_norms, same_weights
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_lib import MODELS, ConfigError, ModelConfig, build_model, complexity
 from resnet_lib.analysis import signals
-from resnet_lib.blocks import ProjectionShortcut
+from resnet_lib.blocks import Gate, ProjectionShortcut
 from resnet_lib.complexity import count
-from resnet_lib.configs import JUNCTIONS, ORDERS
+from resnet_lib.configs import INITS, JUNCTIONS, ORDERS
+from resnet_lib.numerics import numerics_hash
 from resnet_lib.weights import from_torchvision, load_weights, to_torchvision
 
 DEPTHS = (18, 34, 50, 101, 152)
@@ -150,7 +151,7 @@ def test_junctions_of_table_1(junction) -> None:
     f, gate = block.residual(x), 0
     if "gate" in junction:
         assert (block.junction.bias == -1.5).all()
-        gate = torch.sigmoid(F.conv2d(x, block.junction.conv.weight) - 1.5)
+        gate = torch.sigmoid(F.conv2d(x, block.junction.weight) - 1.5)
     wanted = {
         "constant": 0.25 * f + 0.5 * x,
         "exclusive-gate": gate * f + (1 - gate) * x,
@@ -158,6 +159,51 @@ def test_junctions_of_table_1(junction) -> None:
         "dropout": f + x,
     }[junction]
     assert torch.allclose(block(x), F.relu(wanted), atol=1e-12)
+
+
+@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("junction", ["exclusive-gate", "shortcut-gate"])
+@pytest.mark.parametrize("option", ["A", "B"])
+def test_gates_leave_the_other_initial_weights_alone(junction, option, init) -> None:
+    """A gated net, its residual and its plain twin of one seed differ in what they add only."""
+    fields = {"width": 8, "init": init}
+    gated = build_model(ModelConfig(8, option, junction=junction, **fields), seed=5)
+    simple = build_model(ModelConfig(8, option, **fields), seed=5)
+    ours = {name.replace("residual.", ""): value for name, value in gated.named_parameters()}
+    for name, value in simple.named_parameters():
+        assert torch.equal(ours[name], value), name
+    gates = [value for name, value in ours.items() if name.endswith("junction.weight")]
+    assert len(gates) == 3
+    last = gates[-1]
+    fan_out, fan_in = last.shape[:2]
+    std = {"he": 2 / fan_in, "he-fan-out": 2 / fan_out, "xavier": 2 / (fan_in + fan_out)}
+    assert last.std().item() == pytest.approx(std.get(init, 1e-4) ** 0.5, rel=0.15)
+    assert len({weight.flatten()[0].item() for weight in gates}) == 3
+    again = build_model(ModelConfig(8, option, junction=junction, **fields), seed=5)
+    assert same_weights(gated, again)
+
+
+@pytest.mark.parametrize("junction", JUNCTIONS)
+def test_multiply_adds_of_every_junction_equal_torchs_counter(junction) -> None:
+    config = ModelConfig(14, "B", width=4, junction=junction)
+    with torch.device("meta"):
+        net, x = build_model(config, seed=0).eval(), torch.empty(1, 3, 32, 32)
+    with FlopCounterMode(display=False) as counter:
+        net(x)
+    found = complexity(config)
+    assert counter.get_total_flops() == 2 * found.multiply_adds
+    assert found.weighted_layers == 14, "gates are no layers of the main path"
+
+
+def test_how_gates_are_drawn_moves_the_hash_of_gated_nets_only(monkeypatch) -> None:
+    def hashes():
+        nets = (build_model("resnet8", seed=0, junction=j) for j in ("add", "shortcut-gate"))
+        return [numerics_hash(net) for net in nets]
+
+    simple, gated = hashes()
+    monkeypatch.setattr(Gate.draw, "arithmetic", "another")
+    assert hashes()[0] == simple
+    assert hashes()[1] != gated
 
 
 def test_dropout_drops_shortcuts_in_training() -> None:

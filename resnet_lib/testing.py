@@ -1,0 +1,331 @@
+"""The papers' testing protocols: which views of an image a net sees, and how scores are averaged.
+
+    measure_errors(net, load("cifar10"), "10-crop")
+    measure_errors([net, other], load_photos("imagenette"), "multi-scale")     # an ensemble
+
+Averaged are the softmax scores of all views and nets; within one view, of which a net scores many
+positions, the scores before the softmax, so that their mean is what the net itself puts out.
+
+Fully convolutional (dense) evaluation scores every window of an image in one pass. It equals
+sliding the window only in a net without padding: where a window by itself is padded with zeros,
+here it sees its neighbours. `sliding_scores` is the slow definition. How much the padding changes
+was measured with the recorded resnet20 (tier short) on 100 test images of CIFAR-10, resized to 64
+pixels, windows of 32: the scores of a window differ by 0.39 of their standard deviation in the
+mean, and the best class is the same in 61% of the windows.
+
+Nets for CIFAR saw one scale in training, so more views do not help them: the same net errs on
+18.1% (centre crop, the whole image), 28.0% (10-crop) and 47.2% (multi-scale) of 2,000 images.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.transforms.functional import resize
+from tqdm import tqdm
+
+from resnet_lib.configs import ConfigError, unknown_name, whole
+from resnet_lib.data import AnyNormaliser, ChannelNormaliser, ImageSet, Normaliser
+from resnet_lib.devices import choose_layout, find_device
+from resnet_lib.models import ResNet
+from resnet_lib.photos import Photos
+
+# Shorter sides in pixels for crops of 224. Source: Paper, Table 4 (its text, section 4.1).
+SCALES = (224, 256, 384, 480, 640)
+# Where the ten crops lie, as shares of the room that the crop leaves: corners, then the centre.
+PLACES = ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5))
+# Images in the sets that published errors are of.
+SET_SIZES = {
+    "cifar10": 10_000,
+    "cifar100": 10_000,
+    "fashion-mnist": 10_000,
+    "embedded": 2_000,
+    "imagenette": 3_925,
+    "imagenet": 50_000,
+}
+
+Images = Tensor | Sequence[Tensor]
+# Numbers of images in the batch, and one view of each: uint8, (N, C, H, W).
+View = tuple[list[int], Tensor]
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Top-1 and top-5 error in percent, and of how many images."""
+
+    top1_error: float
+    top5_error: float
+    images: int
+
+    def __str__(self) -> str:
+        return (
+            f"top-1 error {self.top1_error:.2f}%, top-5 error {self.top5_error:.2f}% "
+            f"on {self.images:,} images"
+        )
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Pixels: of a crop, of the shorter sides that crops are taken from, and of the scales."""
+
+    crop: int
+    centre_from: int
+    ten_from: int
+    scales: tuple[int, ...]
+
+    @classmethod
+    def of(cls, pictures: ImageSet | Photos) -> Sizes:
+        """224 from 256 for photographs. Small images are seen whole, as the paper sees CIFAR-10's;
+        their ten crops and scales stand in ImageNet's ratios.
+
+        Source: Paper, sections 4.1 and 4.2.
+        """
+        if isinstance(pictures, Photos):
+            return cls(SCALES[0], SCALES[1], SCALES[1], SCALES)
+        scales = tuple(round(pictures.size * side / SCALES[0]) for side in SCALES)
+        return cls(pictures.size, pictures.size, scales[1], scales)
+
+
+def resized(images: Images, side: int) -> Images:
+    """Images with `side` pixels on their shorter side: bilinear with antialiasing, rounded."""
+    if isinstance(images, Tensor):
+        return resize(images, [side], antialias=True)
+    return [resize(image, [side], antialias=True) for image in images]
+
+
+def flipped(images: Images) -> Images:
+    """Mirror images."""
+    return images.flip(-1) if isinstance(images, Tensor) else [each.flip(-1) for each in images]
+
+
+def crops(images: Images, size: int, down: float, right: float) -> Tensor:
+    """One crop of each image; `down` and `right` as in PLACES."""
+
+    def crop(image: Tensor) -> Tensor:
+        top, left = (
+            round(share * (room - size))
+            for share, room in zip((down, right), image.shape[-2:], strict=True)
+        )
+        return image[..., top : top + size, left : left + size]
+
+    return crop(images) if isinstance(images, Tensor) else torch.stack([*map(crop, images)])
+
+
+def centre_crop(images: Images, sizes: Sizes) -> Iterator[View]:
+    """One view: the centre."""
+    yield [*range(len(images))], crops(resized(images, sizes.centre_from), sizes.crop, 0.5, 0.5)
+
+
+def ten_crop(images: Images, sizes: Sizes) -> Iterator[View]:
+    """Ten views, one after the other: the corners, the centre, and their mirror images.
+
+    Source: Paper, section 4.1, "standard 10-crop testing".
+    """
+    images = resized(images, sizes.ten_from)
+    for mirrored in (False, True):
+        if mirrored:
+            images = flipped(images)
+        for place in PLACES:
+            yield [*range(len(images))], crops(images, sizes.crop, *place)
+
+
+def multi_scale(images: Images, sizes: Sizes) -> Iterator[View]:
+    """Whole images at each scale; those of one shape together. Source: Paper, section 4.1."""
+    for side in sizes.scales:
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        at_scale = resized(images, side)
+        for number, image in enumerate(at_scale):
+            shapes.setdefault(tuple(image.shape), []).append(number)
+        for numbers in shapes.values():
+            yield numbers, torch.stack([at_scale[number] for number in numbers])
+
+
+def direct_scores(net: nn.Module, x: Tensor) -> Tensor:
+    """What the net puts out: (N, C, H, W) -> (N, classes)."""
+    return net(x)
+
+
+def dense_scores(net: ResNet, x: Tensor) -> Tensor:
+    """Scores at every position of the last maps, fc being a 1x1 convolution there.
+
+    (N, C, H, W) -> (N, classes, rows, columns). Their mean over positions equals `net(x)`, since
+    fc is linear; the mean over a part of them scores a window of the image.
+    """
+    x = F.relu(net.bn1(net.conv1(x)))
+    for stage in net.stages:
+        x = getattr(net, stage)(x)
+    return F.conv2d(x, net.fc.weight[:, :, None, None], net.fc.bias)
+
+
+def averaged_dense_scores(net: ResNet, x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, classes): the dense scores' mean over all positions."""
+    return dense_scores(net, x).mean((2, 3))
+
+
+def sliding_scores(net: nn.Module, x: Tensor, window: int, step: int) -> Tensor:
+    """Scores of each square window by itself: (N, C, H, W) -> (N, classes, rows, columns).
+
+    step: pixels between windows. What dense evaluation computes in one pass where a net has no
+    padding, its stride being the step.
+    """
+    rows, columns = ((side - window) // step + 1 for side in x.shape[-2:])
+    scores = [
+        net(x[:, :, top * step :, left * step :][:, :, :window, :window])
+        for top in range(rows)
+        for left in range(columns)
+    ]
+    return torch.stack(scores, 2).unflatten(2, (rows, columns))
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How images are tested: `views` makes what the net sees, `scores` has it seen."""
+
+    views: Callable[[Images, Sizes], Iterator[View]]
+    scores: Callable[[Any, Tensor], Tensor] = direct_scores
+
+
+PROTOCOLS = {
+    "centre-crop": Protocol(centre_crop),
+    "10-crop": Protocol(ten_crop),
+    "multi-scale": Protocol(multi_scale, averaged_dense_scores),
+}
+
+
+@torch.no_grad()
+def measure_errors(
+    nets: ResNet | Sequence[ResNet],
+    pictures: ImageSet | Photos,
+    protocol: str = "centre-crop",
+    *,
+    normalise: AnyNormaliser | None = None,
+    images: int | None = None,
+    batch_size: int | None = None,
+    device: torch.device | str | None = None,
+    precision: str = "float32",
+    progress: bool = False,
+) -> Errors:
+    """Top-1 and top-5 error of a net, or of an ensemble, on test images.
+
+    protocol: a name in PROTOCOLS. normalise: how the nets were given their training images; by
+    default the per-pixel mean of an `ImageSet`'s training images, and ImageNet's channel statistics
+    for `Photos`. images: test so many only, spread over the set. batch_size: images in memory at
+    a time; of their views there is one at a time.
+
+    Warns where the images are not as many as the set has. Errors: `ConfigError`, `DataError`.
+    """
+    nets = [nets] if isinstance(nets, nn.Module) else list(nets)
+    if not nets:
+        raise ConfigError("there is no net to test.")
+    if protocol not in PROTOCOLS:
+        raise unknown_name(protocol, list(PROTOCOLS), "testing protocol")
+    sizes = Sizes.of(pictures)
+    photos = isinstance(pictures, Photos)
+    labels = targets(nets, pictures)
+    chosen = torch.arange(len(labels))
+    if images is not None:
+        whole(images, 1, "images")
+        chosen = chosen[torch.linspace(0, len(labels) - 1, min(images, len(labels))).long()]
+    warn_of_size(pictures.name, len(chosen))
+    if normalise is None:
+        normalise = ChannelNormaliser.imagenet() if photos else Normaliser(pictures)
+    device = torch.device(device) if device is not None else find_device()
+    layout = choose_layout(device)
+    # Copies: the caller's nets keep their mode and place.
+    nets = [copy.deepcopy(net).to(device, memory_format=layout).eval() for net in nets]
+    if batch_size is None:
+        batch_size = 32 if photos else 500
+    whole(batch_size, 1, "batch_size")
+    wrong = torch.zeros(2, dtype=torch.long)
+    with tqdm(total=len(chosen), unit=" images", disable=not progress, mininterval=0.5) as bar:
+        for numbers in chosen.split(batch_size):
+            batch = pictures.read(numbers.tolist()) if photos else pictures.test_images[numbers]
+            scores = class_scores(nets, batch, PROTOCOLS[protocol], sizes, normalise, precision)
+            best = scores.topk(min(5, scores.shape[1]), 1).indices.cpu()
+            hits = best == labels[numbers][:, None]
+            wrong += torch.stack([(~hits[:, 0]).sum(), (~hits.any(1)).sum()])
+            bar.update(len(numbers))
+    first, fifth = (100 * count / len(chosen) for count in wrong.tolist())
+    return Errors(first, fifth, len(chosen))
+
+
+@torch.no_grad()
+def class_scores(
+    nets: Sequence[ResNet],
+    images: Images,
+    protocol: Protocol,
+    sizes: Sizes,
+    normalise: AnyNormaliser,
+    precision: str = "float32",
+) -> Tensor:
+    """Softmax scores of a batch, averaged over views and nets: (N, classes), on the nets' device.
+
+    images: uint8, (N, C, H, W), or a list of (C, H, W) of any sizes.
+    """
+    device = nets[0].fc.weight.device
+    layout = choose_layout(device)
+    total = torch.zeros(len(images), nets[0].config.classes, device=device)
+    seen = torch.zeros(len(images), 1, device=device)
+    for numbers, view in protocol.views(images, sizes):
+        x = fitted(normalise, view)(view.to(normalise.mean.device)).to(device)
+        x = x.contiguous(memory_format=layout)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            logits = [protocol.scores(net, x) for net in nets]
+        total[numbers] += sum(each.float().softmax(1) for each in logits)
+        seen[numbers] += len(nets)
+    return total / seen
+
+
+def targets(nets: list[ResNet], pictures: ImageSet | Photos) -> Tensor:
+    """The labels of all test images. Raises `ConfigError` unless they fit the nets."""
+    if len({net.config.classes for net in nets}) > 1:
+        raise ConfigError("the nets of an ensemble must tell the same classes apart.")
+    classes = nets[0].config.classes
+    channels = 3 if isinstance(pictures, Photos) else pictures.channels
+    for net in nets:
+        if net.config.in_channels != channels:
+            raise ConfigError(
+                f"{net.config.name} takes {net.config.in_channels} channels, and {pictures.name} "
+                f"has {channels}."
+            )
+    if isinstance(pictures, Photos):
+        return pictures.labels_for(classes)
+    if classes < len(pictures.classes):
+        raise ConfigError(
+            f"the net tells {classes} classes apart, and {pictures.name} has "
+            f"{len(pictures.classes)}."
+        )
+    return pictures.test_labels
+
+
+def warn_of_size(name: str, images: int) -> None:
+    """Warn where not the whole of a known set is tested."""
+    size = SET_SIZES.get(name, images)
+    if images != size:
+        warnings.warn(
+            f"{images:,} images are tested, and {name} has {size:,}: these errors cannot stand "
+            "beside published ones.",
+            stacklevel=3,
+        )
+
+
+def fitted(normalise: AnyNormaliser, view: Tensor) -> AnyNormaliser:
+    """A per-pixel mean for images of another size: the mean image, resized with them.
+
+    The papers do not say what they subtract there.
+    """
+    size = view.shape[-2:]
+    if normalise.mean.shape[-2:] in ((1, 1), size):
+        return normalise
+    other = copy.copy(normalise)
+    other.mean = F.interpolate(
+        normalise.mean[None], size=size, mode="bilinear", antialias=True, align_corners=False
+    )[0]
+    return other

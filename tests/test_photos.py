@@ -1,0 +1,333 @@
+"""Folders of photographs as ImageNet and Imagenette come, and `evaluate` on the command line."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from helpers import randomise_norms, tiny_net, tiny_train, write_sheets
+from PIL import Image
+from safetensors.torch import save_file
+
+from resnet_lib import ConfigError, DataError, build_model
+from resnet_lib.cli import main
+from resnet_lib.configs import ModelConfig
+from resnet_lib.photos import FOLDERS, IMAGENETTE, find_photos, load_photos, read_photo
+from resnet_lib.testing import SET_SIZES, measure_errors
+from resnet_lib.weights import from_torchvision, pretrained, read_net
+
+DEPTH = 18
+WEIGHTS = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
+
+
+def write_photos(folder, classes, images=2, size=(40, 56)):
+    """Noise around one colour a class, in the layout of ImageNet's validation set."""
+    draw = np.random.default_rng(0)
+    for number, name in enumerate(classes):
+        place = folder / "val" / name
+        place.mkdir(parents=True)
+        for i in range(images):
+            colour = draw.integers(0, 256, 3)
+            shape = (size[0] + 3 * number, size[1] + 5 * i, 3)
+            pixels = np.clip(colour + draw.integers(-60, 60, shape), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(place / f"ILSVRC2012_val_{i:08}.JPEG")
+    return folder
+
+
+@pytest.fixture
+def imagenette(tmp_path, monkeypatch):
+    """A small Imagenette where the data are looked for."""
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+    return write_photos(tmp_path / "imagenette2", IMAGENETTE)
+
+
+@pytest.fixture
+def torchvision_s(tmp_path, monkeypatch):
+    """Weights of torchvision's kind, random, in the place where torchvision keeps its own."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    place = tmp_path / "torch" / "hub" / "checkpoints"
+    place.mkdir(parents=True)
+    torch.manual_seed(0)
+    net = torchvision.models.resnet18().eval()
+    randomise_norms(net)
+    torch.save(net.state_dict(), place / WEIGHTS.url.rpartition("/")[2])
+    return net
+
+
+def run(capsys, *arguments, status=0):
+    """Run `evaluate` and return what it printed and what it said beside."""
+    assert main(["evaluate", *map(str, arguments)]) == status
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return out, err
+
+
+# Folders
+
+
+def test_imagenette_s_numbers_are_those_of_torchvision_s_categories() -> None:
+    names = torchvision.datasets.Imagenette._WNID_TO_CLASS
+    categories = WEIGHTS.meta["categories"]
+    assert {wnid: categories[number] for wnid, number in IMAGENETTE.items()} == {
+        wnid: name[0] for wnid, name in names.items()
+    }
+
+
+def test_a_folder_is_listed_class_by_class_and_decoded_as_pillow_does(imagenette) -> None:
+    photos = load_photos("imagenette")
+    assert photos.classes == tuple(sorted(IMAGENETTE))
+    assert len(photos) == 20
+    assert photos.labels.tolist() == [n for n in range(10) for _ in range(2)]
+    images = photos.read([3, 0])
+    for number, image in zip((3, 0), images, strict=True):
+        wanted = np.asarray(Image.open(photos.paths[number]).convert("RGB"))
+        assert np.array_equal(image.permute(1, 2, 0).numpy(), wanted)
+    assert images[0].shape != images[1].shape
+
+
+def test_labels_are_a_net_s_own_or_imagenet_s(imagenette) -> None:
+    photos = load_photos("imagenette")
+    assert photos.labels_for(10) is photos.labels
+    wanted = [number for number in sorted(IMAGENETTE.values()) for _ in range(2)]
+    assert photos.labels_for(1000).tolist() == wanted
+    with pytest.raises(ConfigError, match="100 classes"):
+        photos.labels_for(100)
+
+
+def test_a_thousand_folders_are_imagenet_s_classes(tmp_path) -> None:
+    (tmp_path / "val").mkdir()
+    for number in range(1000):
+        place = tmp_path / "val" / f"n{number:08}"
+        place.mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "val" / "n00000567" / "a.JPEG")
+    assert load_photos(tmp_path).labels_for(1000).tolist() == [567]
+
+
+def test_other_folders_than_imagenette_s_are_no_part_of_imagenet(tmp_path) -> None:
+    photos = load_photos(write_photos(tmp_path, ["n01440764", "n00000001"]))
+    with pytest.raises(ConfigError, match="1000"):
+        photos.labels_for(1000)
+
+
+@pytest.mark.parametrize("folder", FOLDERS["imagenette"])
+def test_every_archive_of_imagenette_is_found(tmp_path, monkeypatch, folder) -> None:
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+    write_photos(tmp_path / folder, ["n01440764"], images=1)
+    assert find_photos("imagenette") == tmp_path / folder
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
+def test_grey_and_cmyk_photographs_become_colour(tmp_path, mode) -> None:
+    Image.new(mode, (6, 4), 100 if mode == "L" else (90,) * len(mode)).save(tmp_path / "a.jpg")
+    assert read_photo(tmp_path / "a.jpg").shape == (3, 4, 6)
+
+
+def test_photographs_are_decoded_a_batch_at_a_time(imagenette, monkeypatch) -> None:
+    decoded, at_scores = [], []
+    lock = threading.Lock()
+
+    def read(path):
+        with lock:
+            decoded.append(path)
+        return read_photo(path)
+
+    monkeypatch.setattr("resnet_lib.photos.read_photo", read)
+    net = build_model(ModelConfig(8, width=4), seed=0)
+    monkeypatch.setattr(
+        "resnet_lib.testing.class_scores",
+        lambda nets, images, *_: at_scores.append(len(decoded)) or torch.rand(len(images), 10),
+    )
+    with pytest.warns(UserWarning, match="20 images are tested, and imagenette has 3,925"):
+        measure_errors(net, load_photos("imagenette"), batch_size=7, device="cpu")
+    assert at_scores == [7, 14, 20]
+
+
+def test_the_errors_are_those_of_torchvision_s_own_pipeline(imagenette, torchvision_s) -> None:
+    """Its resizing of decoded images, centre crop, normalisation and net."""
+    photos, preset = load_photos("imagenette"), WEIGHTS.transforms()
+    ours = from_torchvision(torchvision_s, DEPTH)
+    labels = photos.labels_for(1000)
+    few = list(range(0, 20, 4))
+    with torch.no_grad():
+        x = torch.stack([preset(image) for image in photos.read(few)])
+        order = torchvision_s(x).argsort(1, descending=True)
+    # Labels that some of the net's answers meet: a random net meets none of the true ones.
+    labels = torch.zeros(20, dtype=torch.long)
+    for i, number in enumerate(few):
+        labels[number] = order[i, (0, 4, 5, 1, 900)[i]]
+    chosen = type(photos)("five", photos.classes, tuple(photos.paths[i] for i in few), labels[few])
+    object.__setattr__(chosen, "labels_for", lambda _classes: labels[few])
+    found = measure_errors(ours, chosen, device="cpu")
+    assert (found.top1_error, found.top5_error, found.images) == (80.0, 40.0, 5)
+
+
+# The command
+
+
+def test_evaluate_as_the_help_shows_it(capsys, imagenette, torchvision_s) -> None:
+    options = ("--weights", "torchvision", "--data", "imagenette", "--images", "2")
+    out, err = run(capsys, "resnet18", *options, "--protocol", "10-crop")
+    assert out.startswith("resnet18, imagenette, 10-crop: top-1 error ")
+    assert out.endswith("on 2 images\n")
+    assert "2 images are tested, and imagenette has 3,925" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_run_s_folder_record_or_weights_can_be_tested(capsys, tmp_path) -> None:
+    record = tiny_train(tiny_net(), folder=tmp_path / "run", normalisation="per-channel")
+    sheets = ("--data", "embedded", "--size", "7", "--images", "50")
+    names = ("run", "run/record.json", "run/weights.safetensors")
+    outs = {run(capsys, "resnet8", "--weights", tmp_path / name, *sheets)[0] for name in names}
+    assert len(outs) == 1
+    net, config = read_net("resnet8", tmp_path / "run")
+    assert config.normalisation == "per-channel"
+    assert net.config.width == record.model["width"]
+    both = [tmp_path / "run", tmp_path / "run"]
+    out, _ = run(capsys, "resnet8", "--weights", *both, *sheets)
+    assert out.replace(" x 2", "") in outs
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "pt"])
+def test_bare_weights_can_be_tested(capsys, tmp_path, ending) -> None:
+    net = build_model("resnet8", seed=0, in_channels=1)
+    path = tmp_path / f"net.{ending}"
+    if ending == "pt":
+        torch.save({"state_dict": {f"module.{k}": v for k, v in net.state_dict().items()}}, path)
+    else:
+        save_file(net.state_dict(), path)
+    out, _ = run(capsys, "resnet8", "--weights", path, "--size", "7", "--images", "50")
+    assert "on 50 images" in out
+
+
+def test_the_archive_s_weights_know_their_record() -> None:
+    from resnet_lib.runs import ARCHIVE
+
+    for path in (ARCHIVE.parent / "weights").glob("*.safetensors"):
+        net, config = read_net(path.name.partition("-")[0], path)
+        assert config.iterations == int(path.name.split("-")[2])
+        assert not net.training
+
+
+def test_a_folder_of_photographs_for_a_net_of_its_own_classes(capsys, tmp_path) -> None:
+    write_photos(tmp_path / "pets", ["cat", "dog", "eel"])
+    net = build_model("resnet8", seed=0, classes=3)
+    save_file(net.state_dict(), tmp_path / "net.safetensors")
+    options = ("--weights", tmp_path / "net.safetensors", "--data", tmp_path / "pets")
+    out, err = run(capsys, "resnet8", *options)
+    assert "on 6 images" in out
+    assert err == "", "a set of no known size is not warned of"
+
+
+def test_class_sheets_by_path(capsys, tmp_path) -> None:
+    draw = np.random.default_rng(0)
+    images = {s: draw.integers(0, 256, (100, 8, 8, 3), np.uint8) for s in ("train", "test")}
+    labels = {split: np.repeat([0, 1], 50) for split in images}
+    write_sheets(tmp_path / "two", images, labels, ("a", "b"))
+    save_file(build_model("resnet8", seed=0, classes=2).state_dict(), tmp_path / "n.safetensors")
+    options = ("--weights", tmp_path / "n.safetensors", "--data", tmp_path / "two")
+    assert "on 100 images" in run(capsys, "resnet8", *options)[0]
+
+
+# What cannot be had
+
+
+def no_route(*_arguments, **_options):
+    raise urllib.error.URLError("no route to host")
+
+
+def fail(capsys, *arguments):
+    out, err = run(capsys, *arguments, status=2)
+    assert out == ""
+    assert err.startswith("resnet_lib: ")
+    assert len(err.splitlines()) == 1
+    return err
+
+
+def test_images_that_cannot_be_downloaded_are_one_sentence(
+    capsys, tmp_path, torchvision_s, monkeypatch
+) -> None:
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("torchvision.datasets.imagenette.download_and_extract_archive", no_route)
+    options = ("resnet18", "--weights", "torchvision", "--data")
+    text = fail(capsys, *options, "imagenette")
+    place = tmp_path / "data" / "imagenette2" / "val"
+    assert f"{place}/<wnid>/*.JPEG" in text
+    assert "the host cannot be reached" in text
+    text = fail(capsys, *options, "imagenet")
+    assert str(tmp_path / "data" / "imagenet" / "val") in text
+
+
+def test_weights_that_cannot_be_downloaded_are_one_sentence(
+    capsys, tmp_path, imagenette, monkeypatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("torch.hub.download_url_to_file", no_route)
+    capsys.readouterr()
+    assert main(["evaluate", "resnet50", "--weights", "torchvision", "--data", "imagenette"]) == 2
+    text = capsys.readouterr().err.splitlines()[-1]  # torch says first that it downloads
+    assert str(tmp_path / "torch" / "hub" / "checkpoints" / "resnet50-0676ba61.pth") in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("resnet18", "--weights", "torchvision"), ("imagenette", "photographs")),
+        (("resnet19", "--weights", "torchvision"), ("resnet19", "resnet18")),
+        (
+            ("resnet20", "--weights", "torchvision", "--data", "imagenette"),
+            ("resnet20", "resnet50"),
+        ),
+        (("plain34", "--weights", "torchvision", "--data", "imagenette"), ("plain34", "resnet50")),
+        (("resnet8", "--weights", "no.pt"), ("no.pt", "does not exist")),
+        (("resnet8", "--weights", "no.safetensors"), ("no.safetensors", "does not exist")),
+        (("resnet8", "--weights", "no/record.json"), ("record.json",)),
+        (("resnet8", "--weights", "no.pt", "--data", "embeded"), ("embeded", "embedded")),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_a_mistake_is_one_sentence(capsys, imagenette, arguments, parts) -> None:
+    text = fail(capsys, *arguments)
+    assert all(part in text for part in parts)
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "pt", "pth"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"no weights", b"\x80\x04." * 9])
+def test_a_file_that_holds_no_weights_is_one_sentence(capsys, tmp_path, ending, content) -> None:
+    path = tmp_path / f"net.{ending}"
+    path.write_bytes(content)
+    assert str(path) in fail(capsys, "resnet8", "--weights", path)
+
+
+def test_weights_of_another_net_are_one_sentence(capsys, tmp_path) -> None:
+    save_file(tiny_net("plain8").state_dict(), tmp_path / "net.safetensors")
+    assert "shape" in fail(capsys, "resnet8", "--weights", tmp_path / "net.safetensors")
+    tiny_train(tiny_net(), folder=tmp_path / "run")
+    assert "resnet8, and not a plain8" in fail(capsys, "plain8", "--weights", tmp_path / "run")
+    with pytest.raises(ConfigError, match="no weights"):
+        pretrained("resnet20")
+
+
+def test_a_damaged_photograph_is_named(capsys, imagenette, torchvision_s) -> None:
+    path = load_photos("imagenette").paths[0]
+    path.write_bytes(path.read_bytes()[:200])
+    options = ("--weights", "torchvision", "--data", "imagenette", "--images", "1")
+    assert str(path) in fail(capsys, "resnet18", *options)
+
+
+@pytest.mark.parametrize("layout", ["flat", "empty", "no val"])
+def test_a_wrong_layout_says_what_would_be_right(tmp_path, layout) -> None:
+    if layout != "no val":
+        (tmp_path / "val").mkdir()
+    if layout == "flat":
+        Image.new("RGB", (8, 8)).save(tmp_path / "val" / "a.JPEG")
+    with pytest.raises(DataError, match=r"val.*JPEG"):
+        load_photos(tmp_path)
+
+
+def test_every_folder_set_has_a_known_size() -> None:
+    assert set(FOLDERS) <= set(SET_SIZES)
