@@ -33,7 +33,7 @@ from resnet_lib.devices import choose_precision, find_device, one_thread
 from resnet_lib.models import build_model, model_config
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.progress import interruptible
-from resnet_lib.runs import RunRecord, run_id
+from resnet_lib.runs import ARCHIVE, RunRecord, load_records, run_id
 from resnet_lib.training import train
 
 
@@ -130,6 +130,22 @@ EXPERIMENTS: dict[str, Experiment] = {
             ("plain20", "plain56"),
             stretch=3,
         ),
+        Experiment(
+            "table3-20",
+            "Paper, Table 3, on CIFAR nets instead of ResNet-34: options A, B and C, 20 layers",
+            ("resnet20", "resnet20-B", "resnet20-C"),
+        ),
+        Experiment(
+            "table3-56",
+            "Paper, Table 3, on CIFAR nets instead of ResNet-34: options A, B and C, 56 layers",
+            ("plain56", "resnet56", "resnet56-B", "resnet56-C"),
+            probe="signals",
+        ),
+        Experiment(
+            "footnote4",
+            "Paper, section 4.1, footnote 4, on CIFAR nets: bottlenecks without and with shortcuts",
+            ("plain29", "plain83", "resnet29", "resnet83"),
+        ),
     )
 }
 
@@ -192,6 +208,15 @@ def find_tier(tier: str | Tier) -> Tier:
     return TIERS[tier]
 
 
+def find_experiment(experiment: str | Experiment) -> Experiment:
+    """An experiment by name. Errors: `ConfigError` that lists the nearest."""
+    if isinstance(experiment, Experiment):
+        return experiment
+    if experiment not in EXPERIMENTS:
+        raise unknown_name(experiment, list(EXPERIMENTS), "experiment")
+    return EXPERIMENTS[experiment]
+
+
 def plan(
     experiment: str | Experiment,
     tier: str | Tier = "short",
@@ -202,11 +227,7 @@ def plan(
 
     data: another data set than the tier's; channels and classes of the nets follow it.
     """
-    if isinstance(experiment, str):
-        if experiment not in EXPERIMENTS:
-            raise unknown_name(experiment, list(EXPERIMENTS), "experiment")
-        experiment = EXPERIMENTS[experiment]
-    tier = find_tier(tier)
+    experiment, tier = find_experiment(experiment), find_tier(tier)
     name = data or tier.data
     images = load_once(name, tier.size)
     recipe = replace(
@@ -251,6 +272,36 @@ def reproduce(
     seeds = find_tier(tier).seeds if seeds is None else tuple(seeds)
     specs = [spec for seed in seeds for name in names for spec in plan(name, tier, [seed], data)]
     return run_all(specs, folder, jobs=jobs, progress=progress)
+
+
+def archived(
+    experiments: str | Iterable[str], tier: str | Tier = "short", folder: Path | str = ARCHIVE
+) -> tuple[list[RunRecord], list[str]]:
+    """The complete runs of experiments in a tier that an archive has, and which nets lack seeds.
+
+    Nothing is run. Returns the records, seed by seed, and what is missing in words, such as
+    "resnet56-B (seeds 1, 2)". Errors: `ConfigError`.
+    """
+    tier = find_tier(tier)
+    found = {
+        (record.model_name, record.train["iterations"], record.train["seed"]): record
+        for record in load_records(folder)
+        if (record.tier, record.data["name"], record.status) == (tier.name, tier.data, "complete")
+    }
+    names = [experiments] if isinstance(experiments, str) else list(experiments)
+    wanted = [
+        (model, tier.train.iterations * find_experiment(name).stretch)
+        for name in names
+        for model in find_experiment(name).models
+    ]
+    missing = []
+    for model, length in dict.fromkeys(wanted):
+        lacking = [str(seed) for seed in tier.seeds if (model, length, seed) not in found]
+        if lacking:
+            seeds = f"seed{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}"
+            missing.append(f"{model} ({seeds})")
+    runs = [(*arm, seed) for seed in tier.seeds for arm in wanted]
+    return [found[run] for run in runs if run in found], missing
 
 
 def recorded(spec: RunSpec, folder: Path | str | None) -> RunRecord | None:

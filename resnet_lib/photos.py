@@ -1,0 +1,98 @@
+"""A photograph of the reader's own, classified by a net with torchvision's ImageNet weights."""
+
+from __future__ import annotations
+
+import urllib.error
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from resnet_lib.configs import ConfigError, one_of
+from resnet_lib.data import DataError
+from resnet_lib.models import ResNet
+from resnet_lib.weights import from_torchvision
+
+PRETRAINED = (18, 34, 50, 101, 152)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained net, what prepares a photograph for it, and the names of its classes."""
+
+    net: ResNet
+    prepare: Callable[[Image.Image], Tensor]
+    classes: tuple[str, ...]
+
+    @torch.no_grad()
+    def __call__(self, photo: Path | str | Image.Image, top: int = 5) -> pd.DataFrame:
+        """The `top` most likely classes of a photograph, with their probabilities in percent.
+
+        Errors: `DataError` for a file that is no picture.
+        """
+        if not isinstance(photo, Image.Image):
+            photo = open_photo(photo)
+        logits = self.net.eval()(self.prepare(photo.convert("RGB"))[None])[0]
+        values, places = logits.softmax(0).topk(top)
+        names = [self.classes[place] for place in places.tolist()]
+        return pd.DataFrame({"class": names, "probability": (100 * values).tolist()})
+
+
+def open_photo(path: Path | str) -> Image.Image:
+    """Read a picture. Errors: `DataError` that names the file."""
+    try:
+        return Image.open(path)
+    except (OSError, UnidentifiedImageError) as error:
+        raise DataError(f"{path} cannot be read as a picture: {error}.") from None
+
+
+def pretrained(depth: int = 50) -> Classifier:
+    """The ImageNet net of a depth with torchvision's first weights (IMAGENET1K_V1).
+
+    Downloads them once (ResNet-50: 98 MB). Errors: `ConfigError` for another depth, `DataError`
+    where there is no network.
+    """
+    import torchvision
+
+    one_of(depth, PRETRAINED, "depth")
+    weights = torchvision.models.get_model_weights(f"resnet{depth}").IMAGENET1K_V1
+    try:
+        state = weights.get_state_dict(progress=False, check_hash=True)
+    except (urllib.error.URLError, OSError) as error:
+        raise DataError(
+            f"torchvision's weights for ResNet-{depth} cannot be had ({error}): they need a "
+            "network once."
+        ) from None
+    return Classifier(
+        from_torchvision(state, depth), weights.transforms(), tuple(weights.meta["categories"])
+    )
+
+
+def choose_photo(path: Path | str | None = None) -> Path:
+    """The path of a photograph: the one given or, in Colab, one that the reader uploads.
+
+    Errors: `ConfigError` where there is neither.
+    """
+    if path is not None:
+        return Path(path)
+    try:
+        from google.colab import files
+    except ImportError:
+        raise ConfigError("no photograph was given: set PHOTO to the path of one.") from None
+    uploaded = list(files.upload())
+    if not uploaded:
+        raise ConfigError("no photograph was uploaded.")
+    return Path(uploaded[0])
+
+
+def classify_photo(path: Path | str | None = None, depth: int = 50) -> pd.DataFrame | str:
+    """What the net of a depth sees in a photograph, or one sentence why nothing can be said."""
+    try:
+        photo = choose_photo(path)  # first: without one, no weights are fetched
+        return pretrained(depth)(photo)
+    except (ConfigError, DataError) as error:
+        return f"Skipped: {error}"

@@ -1,0 +1,86 @@
+"""Photographs classified with torchvision's weights, without a network."""
+
+from __future__ import annotations
+
+import sys
+import types
+import urllib.error
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+
+from resnet_lib import ConfigError, DataError
+from resnet_lib.photos import choose_photo, classify_photo, pretrained
+
+WEIGHTS = torchvision.models.ResNet18_Weights
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+@pytest.fixture
+def theirs(monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
+    """torchvision's ResNet-18 with random weights in the place of those on the network."""
+    torch.manual_seed(0)
+    net = torchvision.models.resnet18(weights=None).eval()
+    state = net.state_dict()
+    monkeypatch.setattr(WEIGHTS, "get_state_dict", lambda self, **options: state)
+    return net
+
+
+def test_a_photo_is_classified_as_torchvision_does(theirs, photo) -> None:
+    table = pretrained(18)(photo, top=3)
+    weights = WEIGHTS.IMAGENET1K_V1
+    with torch.no_grad():
+        picture = weights.transforms()(Image.open(photo).convert("RGB"))
+        expected = theirs(picture[None])[0].softmax(0).topk(3)
+    assert list(table["class"]) == [weights.meta["categories"][i] for i in expected.indices]
+    assert np.allclose(table["probability"], 100 * expected.values.numpy(), rtol=1e-4)
+
+
+def test_without_a_network_it_is_skipped_in_one_sentence(monkeypatch, photo) -> None:
+    def fail(self, **options):
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(WEIGHTS, "get_state_dict", fail)
+    with pytest.raises(DataError, match=r"ResNet-18 cannot be had .*no route to host"):
+        pretrained(18)
+    told = classify_photo(photo, depth=18)
+    assert told.startswith("Skipped: torchvision's weights for ResNet-18")
+    assert "\n" not in told
+
+
+def test_without_a_photo_nothing_is_downloaded(monkeypatch) -> None:
+    monkeypatch.setattr(WEIGHTS, "get_state_dict", lambda *a, **k: pytest.fail("downloaded"))
+    assert classify_photo(None, depth=18) == (
+        "Skipped: no photograph was given: set PHOTO to the path of one."
+    )
+
+
+def test_a_file_that_is_no_picture_is_named(theirs, tmp_path) -> None:
+    (tmp_path / "photo.png").write_text("text")
+    with pytest.raises(DataError, match=r"photo\.png cannot be read as a picture"):
+        pretrained(18)(tmp_path / "photo.png")
+
+
+def test_colab_asks_for_a_file(monkeypatch) -> None:
+    colab = types.ModuleType("google.colab")
+    answers = iter([{"cat.jpg": b""}, {}])
+    colab.files = types.SimpleNamespace(upload=lambda: next(answers))
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    assert choose_photo() == Path("cat.jpg")
+    with pytest.raises(ConfigError, match="uploaded"):
+        choose_photo()
+
+
+def test_other_depths_are_refused() -> None:
+    with pytest.raises(ConfigError, match="56"):
+        pretrained(56)
