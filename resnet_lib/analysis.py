@@ -244,15 +244,15 @@ def projects(block: nn.Module) -> bool:
     return isinstance(block.shortcut, ProjectionShortcut)
 
 
-def share_read(shortcut: nn.Module, channels: int, size: int) -> float:
-    """The share of an input's values on which a shortcut's output depends, in percent.
+def share_read(path: nn.Module, channels: int, size: int) -> float:
+    """The share of its input's values on which the output of a path depends, in percent.
 
-    Measured on one random input (1, channels, size, size), in evaluation mode: a value counts if
-    the gradient of a random sum of outputs reaches it.
+    path: a shortcut, or some layers in a row. Measured on one random input (1, channels, size,
+    size), in evaluation mode: a value counts if the gradient of a random sum of outputs reaches it.
     """
     draw = torch.Generator().manual_seed(0)
     x = torch.randn(1, channels, size, size, generator=draw).requires_grad_()
-    output = copy.deepcopy(shortcut).cpu().eval()(x)
+    output = copy.deepcopy(path).cpu().eval()(x)
     (output * torch.randn(output.shape, generator=draw)).sum().backward()
     return 100 * (x.grad != 0).double().mean().item()
 

@@ -89,10 +89,14 @@ def choose_photo(path: Path | str | None = None) -> Path:
     return Path(uploaded[0])
 
 
-def classify_photo(path: Path | str | None = None, depth: int = 50) -> pd.DataFrame | str:
-    """What the net of a depth sees in a photograph, or one sentence why nothing can be said."""
+def classify_photo(path: Path | str | None = None, depth: int = 50) -> pd.DataFrame | None:
+    """What the net of a depth sees in a photograph, or one printed sentence why it was skipped.
+
+    path: of the photograph; without one, Colab asks for a file.
+    """
     try:
         photo = choose_photo(path)  # first: without one, no weights are fetched
         return pretrained(depth)(photo)
     except (ConfigError, DataError) as error:
-        return f"Skipped: {error}"
+        print(f"Skipped: {error}")
+        return None

@@ -46,23 +46,24 @@ def test_a_photo_is_classified_as_torchvision_does(theirs, photo) -> None:
     assert np.allclose(table["probability"], 100 * expected.values.numpy(), rtol=1e-4)
 
 
-def test_without_a_network_it_is_skipped_in_one_sentence(monkeypatch, photo) -> None:
+def test_without_a_network_it_is_skipped_in_one_sentence(monkeypatch, photo, capsys) -> None:
     def fail(self, **options):
         raise urllib.error.URLError("no route to host")
 
     monkeypatch.setattr(WEIGHTS, "get_state_dict", fail)
     with pytest.raises(DataError, match=r"ResNet-18 cannot be had .*no route to host"):
         pretrained(18)
-    told = classify_photo(photo, depth=18)
+    assert classify_photo(photo, depth=18) is None
+    told = capsys.readouterr().out
     assert told.startswith("Skipped: torchvision's weights for ResNet-18")
-    assert "\n" not in told
+    assert told.count("\n") == 1
 
 
-def test_without_a_photo_nothing_is_downloaded(monkeypatch) -> None:
+def test_without_a_photo_nothing_is_downloaded(monkeypatch, capsys) -> None:
     monkeypatch.setattr(WEIGHTS, "get_state_dict", lambda *a, **k: pytest.fail("downloaded"))
-    assert classify_photo(None, depth=18) == (
-        "Skipped: no photograph was given: set PHOTO to the path of one."
-    )
+    assert classify_photo(None, depth=18) is None
+    told = "Skipped: no photograph was given: set PHOTO to the path of one.\n"
+    assert capsys.readouterr().out == told
 
 
 def test_a_file_that_is_no_picture_is_named(theirs, tmp_path) -> None:
