@@ -33,7 +33,7 @@ from resnet_lib.devices import choose_precision, find_device, one_thread
 from resnet_lib.models import build_model, model_config
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.progress import interruptible
-from resnet_lib.runs import RunRecord, run_id
+from resnet_lib.runs import ARCHIVE, RunRecord, load_records, run_id
 from resnet_lib.training import train
 
 
@@ -209,12 +209,7 @@ def plan(
     tier = find_tier(tier)
     name = data or tier.data
     images = load_once(name, tier.size)
-    recipe = replace(
-        tier.train,
-        iterations=tier.train.iterations * experiment.stretch,
-        milestones=tuple(m * experiment.stretch for m in tier.train.milestones),
-        eval_every=tier.train.eval_every * experiment.stretch,
-    )
+    recipe = stretched(tier.train, experiment.stretch)
     return [
         RunSpec(
             model=model_config(
@@ -230,6 +225,16 @@ def plan(
         for seed in (tier.seeds if seeds is None else seeds)
         for model in experiment.models
     ]
+
+
+def stretched(recipe: TrainConfig, factor: int) -> TrainConfig:
+    """A recipe of `factor` times as many iterations, its milestones moved likewise."""
+    return replace(
+        recipe,
+        iterations=recipe.iterations * factor,
+        milestones=tuple(m * factor for m in recipe.milestones),
+        eval_every=recipe.eval_every * factor,
+    )
 
 
 def reproduce(
@@ -251,6 +256,47 @@ def reproduce(
     seeds = find_tier(tier).seeds if seeds is None else tuple(seeds)
     specs = [spec for seed in seeds for name in names for spec in plan(name, tier, [seed], data)]
     return run_all(specs, folder, jobs=jobs, progress=progress)
+
+
+def archived(
+    experiments: str | Iterable[str],
+    tier: str | Tier = "short",
+    data: str | None = None,
+    folder: Path | str = ARCHIVE,
+) -> tuple[list[RunRecord], str]:
+    """What the archive has of some experiments, and a sentence on what is not recorded yet.
+
+    Trains nothing and loads no data set. Only complete runs count, of the same net (whatever the
+    images' channels and classes), the same schedule, data set and seed.
+    """
+    names = [experiments] if isinstance(experiments, str) else list(experiments)
+    tier = find_tier(tier)
+    found = {
+        identity(ModelConfig.from_dict(record.model), record.train, record.data["name"]): record
+        for record in load_records(Path(folder) / tier.name)
+        if record.status == "complete"
+    }
+    records, missing = [], {}
+    for seed, name in itertools.product(tier.seeds, names):
+        recipe = stretched(tier.train, EXPERIMENTS[name].stretch).to_dict() | {"seed": seed}
+        for model in EXPERIMENTS[name].models:
+            config = model_config(model, **tier.model)
+            record = found.get(identity(config, recipe, data or tier.data))
+            if record is not None:
+                records.append(record)
+            else:
+                missing.setdefault(config.name, []).append(seed)
+    listed = "; ".join(
+        f"{name}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        for name, seeds in missing.items()
+    )
+    return records, f"Not recorded yet: {listed}." if missing else "All these runs are recorded."
+
+
+def identity(model: ModelConfig, recipe: Mapping[str, Any], data: str) -> tuple[Any, ...]:
+    """What must agree for an archived run to stand for a planned one."""
+    same = replace(model, in_channels=3, classes=10)
+    return same, recipe["iterations"], tuple(recipe["milestones"]), recipe["seed"], data
 
 
 def recorded(spec: RunSpec, folder: Path | str | None) -> RunRecord | None:

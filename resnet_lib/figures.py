@@ -55,8 +55,11 @@ def same_scale(axes: Iterable[Axes]) -> None:
 
 
 def legend(ax: Axes) -> None:
-    """A legend without a box, which would hide the page's colour."""
-    ax.legend(fontsize=8.5, frameon=False)
+    """A legend without a box, which would hide the page's colour; empty axes say so."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=8.5, frameon=False)
+    else:
+        ax.text(0.5, 0.5, "not recorded yet", ha="center", va="center", transform=ax.transAxes)
 
 
 def colour(kind: str) -> str:
