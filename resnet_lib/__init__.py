@@ -11,7 +11,7 @@ from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
 from resnet_lib.data import DataError, load
 from resnet_lib.devices import find_device
-from resnet_lib.experiments import EXPERIMENTS, TIERS, reproduce
+from resnet_lib.experiments import EXPERIMENTS, TIERS, archived, reproduce
 from resnet_lib.models import MODELS, build_model
 from resnet_lib.runs import RecordError, RunRecord, load_records, load_runs
 from resnet_lib.training import evaluate, train
@@ -26,6 +26,7 @@ __all__ = [
     "RecordError",
     "RunRecord",
     "TrainConfig",
+    "archived",
     "build_model",
     "complexity",
     "deepen",

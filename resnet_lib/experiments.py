@@ -208,15 +208,6 @@ def find_tier(tier: str | Tier) -> Tier:
     return TIERS[tier]
 
 
-def find_experiment(experiment: str | Experiment) -> Experiment:
-    """An experiment by name. Errors: `ConfigError` that lists the nearest."""
-    if isinstance(experiment, Experiment):
-        return experiment
-    if experiment not in EXPERIMENTS:
-        raise unknown_name(experiment, list(EXPERIMENTS), "experiment")
-    return EXPERIMENTS[experiment]
-
-
 def plan(
     experiment: str | Experiment,
     tier: str | Tier = "short",
@@ -227,15 +218,14 @@ def plan(
 
     data: another data set than the tier's; channels and classes of the nets follow it.
     """
-    experiment, tier = find_experiment(experiment), find_tier(tier)
+    if isinstance(experiment, str):
+        if experiment not in EXPERIMENTS:
+            raise unknown_name(experiment, list(EXPERIMENTS), "experiment")
+        experiment = EXPERIMENTS[experiment]
+    tier = find_tier(tier)
     name = data or tier.data
     images = load_once(name, tier.size)
-    recipe = replace(
-        tier.train,
-        iterations=tier.train.iterations * experiment.stretch,
-        milestones=tuple(m * experiment.stretch for m in tier.train.milestones),
-        eval_every=tier.train.eval_every * experiment.stretch,
-    )
+    recipe = stretched(tier.train, experiment.stretch)
     return [
         RunSpec(
             model=model_config(
@@ -251,6 +241,16 @@ def plan(
         for seed in (tier.seeds if seeds is None else seeds)
         for model in experiment.models
     ]
+
+
+def stretched(recipe: TrainConfig, factor: int) -> TrainConfig:
+    """A recipe of `factor` times as many iterations, its milestones moved likewise."""
+    return replace(
+        recipe,
+        iterations=recipe.iterations * factor,
+        milestones=tuple(m * factor for m in recipe.milestones),
+        eval_every=recipe.eval_every * factor,
+    )
 
 
 def reproduce(
@@ -275,33 +275,44 @@ def reproduce(
 
 
 def archived(
-    experiments: str | Iterable[str], tier: str | Tier = "short", folder: Path | str = ARCHIVE
-) -> tuple[list[RunRecord], list[str]]:
-    """The complete runs of experiments in a tier that an archive has, and which nets lack seeds.
+    experiments: str | Iterable[str],
+    tier: str | Tier = "short",
+    data: str | None = None,
+    folder: Path | str = ARCHIVE,
+) -> tuple[list[RunRecord], str]:
+    """What the archive has of some experiments, and a sentence on what is not recorded yet.
 
-    Nothing is run. Returns the records, seed by seed, and what is missing in words, such as
-    "resnet56-B (seeds 1, 2)". Errors: `ConfigError`.
+    Trains nothing and loads no data set. Only complete runs count, of the same net (whatever the
+    images' channels and classes), the same schedule, data set and seed.
     """
+    names = [experiments] if isinstance(experiments, str) else list(experiments)
     tier = find_tier(tier)
     found = {
-        (record.model_name, record.train["iterations"], record.train["seed"]): record
-        for record in load_records(folder)
-        if (record.tier, record.data["name"], record.status) == (tier.name, tier.data, "complete")
+        identity(ModelConfig.from_dict(record.model), record.train, record.data["name"]): record
+        for record in load_records(Path(folder) / tier.name)
+        if record.status == "complete"
     }
-    names = [experiments] if isinstance(experiments, str) else list(experiments)
-    wanted = [
-        (model, tier.train.iterations * find_experiment(name).stretch)
-        for name in names
-        for model in find_experiment(name).models
-    ]
-    missing = []
-    for model, length in dict.fromkeys(wanted):
-        lacking = [str(seed) for seed in tier.seeds if (model, length, seed) not in found]
-        if lacking:
-            seeds = f"seed{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}"
-            missing.append(f"{model} ({seeds})")
-    runs = [(*arm, seed) for seed in tier.seeds for arm in wanted]
-    return [found[run] for run in runs if run in found], missing
+    records, missing = [], {}
+    for seed, name in itertools.product(tier.seeds, names):
+        recipe = stretched(tier.train, EXPERIMENTS[name].stretch).to_dict() | {"seed": seed}
+        for model in EXPERIMENTS[name].models:
+            config = model_config(model, **tier.model)
+            record = found.get(identity(config, recipe, data or tier.data))
+            if record is not None:
+                records.append(record)
+            else:
+                missing.setdefault(config.name, []).append(seed)
+    listed = "; ".join(
+        f"{name}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        for name, seeds in missing.items()
+    )
+    return records, f"Not recorded yet: {listed}." if missing else "All these runs are recorded."
+
+
+def identity(model: ModelConfig, recipe: Mapping[str, Any], data: str) -> tuple[Any, ...]:
+    """What must agree for an archived run to stand for a planned one."""
+    same = replace(model, in_channels=3, classes=10)
+    return same, recipe["iterations"], tuple(recipe["milestones"]), recipe["seed"], data
 
 
 def recorded(spec: RunSpec, folder: Path | str | None) -> RunRecord | None:

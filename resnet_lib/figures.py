@@ -56,8 +56,11 @@ def same_scale(axes: Iterable[Axes]) -> None:
 
 
 def legend(ax: Axes) -> None:
-    """A legend without a box, which would hide the page's colour."""
-    ax.legend(fontsize=8.5, frameon=False)
+    """A legend without a box, which would hide the page's colour; empty axes say so."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=8.5, frameon=False)
+    else:
+        ax.text(0.5, 0.5, "not recorded yet", ha="center", va="center", transform=ax.transAxes)
 
 
 def colour(kind: str) -> str:
@@ -142,6 +145,8 @@ def plot_ends(
     rows = frame[frame["split"] == split].sort_values("iteration", kind="stable")
     ends = rows.groupby(["model", "kind", "seed"], sort=False)[column].last().reset_index()
     names = list(dict.fromkeys(frame["model"]))
+    if not names:
+        legend(ax)  # says so
     for (model, kind), net in ends.groupby(["model", "kind"], sort=False):
         place, style = names.index(model), {"color": colour(kind)}
         ax.plot([place] * len(net), net[column], "o", markersize=5, alpha=0.65, **style)

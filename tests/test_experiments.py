@@ -26,6 +26,7 @@ from resnet_lib.experiments import (
     Experiment,
     RunSpec,
     Tier,
+    archived,
     default_jobs,
     plan,
     run_all,
@@ -380,3 +381,18 @@ def test_every_experiment_runs_in_the_smoke_tier(experiment, tmp_path):
     for record in records:
         assert record.status == "complete"
         assert bool(len(record.probe)) == (EXPERIMENTS[experiment].probe is not None)
+
+
+def test_the_archive_is_read_and_what_is_missing_is_named(tmp_path):
+    spec = plan("figure6-plain", "smoke", [0])[0]
+    record = run_one(spec, tmp_path / "smoke", progress=False)
+    records, missing = archived("figure6-plain", "smoke", folder=tmp_path)
+    assert [each.run_id for each in records] == [record.run_id]
+    assert missing == "Not recorded yet: plain56, seeds 0, 1; plain20, seed 1."
+    longer, missing = archived("footnote3", "smoke", folder=tmp_path)
+    assert longer == [], "three times as long is another run"
+    other, _ = archived("figure6-plain", "smoke", data="cifar10", folder=tmp_path)
+    assert other == []
+    record.status = "interrupted"
+    record.save(tmp_path / "smoke" / record.run_id)
+    assert archived("figure6-plain", "smoke", folder=tmp_path)[0] == []
