@@ -39,6 +39,8 @@ PROFILES = ("smoke", "quick", "short", "paper")
 # must not be lost: a build that was stopped goes on where it was. An outdated record does no harm:
 # its id, which moves with net, recipe, data and arithmetic, is not asked for any more.
 FRESH = ("smoke", "quick")
+# How a notebook reads recorded runs.
+READS_ARCHIVE = re.compile(r"\b(archived|load_runs|load_records)\(")
 STATISTICS_PAGE = "book/statistics.md"
 # Raise it when executed copies made by an earlier version of this file must not be used.
 FORMAT = 1
@@ -75,7 +77,7 @@ def digest(files: list[Path], *more: str) -> str:
 def ingredients(profile: str) -> str:
     """A hash of everything that every notebook's outputs depend on.
 
-    Not of the records in data/runs, which no notebook reads.
+    Not of the recorded runs: see `archive_of`.
     """
     files = [*shipped(ROOT / "resnet_lib"), *shipped(ROOT / "data")]
     records = ROOT / "data" / "runs"
@@ -87,6 +89,13 @@ def ingredients(profile: str) -> str:
         platform.python_version(),
         version("torch"),
     )
+
+
+def archive_of(notebook: Path) -> list[Path]:
+    """The archive's records if a notebook reads them: only then does a new one run it again."""
+    if not READS_ARCHIVE.search(notebook.read_text(encoding="utf-8")):
+        return []
+    return [path for path in shipped(ROOT / "data" / "runs") if path.suffix in (".csv", ".json")]
 
 
 def version(package: str) -> str:
@@ -315,7 +324,7 @@ def run(profile: str, out: Path, jobs: int) -> bool:
     """Bring all executed copies below `out` up to date; False if a notebook failed."""
     sources = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
     common = ingredients(profile)
-    notebooks = [Notebook(path, out, digest([path], common)) for path in sources]
+    notebooks = [Notebook(path, out, digest([path, *archive_of(path)], common)) for path in sources]
     belong = {path for each in notebooks for path in (each.copy, each.record)}
     for stray in (out / "src" / "notebooks").glob("*"):
         if stray.is_file() and stray not in belong:

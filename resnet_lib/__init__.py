@@ -6,6 +6,7 @@ record.curves
 """
 
 from resnet_lib.analysis import deepen
+from resnet_lib.archive import archived
 from resnet_lib.checkpoints import load_net
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
@@ -26,6 +27,7 @@ __all__ = [
     "RecordError",
     "RunRecord",
     "TrainConfig",
+    "archived",
     "build_model",
     "complexity",
     "deepen",

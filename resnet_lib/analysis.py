@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_lib.blocks import BasicBlock
+from resnet_lib.blocks import BasicBlock, ProjectionShortcut
 from resnet_lib.complexity import is_side_path
 from resnet_lib.configs import ConfigError
 from resnet_lib.data import AnyNormaliser, ImageSet, Normaliser
@@ -206,6 +206,80 @@ def make_identity(block: BasicBlock) -> None:
         last = block.bn2 if isinstance(block.bn2, nn.BatchNorm2d) else block.conv2
         last.weight.zero_()
         last.bias.zero_()
+
+
+@torch.no_grad()
+def with_projections(net: ResNet, option: str, data: ImageSet) -> ResNet:
+    """A net of option B or C that computes what `net`, of fewer projections, computes.
+
+    Every projection that `net` lacks copies its input's channels (a 1x1 kernel with ones on the
+    diagonal, at the block's stride), and its BN is undone by its own statistics, which holds in
+    evaluation mode. The statistics are those of 256 training images.
+
+    Errors: `ConfigError` unless the net has shortcuts and `option` has more projections.
+    """
+    order = ("A", "B", "C")
+    given = net.config.shortcut
+    if given not in order or option not in order[order.index(given) + 1 :]:
+        raise ConfigError(
+            f"{net.config.name} has option {given!r}: it can be rewritten with more projections "
+            "only, from A to B or C and from B to C."
+        )
+    wider = build_model(dataclasses.replace(net.config, shortcut=option), seed=net.seed)
+    wider.load_state_dict(net.state_dict(), strict=False)
+    old, hooks = dict(net.blocks()), []
+    for name, block in wider.blocks():
+        if not projects(block) or projects(old[name]):
+            continue
+        nn.init.dirac_(block.shortcut.conv.weight)
+        norm = block.shortcut.bn
+        if isinstance(norm, nn.BatchNorm2d):
+            hooks.append(norm.register_forward_pre_hook(undo_norm))
+    wider.eval()(Normaliser(data)(data.train_images[:: max(1, len(data.train_images) // 256)]))
+    for hook in hooks:
+        hook.remove()
+    return wider
+
+
+def projects(block: nn.Module) -> bool:
+    """Whether a block's shortcut is a projection."""
+    return isinstance(block.shortcut, ProjectionShortcut)
+
+
+def share_read(path: nn.Module, channels: int, size: int) -> float:
+    """The share of its input's values on which the output of a path depends, in percent.
+
+    path: a shortcut, or some layers in a row. Measured on one random input (1, channels, size,
+    size), in evaluation mode: a value counts if the gradient of a random sum of outputs reaches it.
+    """
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(1, channels, size, size, generator=draw).requires_grad_()
+    output = copy.deepcopy(path).cpu().eval()(x)
+    (output * torch.randn(output.shape, generator=draw)).sum().backward()
+    return 100 * (x.grad != 0).double().mean().item()
+
+
+@torch.no_grad()
+def block_maps(net: ResNet, block: str, x: Tensor) -> dict[str, np.ndarray]:
+    """The feature maps around one block for one image, in evaluation mode, each (C, H, W).
+
+    x: a normalised image (1, C, H, W); block: a name such as "conv3_x.0". Returns input,
+    shortcut, residual (before the addition) and output of a block of `BasicBlock` or `Bottleneck`.
+    """
+    net = copy.deepcopy(net).eval()
+    module = dict(net.blocks())[block]
+    kept: dict[str, Tensor] = {}
+
+    def keep(_module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        kept.update(input=inputs[0], output=output)
+
+    module.register_forward_hook(keep)
+    norms = [layer for layer in module.children() if isinstance(layer, nn.BatchNorm2d)]
+    norms[-1].register_forward_hook(lambda *call: kept.update(residual=call[2]))
+    net(x)
+    if module.shortcut is not None:
+        kept["shortcut"] = module.shortcut(kept["input"])
+    return {name: tensor[0].cpu().numpy() for name, tensor in kept.items()}
 
 
 def undo_norm(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:

@@ -10,9 +10,10 @@ A record is taken for an arm of an experiment by what it says was trained, never
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,15 @@ import torch
 
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, unknown_name
 from resnet_lib.data import CHECKSUMS
-from resnet_lib.experiments import EXPERIMENTS, Arm, Experiment, Tier, find_arm, find_tier
+from resnet_lib.experiments import (
+    EXPERIMENTS,
+    Arm,
+    Experiment,
+    Tier,
+    find_arm,
+    find_experiments,
+    find_tier,
+)
 from resnet_lib.models import build_model
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, run_id
@@ -82,6 +91,35 @@ class Archive:
                     seeds = [seed for seed in experiment.seeds_in(tier) if seed not in done]
                     rows += [(tier.name, experiment.id, label, seed) for seed in seeds]
         return pd.DataFrame(rows, columns=["tier", "experiment", "arm", "seed"])
+
+
+def archived(
+    experiments: str | Iterable[str], tier: str | Tier = "short", folder: Path | str = ARCHIVE
+) -> tuple[list[RunRecord], str]:
+    """The usable records of some experiments, seed by seed, and a sentence on what is missing.
+
+    Trains nothing and loads no data. Where an arm is recorded in several precisions, that with
+    most seeds is taken. Errors: `ConfigError`.
+    """
+    names = [experiments] if isinstance(experiments, str) else list(experiments)
+    tier, archive = find_tier(tier), survey(folder)
+    found: dict[str, RunRecord] = {}
+    missing: dict[str, list[int]] = {}
+    entries = [entry for name in names for entry in find_experiments(name)]
+    for seed, entry in itertools.product(tier.seeds, entries):
+        for arm in entry.arms:
+            label = entry.label(arm)
+            runs = max(archive.runs(label, tier).values(), key=len, default={})
+            if seed in runs:
+                found[runs[seed].run_id] = runs[seed]
+            elif seed in entry.seeds_in(tier) and seed not in missing.get(label, []):
+                missing.setdefault(label, []).append(seed)
+    listed = "; ".join(
+        f"{label}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        for label, seeds in missing.items()
+    )
+    told = f"Not recorded yet: {listed}." if missing else "All these runs are recorded."
+    return list(found.values()), told
 
 
 def key_of_arm(experiment: Experiment, arm: Arm, tier: Tier) -> Key:

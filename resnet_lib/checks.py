@@ -94,9 +94,7 @@ def projections(net: ModelConfig) -> list[tuple[str, int]]:
 def twins() -> Check:
     depths = (20, 32, 44, 56, 110)
     costs = [[complexity(f"{kind}{depth}") for kind in ("plain", "resnet")] for depth in depths]
-    same = all(
-        (a.parameters, a.multiply_adds) == (b.parameters, b.multiply_adds) for a, b in costs
-    )
+    same = all((a.parameters, a.multiply_adds) == (b.parameters, b.multiply_adds) for a, b in costs)
     deepest = costs[-1][1]
     return Check(
         same,

@@ -14,9 +14,15 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from resnet_lib.blocks import EXPANSION, Gate, make_block
+from resnet_lib.blocks import (
+    EXPANSION,
+    Gate,
+    ProjectionShortcut,
+    ZeroPadShortcut,
+    make_block,
+)
 from resnet_lib.configs import ModelConfig
-from resnet_lib.models import Place, layout, make_stem, model_config
+from resnet_lib.models import Place, build_model, layout, make_stem, model_config
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,18 @@ def complexity(model: str | ModelConfig, size: int | None = None, **changes) -> 
         multiply_adds=sum(stage.multiply_adds for stage in stages),
         stages=stages,
     )
+
+
+def shortcut_counts(model: str | ModelConfig, **changes) -> dict[str, int]:
+    """How many shortcuts of a net are identities, padded with zeros, or projections.
+
+    Errors: `ConfigError`. Source: Paper, section 4.1.
+    """
+    with torch.device("meta"):
+        net = build_model(model, seed=0, **changes)
+    kinds = {"identity": nn.Identity, "padded": ZeroPadShortcut, "projection": ProjectionShortcut}
+    shortcuts = [block.shortcut for _, block in net.blocks()]
+    return {name: sum(isinstance(each, kind) for each in shortcuts) for name, kind in kinds.items()}
 
 
 def min_depth(config: ModelConfig) -> int:

@@ -170,14 +170,7 @@ class Experiment:
 
     def recipe(self, arm: Arm, tier: Tier) -> TrainConfig:
         """How an arm is trained in a tier, with seed 0."""
-        usual = tier.train
-        stretched = replace(
-            usual,
-            iterations=usual.iterations * self.stretch,
-            milestones=tuple(m * self.stretch for m in usual.milestones),
-            eval_every=usual.eval_every * self.stretch,
-        )
-        return replace(stretched, **arm.of_train)
+        return replace(stretched(tier.train, self.stretch), **arm.of_train)
 
 
 # The first paper warms up ResNet-110 only: at 0.01 until the training error is below 80%, which
@@ -204,9 +197,15 @@ EXPERIMENTS: dict[str, Experiment] = {
             probe="signals",
         ),
         Experiment(
-            "shortcut-options",
-            "Own experiment: shortcut options B and C on CIFAR-10 (the paper's Table 3 is ImageNet)",
-            tuple(arm(f"resnet{n}", shortcut=option) for option in "BC" for n in (20, 56)),
+            "options-20",
+            "Own experiment: options A, B and C at 20 layers (the paper's Table 3 is ImageNet)",
+            ("resnet20", "resnet20-B", "resnet20-C"),
+        ),
+        Experiment(
+            "options-56",
+            "Own experiment: plain, and options A, B and C, at 56 layers",
+            ("plain56", "resnet56", "resnet56-B", "resnet56-C"),
+            probe="signals",
         ),
         Experiment(
             "figure6-between",
@@ -221,7 +220,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "float32-control",
             "Own experiment: the twins of 56 layers in float32, as the control of precision",
-            tuple(arm(f"{n}56", f"{n}56 float32", precision="float32") for n in ("plain", "resnet")),
+            tuple(
+                arm(f"{n}56", f"{n}56 float32", precision="float32") for n in ("plain", "resnet")
+            ),
             tiers=("short",),
             seeds=(0,),
         ),
@@ -265,11 +266,8 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         Experiment(
             "footnote4",
-            "Paper, section 4.1, footnote 4: plain nets of bottlenecks; depths are our own",
-            tuple(
-                arm("plain20", f"plain{n} of bottlenecks", depth=n, block="bottleneck")
-                for n in (29, 83)
-            ),
+            "Paper, section 4.1, footnote 4, on CIFAR nets: bottlenecks without and with shortcuts",
+            ("plain29", "plain83", "resnet29", "resnet83"),
         ),
         Experiment(
             "activation",
@@ -345,6 +343,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 # Names for several entries at once.
 GROUPS: dict[str, tuple[str, ...]] = {
+    "options": ("options-20", "options-56"),
     "figure6": ("figure6-plain", "figure6-residual", "figure6-between"),
     "table6": ("figure6-residual", "figure6-between", "figure6-110", "figure6-1202"),
 }
@@ -464,6 +463,16 @@ def run_spec(
         tier=tier.name,
         probe=experiment.probe,
         probe_at=tier.probe_at,
+    )
+
+
+def stretched(recipe: TrainConfig, factor: int) -> TrainConfig:
+    """A recipe of `factor` times as many iterations, its milestones moved likewise."""
+    return replace(
+        recipe,
+        iterations=recipe.iterations * factor,
+        milestones=tuple(m * factor for m in recipe.milestones),
+        eval_every=recipe.eval_every * factor,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -55,8 +56,11 @@ def same_scale(axes: Iterable[Axes]) -> None:
 
 
 def legend(ax: Axes) -> None:
-    """A legend without a box, which would hide the page's colour."""
-    ax.legend(fontsize=8.5, frameon=False)
+    """A legend without a box, which would hide the page's colour; empty axes say so."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=8.5, frameon=False)
+    else:
+        ax.text(0.5, 0.5, "not recorded yet", ha="center", va="center", transform=ax.transAxes)
 
 
 def colour(kind: str) -> str:
@@ -128,4 +132,47 @@ def plot_layers(frame: pd.DataFrame, ax: Axes, column: str, iteration: int) -> A
     ax.set_ylabel(LABELS.get(column, column))
     ax.set_title(f"iteration {iteration:,}", fontsize=10)
     legend(ax)
+    return ax
+
+
+def plot_ends(
+    frame: pd.DataFrame, ax: Axes, column: str = "top1_error", split: str = "train"
+) -> Axes:
+    """The last value of every run: a point a seed, a bar at the mean of each net.
+
+    frame: rows as from `load_runs`; the nets stand in the order in which they come in it.
+    """
+    rows = frame[frame["split"] == split].sort_values("iteration", kind="stable")
+    ends = rows.groupby(["model", "kind", "seed"], sort=False)[column].last().reset_index()
+    names = list(dict.fromkeys(frame["model"]))
+    if not names:
+        legend(ax)  # says so
+    for (model, kind), net in ends.groupby(["model", "kind"], sort=False):
+        place, style = names.index(model), {"color": colour(kind)}
+        ax.plot([place] * len(net), net[column], "o", markersize=5, alpha=0.65, **style)
+        ax.plot([place - 0.3, place + 0.3], [net[column].mean()] * 2, linewidth=2.4, **style)
+    ax.set_xticks(range(len(names)), names, fontsize=8.5)
+    ax.set_xlim(-0.6, len(names) - 0.4)
+    words = "training" if split == "train" else split
+    ax.set_ylabel(f"{words} {LABELS.get(column, column)}")
+    return ax
+
+
+def plot_maps(maps: np.ndarray, ax: Axes, limit: float, columns: int = 4) -> Axes:
+    """Feature maps (C, H, W) as pictures, row by row; maps that are all zero are drawn grey.
+
+    limit: the value of the darkest blue; its negative is the darkest red. Panels that are to be
+    compared take one limit.
+    """
+    channels, height, width = maps.shape
+    rows = -(-channels // columns)
+    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
+    empty = np.full_like(sheet, np.nan)
+    for channel, each in enumerate(maps):
+        top, left = channel // columns * (height + 1), channel % columns * (width + 1)
+        place = (slice(top, top + height), slice(left, left + width))
+        (sheet if each.any() else empty)[place] = each
+    for values, colours, low in ((sheet, "RdBu", -limit), (empty, "Greys", -limit)):
+        ax.imshow(values, cmap=colours, vmin=low, vmax=limit, interpolation="none")
+    ax.set_axis_off()
     return ax

@@ -397,9 +397,7 @@ class Ledger(Mapping[str, Row]):
         self.rows: dict[str, Row] = {}
 
     @classmethod
-    def read(
-        cls, archive: Archive | None = None, path: Path = TABLES / "claims.toml"
-    ) -> Ledger:
+    def read(cls, archive: Archive | None = None, path: Path = TABLES / "claims.toml") -> Ledger:
         """The claims of a file against an archive, by default the repository's."""
         return cls(read_claims(path), survey() if archive is None else archive)
 

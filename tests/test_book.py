@@ -486,3 +486,17 @@ def test_parameters_and_versions_count(parts: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(run_notebooks.platform, "python_version", lambda: "9.9")
     seen.add(run_notebooks.ingredients("smoke"))
     assert len(seen) == 4
+
+
+def test_a_new_record_runs_only_the_notebooks_that_read_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_notebooks, "ROOT", tmp_path)
+    record = tmp_path / "data" / "runs" / "short" / "a" / "curves.csv"
+    record.parent.mkdir(parents=True)
+    record.touch()
+    for name, source in (("01-reads", "archived('figure6-plain')"), ("02-trains", "reproduce()")):
+        write_notebook(tmp_path / "notebooks" / f"{name}.ipynb", source)
+    reads, trains = sorted((tmp_path / "notebooks").glob("*.ipynb"))
+    assert run_notebooks.archive_of(reads) == [record]
+    assert run_notebooks.archive_of(trains) == []
