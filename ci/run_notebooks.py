@@ -75,12 +75,18 @@ def digest(files: list[Path], *more: str) -> str:
 def ingredients(profile: str) -> str:
     """A hash of everything that every notebook's outputs depend on.
 
-    Not of the records in data/runs, which no notebook reads.
+    Not of the records in data/runs, which no notebook reads, nor of the explorers, whose data the
+    pages take from elsewhere.
     """
     files = [*shipped(ROOT / "resnet_lib"), *shipped(ROOT / "data")]
     records = ROOT / "data" / "runs"
+    explorers = ROOT / "resnet_lib" / "widgets"
     return digest(
-        [path for path in files if path.suffix != ".md" and not path.is_relative_to(records)],
+        [
+            path
+            for path in files
+            if path.suffix != ".md" and not {records, explorers} & set(path.parents)
+        ],
         f"format {FORMAT}",
         profile,
         os.environ.get("RESNET_LIB_DATA", ""),
