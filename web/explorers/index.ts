@@ -2,9 +2,13 @@
 //   mount(element, { name, data, state, language })   in a page
 //   export default { render }                          as an anywidget
 import { explain, open, type Explorer, type Mounted, type Options } from "../shared/explorer.ts";
+import { crops } from "./crops.ts";
+import { deletion } from "./deletion.ts";
+import { identity } from "./identity.ts";
 import { runs } from "./runs.ts";
+import { shortcut } from "./shortcut.ts";
 
-const EXPLORERS: Record<string, Explorer> = { runs };
+const EXPLORERS: Record<string, Explorer> = { crops, deletion, identity, runs, shortcut };
 
 export function mount(element: HTMLElement, options: Options): Mounted {
   const explorer = EXPLORERS[options.name];
