@@ -2,9 +2,13 @@
 //   mount(element, { name, data, state, language })   in a page
 //   export default { render }                          as an anywidget
 import { explain, open, type Explorer, type Mounted, type Options } from "../shared/explorer.ts";
+import { architecture } from "./architecture.ts";
 import { runs } from "./runs.ts";
 
-const EXPLORERS: Record<string, Explorer> = { runs };
+// Counted here as resnet_lib.complexity counts; a test compares them.
+export { complexity } from "../shared/arithmetic.ts";
+
+const EXPLORERS: Record<string, Explorer> = { architecture, runs };
 
 export function mount(element: HTMLElement, options: Options): Mounted {
   const explorer = EXPLORERS[options.name];
