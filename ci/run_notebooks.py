@@ -79,14 +79,10 @@ def ingredients(profile: str) -> str:
     pages take from elsewhere.
     """
     files = [*shipped(ROOT / "resnet_lib"), *shipped(ROOT / "data")]
-    records = ROOT / "data" / "runs"
-    explorers = ROOT / "resnet_lib" / "widgets"
+    library = ROOT / "resnet_lib"
+    left_out = {ROOT / "data" / "runs", library / "widgets", library / "explore.py"}
     return digest(
-        [
-            path
-            for path in files
-            if path.suffix != ".md" and not {records, explorers} & set(path.parents)
-        ],
+        [path for path in files if path.suffix != ".md" and not left_out & {path, *path.parents}],
         f"format {FORMAT}",
         profile,
         os.environ.get("RESNET_LIB_DATA", ""),

@@ -60,3 +60,16 @@ def runs(records: Any = None, **state: Any) -> anywidget.AnyWidget:
     from resnet_lib.widgets import runs
 
     return show("runs", runs.data(records), **state)
+
+
+def architecture(model: Any = "resnet50", **changes: Any) -> anywidget.AnyWidget:
+    """Where do a net's layers, parameters and multiply-adds sit?
+
+    model, changes: a name or a `ModelConfig`, with fields changed, as for `build_model`.
+    """
+    from resnet_lib.models import model_config
+    from resnet_lib.widgets import architecture
+
+    return show(
+        "architecture", architecture.data(), **architecture.state(model_config(model, **changes))
+    )

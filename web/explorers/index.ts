@@ -2,13 +2,26 @@
 //   mount(element, { name, data, state, language })   in a page
 //   export default { render }                          as an anywidget
 import { explain, open, type Explorer, type Mounted, type Options } from "../shared/explorer.ts";
+import { architecture } from "./architecture.ts";
 import { crops } from "./crops.ts";
 import { deletion } from "./deletion.ts";
 import { identity } from "./identity.ts";
 import { runs } from "./runs.ts";
 import { shortcut } from "./shortcut.ts";
 
-const EXPLORERS: Record<string, Explorer> = { crops, deletion, identity, runs, shortcut };
+// Counted here as resnet_lib.complexity counts; a test compares them.
+export { complexity } from "../shared/arithmetic.ts";
+// The blocks of "build the identity"; a test holds them to PyTorch.
+export * as identityBlocks from "./identity/net.ts";
+
+const EXPLORERS: Record<string, Explorer> = {
+  architecture,
+  crops,
+  deletion,
+  identity,
+  runs,
+  shortcut,
+};
 
 export function mount(element: HTMLElement, options: Options): Mounted {
   const explorer = EXPLORERS[options.name];

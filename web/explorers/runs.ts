@@ -1,7 +1,7 @@
 // Recorded training runs: what depth does to a plain net, and to a residual one.
 // Four questions with a prediction each, then the whole archive by hand.
 import { button, choice, select, toggle } from "../shared/controls.ts";
-import { Chart, valueAt, type Line, type Point, type Rule, type Sketch } from "../shared/chart.ts";
+import { Chart, type Line, type Point, type Rule, type Sketch } from "../shared/chart.ts";
 import { h } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
 import { choiceGate, gate } from "../shared/predict.ts";
@@ -61,7 +61,12 @@ interface State {
 }
 
 const STEPS = ["plain", "overfitting", "steps", "residual", "free"] as const;
-const PAIRS: Record<string, [string, string]> = { residual: ["resnet20", "resnet56"] };
+const PAIRS: Record<string, [string, string]> = {
+  plain: ["plain20", "plain56"],
+  overfitting: ["plain20", "plain56"],
+  steps: ["plain20", "plain56"],
+  residual: ["resnet20", "resnet56"],
+};
 const COLOURS: Record<string, string> = {
   plain: "plain", A: "residual", B: "purple", C: "teal", preactivation: "green",
 };
@@ -69,15 +74,23 @@ const DASHES = ["", "7 3", "4 3 1 3", "2 3", "9 3 2 3", "1 4"];
 
 /** Runs of one net in one schedule, and their mean and range at each iteration. */
 class Group {
+  private known: Partial<Record<Split, [number, number[]][]>> = {};
+
   constructor(readonly net: Net, readonly runs: Run[]) {}
 
   points(split: Split): Point[] {
-    return this.at(split).map(([x, values]) => [x, values.reduce((a, b) => a + b) / values.length]);
+    return this.values(split).map(([x, values]) => [x, mean(values)]);
+  }
+
+  /** The mean at one iteration, or null where it was not measured. */
+  at(split: Split, iteration: number): number | null {
+    const found = this.values(split).find(([x]) => x === iteration);
+    return found ? mean(found[1]) : null;
   }
 
   band(split: Split): [number, number, number][] {
     if (this.runs.length < 2) return [];
-    return this.at(split).map(([x, values]) => [x, Math.min(...values), Math.max(...values)]);
+    return this.values(split).map(([x, values]) => [x, Math.min(...values), Math.max(...values)]);
   }
 
   /** The last error of each seed. */
@@ -85,14 +98,19 @@ class Group {
     return this.runs.map((run) => run[split].top1_error.at(-1)!);
   }
 
-  private at(split: Split): [number, number[]][] {
-    const values = new Map<number, number[]>();
+  private values(split: Split): [number, number[]][] {
+    return (this.known[split] ??= this.collect(split));
+  }
+
+  private collect(split: Split): [number, number[]][] {
+    const found = new Map<number, number[]>();
     for (const run of this.runs) {
       run[split].iteration.forEach((x, i) => {
-        values.set(x, [...(values.get(x) ?? []), run[split].top1_error[i]]);
+        if (!found.has(x)) found.set(x, []);
+        found.get(x)!.push(run[split].top1_error[i]);
       });
     }
-    return [...values].sort((a, b) => a[0] - b[0]);
+    return [...found].sort((a, b) => a[0] - b[0]);
   }
 }
 
@@ -188,42 +206,51 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   );
   root.append(nav, above, chart.element, readout, below, free, missing);
 
+  /** Every net of the archive as a button in a table of kinds and depths; a dot for each seed. */
   function drawGrid(): void {
     const recorded = groupsOf(view.state.schedule);
     const chosen = new Set(view.state.nets.split(","));
     const kinds = [...new Set(data.nets.map((net) => net.kind))];
     const depths = [...new Set(data.nets.map((net) => net.depth))].sort((a, b) => a - b);
     const wanted = scheduleOf(view.state.schedule)?.seeds ?? 0;
-    const head = h("tr", {}, h("th", { scope: "col" }, t.depth), ...depths.map((d) => h("th", { scope: "col" }, String(d))));
+    const cell = (net: Net | undefined): HTMLElement | string => {
+      if (!net) return "";
+      const count = recorded.get(net.name)?.runs.length ?? 0;
+      const told = fill(count ? t.seedsRecorded : t.notRecorded, { net: netName(net), count, wanted });
+      const on = chosen.has(net.name);
+      const flip = () => {
+        const names = data.nets.map((each) => each.name).filter((name) => chosen.has(name) !== (name === net.name));
+        view.set({ nets: names.join(",") });
+      };
+      const dots = "\u25cf".repeat(count) + "\u25cb".repeat(Math.max(0, wanted - count));
+      const style = `--colour:var(--rn-${COLOURS[net.kind] ?? "teal"})`;
+      return h(
+        "button",
+        { type: "button", class: "rnx-net", disabled: !count, "aria-pressed": String(on), "aria-label": told, title: told, style, onclick: flip, "data-net": net.name },
+        h("b", {}, String(net.depth)),
+        h("i", { "aria-hidden": "true" }, dots),
+      );
+    };
     const rows = kinds.map((kind) => {
-      const cells = depths.map((depth) => {
-        const net = data.nets.find((each) => each.kind === kind && each.depth === depth);
-        const group = net && recorded.get(net.name);
-        if (!net || !group) return h("td", {}, h("span", { class: "rnx-none", title: t.notRecorded }, "\u00b7"));
-        const on = chosen.has(net.name);
-        const told = fill(t.seedsRecorded, { net: netName(net), count: group.runs.length, wanted });
-        const flip = () => {
-          on ? chosen.delete(net.name) : chosen.add(net.name);
-          view.set({ nets: [...chosen].filter(Boolean).join(",") });
-        };
-        const style = `--colour:var(--rn-${COLOURS[kind] ?? "teal"})`;
-        const dots = h("i", { "aria-hidden": "true" }, "\u25cf".repeat(group.runs.length));
-        const attributes = { type: "button", class: "rnx-net", "aria-pressed": String(on), "aria-label": told, title: told, style, onclick: flip, "data-net": net.name };
-        return h("td", {}, h("button", attributes, h("b", {}, String(depth)), dots));
-      });
-      return h("tr", {}, h("th", { scope: "row" }, t.kinds[kind as "plain"] ?? kind), ...cells);
+      const cells = depths.map((depth) => data.nets.find((each) => each.kind === kind && each.depth === depth));
+      const name = h("th", { scope: "row" }, t.kinds[kind as "plain"] ?? kind);
+      return h("tr", {}, name, ...cells.map((net) => h("td", {}, cell(net))));
     });
-    const focused = (document.activeElement as HTMLElement | null)?.dataset?.net;
-    grid.replaceChildren(h("table", {}, h("thead", {}, head), h("tbody", {}, ...rows)));
-    if (focused) grid.querySelector<HTMLElement>(`[data-net="${focused}"]`)?.focus();
+    const focused = (grid.getRootNode() as Document).activeElement as HTMLElement | null;
+    const name = grid.contains(focused) ? focused!.dataset.net : null;
+    grid.replaceChildren(h("table", {}, h("tbody", {}, ...rows)));
+    if (name) grid.querySelector<HTMLElement>(`[data-net="${name}"]`)?.focus();
   }
+
+  const bothIn = (schedule: Schedule | undefined) =>
+    schedule !== undefined && PAIRS.steps.every((name) => groupsOf(schedule.id).has(name));
 
   /** What is drawn now: nets, splits, schedule. */
   function scene(): { groups: Group[]; splits: Split[]; schedule: Schedule | undefined; names: string[] } {
     const { step, nets: chosen, split } = view.state;
     const usual = scheduleOf(view.state.schedule);
     const revealed = view.state.shown.split(",").includes(step);
-    const pair = PAIRS[step] ?? ["plain20", "plain56"];
+    const pair = PAIRS[step] ?? [];
     let names: string[] = pair;
     let splits: Split[] = ["train"];
     let schedule: Schedule | undefined = usual;
@@ -231,7 +258,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
       names = chosen.split(",").filter((name) => nets.has(name));
       splits = split === "both" ? ["train", "test"] : [split as Split];
     } else if (step === "overfitting" && revealed) splits = ["train", "test"];
-    else if (step === "steps" && revealed) schedule = longer();
+    else if (step === "steps" && revealed && bothIn(longer())) schedule = longer();
     else if ((step === "plain" || step === "residual") && !revealed) names = pair.slice(0, 1);
     const recorded = schedule ? groupsOf(schedule.id) : new Map<string, Group>();
     const found = names.flatMap((name) => recorded.get(name) ?? []);
@@ -264,69 +291,102 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     });
   }
 
+  let drawn = "";
+  let now: ReturnType<typeof scene> = { groups: [], splits: [], schedule: undefined, names: [] };
+  let stops: number[] = [];
+
   function draw(): void {
-    const state = view.state;
-    const isFree = state.step === "free";
-    const revealed = state.shown.split(",").includes(state.step);
-    const { groups, splits, schedule: chosen, names } = scene();
-    steps.forEach((each, i) => {
-      if (STEPS[i] === state.step) each.setAttribute("aria-current", "step");
-      else each.removeAttribute("aria-current");
-    });
-    const drawnLines = linesOf(groups, splits);
-    const own = lines[state.step];
-    const shownLine = own && revealed ? own : null;
-    const end = chosen?.iterations ?? 1;
+    const { step, shown, at: asked } = view.state;
+    const revealed = shown.split(",").includes(step);
+    const sketching = !revealed && (step === "plain" || step === "residual");
+    const key = JSON.stringify({ ...view.state, at: 0 });
+    if (key !== drawn || sketching) {
+      now = scene();
+      const all = now.groups.flatMap((group) => now.splits.flatMap((split) => group.points(split)));
+      stops = [...new Set(all.map(([x]) => x))].sort((a, b) => a - b);
+    }
+    const at = stops.includes(asked) ? asked : (stops.at(-1) ?? 0);
+    const told = readText(at);
+    readout.textContent = sketching && now.groups.length ? t.sketchHint : told;
+    if (key === drawn && !sketching) return chart.move(at, told);
+    drawn = key;
+    drawChart(at, told, sketching && now.groups.length > 0, revealed);
+    drawControls(step, revealed);
+    showMissing();
+  }
+
+  function drawChart(at: number, told: string, sketching: boolean, revealed: boolean): void {
+    const { step, scale } = view.state;
+    const { groups, splits, schedule } = now;
+    const free = step === "free";
+    const end = schedule?.iterations ?? 1;
     const columns = sketchColumns(groups[0], end);
-    if (shownLine) drawnLines.push(ownLine(columns, shownLine));
-    const sketching = !revealed && (state.step === "plain" || state.step === "residual") && groups.length > 0;
-    const high = Math.max(50, ...drawnLines.flatMap((each) => each.points.map((point) => point[1])));
-    const low = Math.min(50, ...drawnLines.flatMap((each) => each.points.map((point) => point[1])).filter((y) => y > 0));
-    const log = isFree && state.scale === "log";
-    const stops = [...new Set(groups.flatMap((group) => splits.flatMap((split) => group.points(split).map((p) => p[0]))))].sort((a, b) => a - b);
-    const at = stops.includes(state.at) ? state.at : (stops.at(-1) ?? 0);
-    const told = readText(groups, splits, at);
-    showAbove(state.step, revealed, groups, names);
+    const drawnLines = linesOf(groups, splits);
+    if (schedule !== scheduleOf(view.state.schedule)) drawnLines.unshift(...shorter());
+    const own = lines[step];
+    if (own && revealed) drawnLines.push(ownLine(columns, own));
+    const rules = rulesOf();
+    const ys = [...drawnLines.flatMap((each) => each.points.map((point) => point[1])), ...rules.map((rule) => rule.y)];
+    const low = Math.min(...ys.filter((y) => y > 0), 50);
+    const high = Math.max(...ys, 50);
+    const log = free && scale === "log";
+    const named = splits.map((split) => (split === "train" ? t.trainingError : t.testError)).join(texts.and);
     chart.draw({
-      label: fill(t.chartLabel, { error: splits.map((each) => (each === "train" ? t.trainingError : t.testError)).join(texts.and) }),
+      label: fill(t.chartLabel, { error: named }),
       xLabel: t.iterations,
-      yLabel: `${splits.length === 1 ? (splits[0] === "train" ? t.trainingError : t.testError) : t.error}, %`,
+      yLabel: `${splits.length === 1 ? named : t.error}, %`,
       x: [0, end],
-      y: log ? [Math.max(0.05, low * 0.9), Math.min(100, high * 1.1)] : [0, Math.min(100, Math.ceil(high / 10) * 10)],
+      y: log ? [Math.max(0.05, low * 0.85), Math.min(100, high * 1.1)] : [0, Math.min(100, Math.ceil(high / 10) * 10)],
       log,
       lines: drawnLines,
-      rules: rulesOf(groups, splits, isFree),
+      rules,
       at: sketching ? undefined : at,
       stops,
       valueText: told,
       sketch: sketching ? sketchOf(groups[0], columns) : undefined,
+      xTicks: [0, 1, 2, 3, 4].map((quarter) => Math.round((end * quarter) / 4)),
       xFormat: (x) => num(x, 0),
     });
-    readout.textContent = sketching ? t.sketchHint : told;
-    showBelow(state.step, revealed);
-    free.hidden = !isFree;
-    if (isFree) {
-      drawGrid();
-      schedule.set(chosen?.id ?? "");
-      split.set(state.split);
-      seeds.set(state.seeds);
-      scale.set(state.scale);
-      paper.set(state.paper);
-    }
-    showMissing(names, chosen, isFree);
   }
 
-  function readText(groups: Group[], splits: Split[], at: number): string {
-    if (!groups.length) return "";
-    const parts = splits.map((split) => {
-      const values = groups.flatMap((group) => {
-        const value = valueAt(group.points(split), at);
+  function drawControls(step: string, revealed: boolean): void {
+    steps.forEach((each, i) => {
+      if (STEPS[i] === step) each.setAttribute("aria-current", "step");
+      else each.removeAttribute("aria-current");
+    });
+    const wanted = revealed || step === "free" ? [] : [gates[step].element];
+    if (above.firstElementChild !== (wanted[0] ?? null)) above.replaceChildren(...wanted);
+    showBelow(step, revealed);
+    free.hidden = step !== "free";
+    if (step !== "free") return;
+    drawGrid();
+    schedule.set(now.schedule?.id ?? "");
+    split.set(view.state.split);
+    seeds.set(view.state.seeds);
+    scale.set(view.state.scale);
+    paper.set(view.state.paper);
+  }
+
+  /** The usual, shorter runs, faint, under the longer ones. */
+  function shorter(): Line[] {
+    const recorded = groupsOf(scheduleOf(view.state.schedule)?.id ?? "");
+    const groups = now.names.flatMap((name) => recorded.get(name) ?? []);
+    return linesOf(groups, now.splits).map((each) => ({
+      ...each, name: `shorter ${each.name}`, label: undefined, band: [], opacity: 0.4, width: 1.5,
+    }));
+  }
+
+  function readText(at: number): string {
+    if (!now.groups.length) return "";
+    const parts = now.splits.map((split) => {
+      const values = now.groups.flatMap((group) => {
+        const value = group.at(split, at);
         return value === null ? [] : [`${netName(group.net)} ${num(value)}%`];
       });
-      const name = split === "train" ? t.trainingError : t.testError;
-      return values.length ? `${name}: ${values.join(texts.comma)}` : fill(t.notMeasuredHere, { error: name });
+      const error = split === "train" ? t.trainingError : t.testError;
+      return fill(values.length ? t.errorOf : t.notMeasuredHere, { error, values: values.join(texts.comma) });
     });
-    return `${fill(t.atIteration, { iteration: num(at, 0) })} ${parts.join("; ")}.`;
+    return fill(t.atIteration, { iteration: num(at, 0), errors: parts.join("; ") });
   }
 
   function sketchColumns(group: Group | undefined, end: number): number[] {
@@ -345,9 +405,11 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
       ys,
       start,
       step: 1,
+      invitation: fill(t.invitation, { net: netName(nets.get(PAIRS[step]![1])!) }),
+      label: t.yourLine,
       change(next) {
         lines[step] = next;
-        gates[step]?.ready(next.at(-1) !== null);
+        gates[step]?.ready(next.slice(-4).some((y) => y !== null));
         draw();
       },
     };
@@ -358,9 +420,9 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     return { name: "prediction", points, colour: "currentColor", dash: "1 5", width: 2.5, label: t.yourLine };
   }
 
-  function rulesOf(groups: Group[], splits: Split[], isFree: boolean): Rule[] {
-    if (!isFree || !view.state.paper || !splits.includes("test")) return [];
-    return groups.flatMap(({ net }) =>
+  function rulesOf(): Rule[] {
+    if (view.state.step !== "free" || !view.state.paper || !now.splits.includes("test")) return [];
+    return now.groups.flatMap(({ net }) =>
       net.published
         ? [{ y: net.published.top1_error, label: fill(t.paperRule, { net: netName(net), error: num(net.published.top1_error, 2) }), colour: `var(--rn-${COLOURS[net.kind] ?? "teal"})` }]
         : [],
@@ -372,30 +434,47 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     const shown = new Set(view.state.shown.split(",").filter(Boolean));
     view.set({ shown: [...shown.add(step)].join(","), at: -1 });
   };
+  const drawingGate = (step: "plain" | "residual") =>
+    gate(texts, t.ask[step], null,
+      () => {
+        lines[step] = toTheEnd(lines[step]!);
+        reveal(step);
+      },
+      () => {
+        lines[step] = undefined;
+        reveal(step);
+      });
+  const choosingGate = (step: "overfitting" | "steps") =>
+    choiceGate(texts, t.ask[step], optionsOf(t.answers[step]), (answer) => {
+      answers[step] = answer;
+      reveal(step);
+    });
   const gates: Record<string, { element: HTMLElement; ready(yes: boolean): void }> = {
-    plain: gate(texts, t.ask.plain, null, () => reveal("plain"), () => { lines.plain = undefined; reveal("plain"); }),
-    overfitting: choiceGate(texts, t.ask.overfitting, optionsOf(t.answers.overfitting), (answer) => { answers.overfitting = answer; reveal("overfitting"); }),
-    steps: choiceGate(texts, t.ask.steps, optionsOf(t.answers.steps), (answer) => { answers.steps = answer; reveal("steps"); }),
-    residual: gate(texts, t.ask.residual, null, () => reveal("residual"), () => { lines.residual = undefined; reveal("residual"); }),
+    plain: drawingGate("plain"),
+    overfitting: choosingGate("overfitting"),
+    steps: choosingGate("steps"),
+    residual: drawingGate("residual"),
   };
+  /** A line that stops early goes on level. */
+  function toTheEnd(ys: (number | null)[]): (number | null)[] {
+    const last = ys.filter((y) => y !== null).at(-1) ?? null;
+    const end = ys.lastIndexOf(last);
+    return ys.map((y, i) => (i > end ? last : y));
+  }
   function optionsOf(labels: Record<string, string>) {
     return Object.entries(labels).map(([value, label]) => ({ value, label }));
-  }
-
-  function showAbove(step: string, revealed: boolean, groups: Group[], names: string[]): void {
-    const wanted = revealed || step === "free" ? null : gates[step].element;
-    if (wanted ? above.firstChild !== wanted : above.firstChild) above.replaceChildren(...(wanted ? [wanted] : []));
   }
 
   function showBelow(step: string, revealed: boolean): void {
     if (step === "free" || !revealed) return below.replaceChildren();
     const next = STEPS[STEPS.indexOf(step as "plain") + 1];
     below.replaceChildren(
-      ...verdict(step).map((each) => h("p", {}, each)),
+      ...verdict(step).map((each, i, all) => h("p", {}, i === all.length - 1 ? h("strong", {}, each) : each)),
       h("p", { class: "rnx-actions" },
         button(fill(t.next, { step: t.steps[next] }), () => view.set({ step: next, at: -1 }), "main"),
         button(t.again, () => {
           lines[step] = undefined;
+          gates[step].ready(false);
           view.set({ shown: view.state.shown.split(",").filter((each) => each !== step).join(",") });
         }, "quiet")),
     );
@@ -418,7 +497,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   function verdict(step: string): string[] {
     const usual = scheduleOf(view.state.schedule);
     const recorded = usual ? groupsOf(usual.id) : new Map<string, Group>();
-    const pair = PAIRS[step] ?? ["plain20", "plain56"];
+    const pair = PAIRS[step] ?? [];
     const [shallow, deep] = pair.map((name) => recorded.get(name));
     if (!shallow || !deep) return [t.pairMissing];
     const names = { shallow: netName(shallow.net), deep: netName(deep.net) };
@@ -457,21 +536,25 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     return mean(values) > 0 ? `+${text}` : text;
   }
 
-  function showMissing(names: string[], chosen: Schedule | undefined, isFree: boolean): void {
+  function showMissing(): void {
     const told: string[] = [];
-    if (!chosen) told.push(t.nothingRecorded);
+    const { schedule, names } = now;
+    const free = view.state.step === "free";
+    if (!schedule) told.push(t.nothingRecorded);
     else {
-      const recorded = groupsOf(chosen.id);
-      const watched = isFree ? chosen.planned : names;
-      const absent = watched.filter((name) => !recorded.has(name)).flatMap((name) => nets.get(name) ?? []);
-      const partial = [...recorded.values()].filter((group) => watched.includes(group.net.name) && group.runs.length < chosen.seeds);
-      if (absent.length) told.push(fill(t.absent, { nets: listed(absent.map(netName), texts) }));
-      if (partial.length) {
-        const each = partial.map((group) => `${netName(group.net)} (${group.runs.length}/${chosen.seeds})`);
-        told.push(fill(t.partial, { nets: listed(each, texts) }));
+      const recorded = groupsOf(schedule.id);
+      const watched = free ? [...new Set([...schedule.planned, ...recorded.keys()])] : names;
+      const known = watched.flatMap((name) => nets.get(name) ?? []);
+      const absent = known.filter((net) => !recorded.has(net.name)).map(netName);
+      const partial = known.filter((net) => (recorded.get(net.name)?.runs.length ?? schedule.seeds) < schedule.seeds);
+      if (absent.length) told.push(fill(t.absent, { nets: listed(absent, texts) }));
+      if (partial.length && !free) {
+        const each = partial.map((net) => `${netName(net)} ${recorded.get(net.name)!.runs.length}`);
+        told.push(fill(t.partial, { nets: listed(each, texts), wanted: schedule.seeds }));
       }
-      if (isFree && !data.schedules.some((each) => each.tier === "paper")) told.push(t.noPaperTier);
-      for (const { run_id, why } of isFree ? data.left_out : []) told.push(`${run_id}: ${why}.`);
+      if (free) told.push(fill(t.dots, { wanted: schedule.seeds }));
+      if (free && !data.schedules.some((each) => each.tier === "paper")) told.push(t.noPaperTier);
+      for (const { run_id, why } of free ? data.left_out : []) told.push(`${run_id}: ${why}.`);
     }
     missing.textContent = told.join(" ");
     missing.hidden = !told.length;

@@ -40,6 +40,10 @@ export interface Sketch {
   /** Where the keyboard begins. */
   start: number[];
   step: number;
+  /** Written into the chart until the reader begins. */
+  invitation: string;
+  /** Written at the end of the sketch. */
+  label: string;
   change(ys: (number | null)[]): void;
 }
 
@@ -60,10 +64,12 @@ export interface Drawing {
   height?: number;
   xFormat?: (x: number) => string;
   yFormat?: (y: number) => string;
+  /** Ticks of the horizontal axis; a narrow chart leaves every second one out. */
+  xTicks?: number[];
 }
 
-const MARGIN = { top: 14, bottom: 38, left: 44 };
-const LETTER = 6.7; // the usual width of a letter of a label, in pixels
+const MARGIN = { top: 26, bottom: 38, left: 40 };
+const LETTER = 7.4; // the usual width of a letter of a label, in pixels
 
 export class Chart {
   readonly element: HTMLElement;
@@ -73,6 +79,7 @@ export class Chart {
   private handle = 0;
   private held: number | null = null;
   private seen = new Set<string>();
+  private pointer: SVGGElement = s("g");
   private clip = uniqueId();
   private scales: { x: Scale; y: Scale } = { x: scaleLinear(), y: scaleLinear() };
   private observer: ResizeObserver;
@@ -103,7 +110,8 @@ export class Chart {
     if (!drawing || !this.width) return;
     const { width } = this;
     const height = drawing.height ?? Math.round(Math.max(250, Math.min(380, width * 0.52)));
-    const longest = Math.max(0, ...drawing.lines.map((each) => each.label?.length ?? 0));
+    const labels = [...drawing.lines.map((each) => each.label ?? ""), drawing.sketch?.label ?? ""];
+    const longest = Math.max(...labels.map((each) => each.length));
     const right = longest ? 12 + longest * LETTER : 14;
     const x = scaleLinear(drawing.x, [MARGIN.left, width - right]);
     const make = drawing.log ? scaleLog : scaleLinear;
@@ -121,8 +129,18 @@ export class Chart {
     this.rules(drawing, inside, width - right);
     this.lines(drawing, inside);
     this.labels(drawing, width - right + 6, height);
+    this.pointer = s("g");
+    inside.append(this.pointer);
     if (drawing.sketch) this.sketch(drawing.sketch, inside, height);
-    else this.cursor(drawing, inside, height);
+    else this.cursor(drawing);
+  }
+
+  /** Read out another x and change nothing else. */
+  move(at: number, valueText: string): void {
+    if (!this.drawing) return;
+    Object.assign(this.drawing, { at, valueText });
+    this.describe(this.drawing);
+    this.cursor(this.drawing);
   }
 
   private describe(drawing: Drawing): void {
@@ -146,6 +164,8 @@ export class Chart {
       .ticks(Math.max(2, Math.min(8, Math.floor((width - right) / 80))))
       .tickFormat((value) => this.xText(Number(value)))
       .tickSizeOuter(0);
+    const ticks = drawing.xTicks;
+    if (ticks) xAxis.tickValues(width < 480 ? ticks.filter((_, i) => i % 2 === 0) : ticks);
     const yAxis = axisLeft(y).ticks(5).tickSize(-(width - right - MARGIN.left)).tickSizeOuter(0);
     if (drawing.log) yAxis.tickValues(logTicks(drawing.y));
     yAxis.tickFormat((value) => (drawing.yFormat ?? ((v: number) => number(v, v < 1 && v > 0 ? 1 : 0)))(Number(value)));
@@ -218,16 +238,16 @@ export class Chart {
     }
   }
 
-  private cursor(drawing: Drawing, inside: Element, height: number): void {
-    if (drawing.at === undefined) return;
-    const at = this.scales.x(drawing.at);
-    inside.append(s("line", { class: "rnx-cursor", x1: at, x2: at, y1: MARGIN.top, y2: height - MARGIN.bottom }));
-    for (const each of drawing.lines) {
-      const value = valueAt(each.points, drawing.at);
-      if (value === null) continue;
-      const dot = { cx: at, cy: this.scales.y(value), r: 3.5, style: `fill:${each.colour}` };
-      inside.append(s("circle", dot));
-    }
+  private cursor(drawing: Drawing): void {
+    if (drawing.at === undefined || !this.width) return;
+    const { x, y } = this.scales;
+    const at = x(drawing.at);
+    const [bottom, top] = y.range();
+    const dots = drawing.lines.flatMap((each) => {
+      const value = valueAt(each.points, drawing.at!);
+      return value === null ? [] : [s("circle", { cx: at, cy: y(value), r: 3.5, style: `fill:${each.colour}` })];
+    });
+    this.pointer.replaceChildren(s("line", { class: "rnx-cursor", x1: at, x2: at, y1: top, y2: bottom }), ...dots);
   }
 
   private sketch(sketch: Sketch, inside: Element, height: number): void {
@@ -238,8 +258,15 @@ export class Chart {
     inside.append(
       s("line", { class: "rnx-cursor rnx-handle", x1: at, x2: at, y1: MARGIN.top, y2: height - MARGIN.bottom }),
       s("path", { class: "rnx-sketch", d: line()(drawn as Point[]) ?? "" }),
-      ...drawn.map(([cx, cy]) => s("circle", { class: "rnx-sketch-dot", cx, cy, r: 3 })),
+      ...drawn.map(([cx, cy]) => s("circle", { class: "rnx-sketch-dot", cx, cy, r: 2.5 })),
     );
+    const [left, right] = x.range();
+    if (!drawn.length) {
+      const place = { class: "rnx-invitation", x: (left + right) / 2, y: height * 0.3, "text-anchor": "middle" };
+      inside.append(s("text", place, sketch.invitation));
+    } else if (sketch.ys.at(-1) !== null) {
+      this.svg.append(s("text", { class: "rnx-end", x: right + 6, y: drawn.at(-1)![1] + 4, fill: "currentColor" }, sketch.label));
+    }
   }
 
   private xText(x: number): string {
