@@ -1,0 +1,75 @@
+"""The explorers in a notebook: one line each.
+
+from resnet_lib import explore
+explore.runs()
+
+Each returns a widget, made with anywidget (Colab and this book's environment have it). Its `state`
+is what its controls say, as in the address of a page: `explore.runs(step="free", nets="plain20")`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from resnet_lib import widgets
+
+if TYPE_CHECKING:
+    import anywidget
+
+
+@cache
+def widget_class() -> type[anywidget.AnyWidget]:
+    """The one widget that shows every explorer. Errors: `ImportError` that says what to install."""
+    try:
+        import anywidget
+        import traitlets
+    except ImportError:
+        raise ImportError(
+            "explorers need the package anywidget: install it with `pip install anywidget` and "
+            "restart the kernel."
+        ) from None
+
+    class Explorer(anywidget.AnyWidget):
+        _esm = widgets.BUNDLE.read_text(encoding="utf-8")
+        explorer = traitlets.Unicode().tag(sync=True)
+        data = traitlets.Dict().tag(sync=True)
+        state = traitlets.Dict().tag(sync=True)
+        language = traitlets.Unicode("en").tag(sync=True)
+
+        def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+            """Beside the widget its plain view, for pages and viewers without a kernel."""
+            bundle = super()._repr_mimebundle_(**kwargs)
+            views = bundle[0] if isinstance(bundle, tuple) else bundle
+            views["text/html"] = widgets.plain_view(self.explorer, self.data)
+            return bundle
+
+    return Explorer
+
+
+def show(name: str, data: dict[str, Any], **state: Any) -> anywidget.AnyWidget:
+    """An explorer by name, with its data and the values of its controls that are not usual."""
+    return widget_class()(explorer=name, data=data, state=state)
+
+
+def runs(records: Any = None, **state: Any) -> anywidget.AnyWidget:
+    """What does depth do to a plain net, and to a residual one? The recorded runs.
+
+    records: run records of your own instead of the project's archive.
+    """
+    from resnet_lib.widgets import runs
+
+    return show("runs", runs.data(records), **state)
+
+
+def architecture(model: Any = "resnet50", **changes: Any) -> anywidget.AnyWidget:
+    """Where do a net's layers, parameters and multiply-adds sit?
+
+    model, changes: a name or a `ModelConfig`, with fields changed, as for `build_model`.
+    """
+    from resnet_lib.models import model_config
+    from resnet_lib.widgets import architecture
+
+    return show(
+        "architecture", architecture.data(), **architecture.state(model_config(model, **changes))
+    )
