@@ -32,7 +32,7 @@ export interface View {
 }
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
-const MARGIN = { top: 26, right: 94, bottom: 40, left: 46 };
+const MARGIN = { top: 26, right: 98, bottom: 40, left: 40 };
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 function svg(name: string, attributes: Record<string, string | number> = {}, text = ""): SVGElement {
@@ -147,13 +147,13 @@ export class Chart {
       at: [number, number],
       anchor: "start" | "middle" | "end",
     ): SVGElement => svg("text", { x: at[0], y: at[1], "text-anchor": anchor, class: "tick" }, content);
-    for (const tick of view.log ? decades(view.y) : scaleLinear(view.y).range([0, 1]).ticks(5)) {
+    for (const tick of view.log ? decades(view.y) : scaleLinear().domain(view.y).ticks(5)) {
       parts.push(svg("line", { x1: MARGIN.left, x2: right, y1: y(tick), y2: y(tick), class: "grid" }));
       const shown = view.log ? power(tick) : String(tick);
       parts.push(text(shown, [MARGIN.left - 7, y(tick) + 4], "end"));
     }
     const wide = right - MARGIN.left > 420;
-    for (const tick of scaleLinear(view.x).ticks(wide ? 7 : 4)) {
+    for (const tick of scaleLinear().domain(view.x).ticks(wide ? 7 : 4)) {
       parts.push(svg("line", { x1: x(tick), x2: x(tick), y1: bottom, y2: bottom + 4, class: "axis" }));
       parts.push(text(tick.toLocaleString("en"), [x(tick), bottom + 17], "middle"));
     }
