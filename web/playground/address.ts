@@ -1,0 +1,98 @@
+// The playground's state in one line of text: behind the # of a page's address, or in a notebook
+// in the widget's `state`.
+import { type Choice, decode, encode } from "./choices.ts";
+import { type Nets, NETS } from "./controls.ts";
+import type { Signal } from "./messages.ts";
+
+export interface Address {
+  read(): string;
+  write(state: string): void;
+  /** What a reader can hand on; undefined where there is no address. */
+  link?(): string;
+  /** Called when somebody else changes it, as a link within the page does. */
+  onchange?: () => void;
+}
+
+export type Shown = "loss" | "error";
+export const SIGNALS: readonly Signal[] = ["activationGradient", "weightGradient", "response"];
+
+export interface PageState {
+  choice?: Choice;
+  nets: Nets;
+  runs: { choice: Choice; hidden: boolean }[];
+  shown: Shown;
+  signal: Signal;
+  moment?: number;
+  open: string[]; // which of the foldable parts: "more", "layers"
+  lesson?: string;
+  answers: Record<string, string>; // the reader's predictions, by lesson
+}
+
+/** Equal states are written alike; what is as usual is left out. */
+export function write(state: PageState): string {
+  const parts: [string, string][] = [];
+  if (state.choice) parts.push(["choose", encode(state.choice)]);
+  if (state.nets !== "twins") parts.push(["nets", state.nets]);
+  const runs = state.runs.map(({ choice, hidden }) => `${hidden ? "-" : ""}${encode(choice)}`);
+  if (runs.length > 0) parts.push(["runs", runs.join(";")]);
+  if (state.shown !== "loss") parts.push(["show", state.shown]);
+  if (state.signal !== "activationGradient") parts.push(["signal", state.signal]);
+  if (state.moment !== undefined) parts.push(["at", String(state.moment)]);
+  if (state.open.length > 0) parts.push(["open", state.open.join(";")]);
+  if (state.lesson) parts.push(["lesson", state.lesson]);
+  const answers = Object.entries(state.answers).map(([lesson, answer]) => `${lesson}:${answer}`);
+  if (answers.length > 0) parts.push(["answers", answers.join(";")]);
+  return parts.map(([name, value]) => `${name}=${value}`).join("&");
+}
+
+/** The state that `write` wrote; what cannot be read is left out and named in `wrong`. */
+export function parse(text: string): { state: PageState; wrong: string[] } {
+  const state: PageState = {
+    nets: "twins", runs: [], shown: "loss", signal: "activationGradient", open: [], answers: {},
+  };
+  const wrong: string[] = [];
+  if (!text.includes("=")) return { state, wrong };
+  for (const part of text.split("&")) {
+    const [name, value = ""] = decodeURIComponent(part).split("=");
+    const list = value.split(";").filter(Boolean);
+    if (name === "choose") {
+      state.choice = decode(value);
+      if (!state.choice) wrong.push(part);
+    } else if (name === "nets" && NETS.includes(value as Nets)) state.nets = value as Nets;
+    else if (name === "runs") {
+      for (const each of list) {
+        const choice = decode(each.replace(/^-/, ""));
+        if (choice) state.runs.push({ choice, hidden: each.startsWith("-") });
+        else wrong.push(each);
+      }
+    } else if (name === "show" && (value === "loss" || value === "error")) state.shown = value;
+    else if (name === "signal" && SIGNALS.includes(value as Signal)) state.signal = value as Signal;
+    else if (name === "at" && /^\d+$/.test(value)) state.moment = Number(value);
+    else if (name === "open") state.open = list;
+    else if (name === "lesson") state.lesson = value;
+    else if (name === "answers") {
+      state.answers = Object.fromEntries(list.map((each) => each.split(":") as [string, string]));
+    } else wrong.push(part);
+  }
+  return { state, wrong };
+}
+
+/** The address of the page. It is replaced, not added to the history: Back leaves the page. */
+export function pageAddress(): Address {
+  let own = location.hash.slice(1);
+  const address: Address = {
+    read: () => location.hash.slice(1),
+    write(state) {
+      if (state === own) return;
+      own = state;
+      history.replaceState(history.state, "", state ? `#${state}` : location.pathname + location.search);
+    },
+    link: () => location.href,
+  };
+  addEventListener("hashchange", () => {
+    if (location.hash.slice(1) === own || !location.hash.includes("=")) return;
+    own = location.hash.slice(1);
+    address.onchange?.();
+  });
+  return address;
+}

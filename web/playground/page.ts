@@ -1,0 +1,544 @@
+// The Residual Playground: wires the controls, the nets, the charts and the address together.
+import { type Address, parse, type Shown, SIGNALS, write } from "./address.ts";
+import { Chart, type Line, type View } from "./chart.ts";
+import { type Choice, DEFAULT, encode } from "./choices.ts";
+import { Controls } from "./controls.ts";
+import { costOf } from "./cost.ts";
+import { colourOf, dashOf, layerLine, lastMean, testLine, trainingLine } from "./curves.ts";
+import { freshId, h, say, Segments } from "./dom.ts";
+import { saveCurves, saveImage, saveSignals } from "./downloads.ts";
+import type { ImageFile } from "./images.ts";
+import type { Signal } from "./messages.ts";
+import { Arm, Crew } from "./runs.ts";
+import { NetTable } from "./table.ts";
+import type { Texts } from "./texts/index.ts";
+import { duration, large, longName, loss, percent, readArm, whole } from "./words.ts";
+
+const TABLE_EVERY = 120; // milliseconds; numbers that change faster cannot be read
+
+export class Playground {
+  readonly element: HTMLElement;
+  private readonly controls: Controls;
+  private readonly crew: Crew;
+  private readonly table: NetTable;
+  private readonly curves: Chart;
+  private readonly layers: Chart;
+  private arms: Arm[] = [];
+  private latest: Arm[] = []; // of the last press of Train; older nets are drawn fainter
+  private pointed: Arm | undefined;
+  private born = 0;
+  private shown: Shown = "loss";
+  private signal: Signal = "activationGradient";
+  private moment: number | undefined;
+  private readonly answers: Record<string, string> = {};
+  private scheduled = 0;
+  private tableDrawn = 0;
+  private wasBusy = false;
+  private speed: number | undefined; // seconds a multiply-add of one image, from the last run
+
+  // Parts that change.
+  private readonly hint = h("p", { class: "hint" });
+  private readonly status = h("p", { class: "status" });
+  private readonly notice = h("p", { class: "notice", role: "status" });
+  private readonly spoken = h("p", { class: "spoken", "aria-live": "polite" });
+  private readonly main: HTMLButtonElement;
+  private readonly stepper: HTMLButtonElement;
+  private readonly stopper: HTMLButtonElement;
+  private readonly resetter: HTMLButtonElement;
+  private readonly caption = h("figcaption");
+  private readonly layersPart: HTMLDetailsElement;
+  private readonly layersNote = h("p", { class: "hint" });
+  private readonly slider: HTMLInputElement;
+  private readonly sliderText: HTMLOutputElement;
+  private readonly toLatest: HTMLButtonElement;
+  private readonly shownSegments: Segments<Shown>;
+  private readonly signalSegments: Segments<Signal>;
+  private readonly downloads: HTMLElement;
+
+  constructor(
+    host: HTMLElement,
+    private readonly images: ImageFile,
+    private readonly texts: Texts,
+    private readonly address: Address,
+  ) {
+    this.crew = new Crew(images, () => this.changed());
+    this.controls = new Controls(texts, () => this.chose());
+    this.table = new NetTable(texts, {
+      toggle: (arm) => this.toggle(arm),
+      clone: (arm) => this.clone(arm),
+      rerun: (arm) => this.rerun(arm),
+      remove: (arm) => this.remove([arm]),
+      point: (arm) => {
+        this.pointed = arm;
+        this.redraw();
+      },
+    });
+    const button = (text: string, click: () => void, more = {}): HTMLButtonElement =>
+      h("button", { type: "button", click, ...more }, text);
+    this.main = button(texts.train, () => this.press(), { class: "main" });
+    this.stepper = button(texts.step, () => this.step(), { title: texts.stepHelp });
+    this.stopper = button(texts.stop, () => this.crew.stop());
+    this.resetter = button(texts.reset, () => this.reset(), { title: texts.resetHelp });
+    this.shownSegments = new Segments<Shown>(
+      texts.show,
+      [["loss", texts.loss], ["error", texts.error]],
+      (shown) => {
+        this.shown = shown;
+        this.changed();
+      },
+    );
+    this.signalSegments = new Segments<Signal>(
+      texts.show,
+      SIGNALS.map((each) => [each, texts.signals[each]] as const),
+      (signal) => {
+        this.signal = signal;
+        this.changed();
+      },
+    );
+    const sliderId = freshId();
+    this.slider = h("input", {
+      ...{ type: "range", id: sliderId, min: 0, step: 1 },
+      input: () => this.look(this.slider.valueAsNumber),
+    });
+    this.sliderText = h("output", { for: sliderId });
+    this.toLatest = button(texts.live, () => this.look(undefined), { class: "small" });
+    this.curves = new Chart(320);
+    this.layers = new Chart(280);
+    const image = (chart: Chart) =>
+      button(texts.png, () => void saveImage(chart.element, this.title()), { title: texts.pngHelp });
+    this.downloads = h(
+      "div",
+      { class: "downloads" },
+      address.link ? button(texts.share, () => void this.share()) : undefined,
+      button(texts.csv, () => saveCurves(this.trained), { title: texts.csvHelp }),
+      image(this.curves),
+    );
+    this.layersPart = h(
+      "details",
+      { class: "layers", toggle: () => this.changed() },
+      h("summary", {}, texts.inside),
+      this.signalSegments.element,
+      this.layersNote,
+      this.layers.host,
+      h(
+        "div",
+        { class: "scrub" },
+        h("label", { for: sliderId }, texts.moment, " ", this.sliderText),
+        this.slider,
+        this.toLatest,
+      ),
+      h("p", { class: "hint" }, texts.scrubHelp),
+      h(
+        "div",
+        { class: "downloads" },
+        button(texts.csv, () => saveSignals(this.trained), { title: texts.csvHelp }),
+        image(this.layers),
+      ),
+    );
+    this.controls.more.addEventListener("toggle", () => this.save());
+    const { train, test, name } = images;
+    this.element = h(
+      "section",
+      { class: "playground", lang: texts.tag, "aria-label": "Residual Playground" },
+      this.controls.element,
+      h("div", { class: "buttons" }, this.main, this.stepper, this.stopper, this.resetter),
+      this.hint,
+      this.notice,
+      h(
+        "figure",
+        {},
+        h("div", { class: "above" }, this.shownSegments.element, this.status),
+        this.curves.host,
+        this.caption,
+      ),
+      this.table.element,
+      this.downloads,
+      this.controls.more,
+      this.layersPart,
+      h("p", { class: "data" }, texts.data(name, whole(train.count), whole(test.count), train.size)),
+      this.spoken,
+    );
+    host.append(this.element);
+    this.curves.onpick = (at) => this.look(Math.round(at));
+    // JupyterLab would take the arrow keys for itself.
+    this.element.addEventListener("keydown", (event) => event.stopPropagation());
+    this.load();
+    address.onchange = () => this.load();
+  }
+
+  /** Stop all workers: the page does not want the playground any more. */
+  close(): void {
+    this.crew.drop(this.arms.flatMap((arm) => arm.runs));
+    cancelAnimationFrame(this.scheduled);
+    this.element.remove();
+  }
+
+  // State
+
+  private get visible(): Arm[] {
+    return this.arms.filter((arm) => !arm.hidden);
+  }
+
+  private get trained(): Arm[] {
+    return this.arms.filter((arm) => arm.iteration > 0);
+  }
+
+  private get pending(): Arm[] {
+    return this.arms.filter((arm) => arm.state === "new");
+  }
+
+  /** Take the state from the address; nets that are there already stay. */
+  private load(): void {
+    const { state, wrong } = parse(this.address.read());
+    if (state.choice) this.controls.take(state.choice, state.nets);
+    else this.controls.take(this.controls.choice, state.nets);
+    for (const { choice, hidden } of state.runs) {
+      const arm = this.find(choice) ?? this.add(choice);
+      arm.hidden = hidden;
+    }
+    this.shown = state.shown;
+    this.signal = state.signal;
+    this.moment = state.moment;
+    Object.assign(this.answers, state.answers);
+    this.controls.more.open = state.open.includes("more");
+    this.layersPart.open = state.open.includes("layers");
+    this.tell(
+      wrong.length > 0
+        ? this.texts.badAddress(wrong.join(", "))
+        : this.pending.length > 0
+          ? this.texts.pending(this.pending.length)
+          : "",
+    );
+    this.changed();
+  }
+
+  private save(): void {
+    const { choice, nets, more } = this.controls;
+    const open = [more.open ? "more" : "", this.layersPart.open ? "layers" : ""].filter(Boolean);
+    this.address.write(
+      write({
+        ...{ nets, open, shown: this.shown, signal: this.signal, moment: this.moment },
+        choice: encode(choice) === encode(DEFAULT) ? undefined : choice,
+        runs: this.arms.map((arm) => ({ choice: arm.choice, hidden: arm.hidden })),
+        answers: this.answers,
+      }),
+    );
+  }
+
+  private find(choice: Choice): Arm | undefined {
+    const name = encode(choice);
+    return this.arms.find((arm) => encode(arm.choice) === name);
+  }
+
+  private add(choice: Choice): Arm {
+    const arm = new Arm(++this.born, { ...choice });
+    this.arms.push(arm);
+    return arm;
+  }
+
+  // What the reader does
+
+  /** Train, or pause, or go on. */
+  private press(): void {
+    if (!this.crew.busy) this.start(false);
+    else if (this.crew.paused) this.crew.resume();
+    else this.crew.pause();
+    this.changed();
+  }
+
+  private step(): void {
+    if (!this.crew.busy) this.start(true);
+    else if (!this.crew.paused) this.crew.pause();
+    this.crew.step();
+    this.changed();
+  }
+
+  private start(paused: boolean): void {
+    const wanted = this.pending.length > 0 ? this.pending : this.fresh(this.controls.chosen);
+    if (wanted.length === 0) return;
+    this.tell("");
+    this.moment = undefined;
+    this.crew.paused = paused;
+    this.crew.add(wanted);
+    this.speak(this.texts.started(this.texts.and(wanted.map(({ choice }) => longName(choice)))));
+  }
+
+  /** Nets of these choices that are not there yet; those that are come to the front. */
+  private fresh(choices: Choice[]): Arm[] {
+    const known = choices.map((choice) => this.find(choice));
+    const arms = choices.map((choice, i) => known[i] ?? this.add(choice));
+    for (const arm of arms) arm.hidden = false;
+    this.latest = arms;
+    const fresh = arms.filter((arm) => !known.includes(arm));
+    if (fresh.length === 0) {
+      this.tell(this.texts.there(this.texts.and(arms.map(({ choice }) => longName(choice)))));
+    }
+    return fresh;
+  }
+
+  private toggle(arm: Arm): void {
+    arm.hidden = !arm.hidden;
+    this.changed();
+  }
+
+  private clone(arm: Arm): void {
+    this.controls.take(arm.choice);
+    this.controls.more.open = true;
+    this.chose();
+    this.main.focus();
+  }
+
+  private rerun(arm: Arm): void {
+    this.crew.drop(arm.runs);
+    arm.renew();
+    this.latest = [arm];
+    this.moment = undefined;
+    this.crew.add([arm]);
+    this.changed();
+  }
+
+  private remove(arms: Arm[]): void {
+    this.crew.drop(arms.flatMap((arm) => arm.runs));
+    this.arms = this.arms.filter((arm) => !arms.includes(arm));
+    this.pointed = undefined;
+    this.changed();
+  }
+
+  private reset(): void {
+    this.remove(this.arms);
+    this.born = 0;
+    this.moment = undefined;
+    this.shown = "loss";
+    this.controls.take(DEFAULT, "twins");
+    this.tell("");
+    this.changed();
+    this.main.focus();
+  }
+
+  private chose(): void {
+    this.tell("");
+    this.changed();
+  }
+
+  /** Look back to an iteration, or at the latest. */
+  private look(iteration: number | undefined): void {
+    this.moment = iteration !== undefined && iteration >= this.longest ? undefined : iteration;
+    this.changed();
+  }
+
+  private get longest(): number {
+    return Math.max(1, ...this.visible.map((arm) => arm.iteration));
+  }
+
+  private async share(): Promise<void> {
+    this.save();
+    try {
+      await navigator.clipboard.writeText(this.address.link!());
+      this.tell(this.texts.shared);
+    } catch {
+      this.tell(this.texts.notShared);
+    }
+  }
+
+  private tell(sentence: string): void {
+    say(this.notice, sentence);
+  }
+
+  private speak(sentence: string): void {
+    say(this.spoken, sentence);
+  }
+
+  // Drawing
+
+  private changed(): void {
+    if (this.wasBusy && !this.crew.busy) this.finished();
+    this.wasBusy = this.crew.busy;
+    this.redraw();
+  }
+
+  /** Say how it ended, to all readers. */
+  private finished(): void {
+    const { texts } = this;
+    const sentences = this.latest.map((arm) => {
+      const name = longName(arm.choice);
+      const failed = arm.runs.find(({ state }) => state === "failed");
+      const lost = arm.runs.find(({ state }) => state === "diverged");
+      if (failed) return texts.failed(name, failed.message);
+      if (lost) return texts.divergedAt(name, lost.iteration);
+      const { mean } = readArm(arm);
+      return texts.result(name, loss(mean.loss), percent(mean.train), percent(mean.test));
+    });
+    this.speak(sentences.join(" "));
+    const bad = this.latest.some(({ state }) => state === "diverged" || state === "failed");
+    if (bad) {
+      const kept = sentences.filter((_, i) =>
+        ["diverged", "failed"].includes(this.latest[i].state),
+      );
+      this.tell(kept.join(" "));
+    }
+    const run = this.latest.flatMap((arm) => arm.runs).findLast(({ iteration }) => iteration > 20);
+    if (run) {
+      const work = run.iteration * run.choice.batchSize * run.multiplyAdds;
+      this.speed = run.milliseconds / 1000 / work;
+    }
+  }
+
+  /** Draw when the browser is next ready to; never more often. */
+  private redraw(): void {
+    this.scheduled ||= requestAnimationFrame((now) => {
+      this.scheduled = 0;
+      this.draw(now);
+    });
+  }
+
+  private draw(now: number): void {
+    const busy = this.crew.busy;
+    this.drawCurves();
+    if (this.layersPart.open) this.drawLayers();
+    this.drawButtons();
+    if (!busy || now - this.tableDrawn > TABLE_EVERY) {
+      this.tableDrawn = now;
+      this.table.draw(this.arms, this.moment);
+      this.drawStatus();
+    }
+    if (!busy) this.save();
+  }
+
+  private drawButtons(): void {
+    const { texts, crew } = this;
+    const label = !crew.busy ? texts.train : crew.paused ? texts.resume : texts.pause;
+    say(this.main, label);
+    this.stopper.disabled = !crew.busy;
+    this.resetter.disabled = this.arms.length === 0 && encode(this.controls.choice) === encode(DEFAULT);
+    this.downloads.hidden = this.trained.length === 0;
+    this.shownSegments.value = this.shown;
+    this.signalSegments.value = this.signal;
+  }
+
+  private drawStatus(): void {
+    const { texts, crew } = this;
+    const working = this.arms.filter(({ state }) => state === "running" || state === "paused");
+    if (working.length > 0) {
+      const slowest = working.reduce((one, other) => (one.iteration <= other.iteration ? one : other));
+      const at = texts.at(whole(slowest.iteration), whole(slowest.choice.steps));
+      const left = crew.secondsLeft();
+      say(
+        this.status,
+        crew.paused
+          ? texts.pausedAt(at)
+          : left === undefined ? at : `${at}, ${texts.left(duration(left, texts))}`,
+      );
+    } else say(this.status, "");
+    const chosen = this.controls.chosen;
+    const { size, channels } = this.images.train;
+    const costs = chosen.map((choice) => costOf(choice, size, channels));
+    const words = costs.map((cost) =>
+      texts.cost(large(cost.parameters, texts), large(cost.multiplyAdds, texts)),
+    );
+    const names = chosen.map(longName);
+    const same = words.every((each) => each === words[0]);
+    const parts = same
+      ? [texts.net(texts.and(names), words[0])]
+      : names.map((name, i) => texts.net(name, words[i]));
+    if (this.speed !== undefined) {
+      const seconds = chosen.reduce((sum, choice, i) => {
+        const work = choice.steps * choice.batchSize * costs[i].multiplyAdds;
+        return sum + (work * this.speed! * choice.seeds * chosen.length) / Math.min(2, chosen.length);
+      }, 0);
+      parts.push(texts.estimate(duration(seconds / chosen.length, texts)));
+    }
+    say(this.hint, parts.join("; "));
+  }
+
+  /** How a net is drawn; without a label where it has a second line. */
+  private style(arm: Arm, label: boolean): Pick<Line, "label" | "colour" | "dash" | "faded"> {
+    const { visible } = this;
+    const depths = visible.map(({ choice }) => choice.depth);
+    const old = this.latest.length > 0 && !this.latest.includes(arm);
+    const number = visible.length > 2 ? ` · ${arm.number}` : "";
+    return {
+      label: label ? `${longName(arm.choice)}${number}` : "",
+      colour: colourOf(arm.choice),
+      dash: dashOf(arm.choice.depth, depths),
+      faded: this.pointed ? this.pointed !== arm && !this.pointed.hidden : old,
+    };
+  }
+
+  private drawCurves(): void {
+    const { texts, shown } = this;
+    const lines = this.visible
+      .filter((arm) => arm.iteration > 0)
+      .flatMap((arm) => {
+        const training = trainingLine(arm, shown === "loss" ? "losses" : "errors", this.style(arm, shown === "loss"));
+        return shown === "loss" ? [training] : [{ ...training, raw: undefined }, testLine(arm, this.style(arm, true))];
+      })
+      .filter(({ points }) => points.length > 0);
+    const steps = this.visible.filter((arm) => arm.state !== "new").map(({ choice }) => choice.steps);
+    const longest = Math.max(...steps, steps.length > 0 ? 1 : this.controls.choice.steps);
+    const highest = Math.max(2.5, ...lines.flatMap(({ points }) => points.slice(0, 40).map(([, y]) => y)));
+    const view: View = {
+      ...{ lines, x: [0, longest], y: [0, shown === "loss" ? Math.min(5, Math.ceil(2 * highest) / 2) : 100] },
+      ...{ xLabel: texts.iterations, yLabel: shown === "loss" ? texts.lossAxis : texts.errorAxis },
+      ...{ cursor: this.moment, empty: texts.empty, alt: this.alt() },
+    };
+    this.curves.draw(view);
+    const several = this.visible.some(({ choice }) => choice.seeds > 1);
+    const note = shown === "loss" ? texts.lossNote : texts.errorNote;
+    say(this.caption, [note, several ? texts.seedsNote : ""].join(" "));
+  }
+
+  private alt(): string {
+    const { texts } = this;
+    const values = this.crew.busy ? [] : this.visible.filter(({ iteration }) => iteration > 0);
+    const lines = values.map((arm) => {
+      const { mean } = readArm(arm);
+      const value = this.shown === "loss" ? loss(mean.loss) : percent(mean.test);
+      return texts.lineAlt(longName(arm.choice), value);
+    });
+    return texts.chartAlt(this.shown === "loss" ? texts.loss50 : texts.error, lines.join(" "));
+  }
+
+  private drawLayers(): void {
+    const { texts, signal } = this;
+    const at = this.moment ?? Infinity;
+    const arms = this.visible.filter((arm) => arm.begun.some((run) => run.signals.length > 0));
+    const lines = arms.map((arm) => layerLine(arm, signal, at, this.style(arm, true)));
+    this.layers.draw({
+      ...{ lines, x: [0, 1], y: this.range(arms, signal), log: true },
+      ...{ xLabel: texts.layerAxis, yLabel: texts.signalAxes[signal], empty: texts.layersEmpty },
+      alt: texts.chartAlt(texts.signalAxes[signal], ""),
+    });
+    say(this.layersNote, texts.signalNotes[signal]);
+    const longest = this.longest;
+    this.slider.max = String(longest);
+    this.slider.min = "1";
+    this.slider.value = String(this.moment ?? longest);
+    this.slider.disabled = this.trained.length === 0;
+    const moment = this.moment === undefined ? texts.live : whole(this.moment);
+    say(this.sliderText, moment);
+    this.slider.setAttribute("aria-valuetext", moment);
+    this.toLatest.disabled = this.moment === undefined;
+  }
+
+  /** Whole powers of ten around all that was recorded, so that the axis does not jump in time. */
+  private range(arms: Arm[], signal: Signal): [number, number] {
+    let [low, high] = [Infinity, 0];
+    for (const run of arms.flatMap((arm) => arm.begun)) {
+      for (const each of run.signals) {
+        for (const value of each[signal]) {
+          if (!(value > 0) || !Number.isFinite(value)) continue;
+          low = Math.min(low, value);
+          high = Math.max(high, value);
+        }
+      }
+    }
+    if (high === 0) return [0.01, 1];
+    const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+    return [10 ** Math.max(first, last - 12), 10 ** Math.max(last, first + 1)];
+  }
+
+  private title(): string {
+    const names = this.visible.filter(({ iteration }) => iteration > 0).map(({ choice }) => longName(choice));
+    return `${this.texts.and(names)}`;
+  }
+}

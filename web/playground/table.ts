@@ -1,0 +1,171 @@
+// The list of nets: what each is, how it does, and what can be done with it.
+import { isPlain } from "./choices.ts";
+import { colourOf, dashOf } from "./curves.ts";
+import { freshId, h, say } from "./dom.ts";
+import type { Arm } from "./runs.ts";
+import type { Texts } from "./texts/index.ts";
+import {
+  differences, duration, large, longName, loss, percent, readArm, type Reading, whole,
+} from "./words.ts";
+
+export interface Actions {
+  toggle(arm: Arm): void;
+  clone(arm: Arm): void;
+  rerun(arm: Arm): void;
+  remove(arm: Arm): void;
+  point(arm: Arm | undefined): void; // the pointer or the keyboard is on the net
+}
+
+interface Row {
+  arm: Arm;
+  body: HTMLTableSectionElement;
+  swatch: SVGElement;
+  state: HTMLElement;
+  cells: Record<keyof Reading, HTMLElement>;
+  bar: HTMLElement;
+  detail: HTMLElement;
+  hide: HTMLButtonElement;
+}
+
+const COLUMNS: (keyof Reading)[] = ["loss", "train", "test"];
+
+export class NetTable {
+  readonly element: HTMLTableElement;
+  private readonly rows = new Map<Arm, Row>();
+  private readonly moment: HTMLElement;
+
+  constructor(
+    private readonly texts: Texts,
+    private readonly actions: Actions,
+  ) {
+    this.moment = h("span", { class: "moment" });
+    const heads: [string, string][] = [
+      [texts.loss50, texts.lossHelp],
+      [texts.trainError, texts.trainErrorHelp],
+      [texts.testError, texts.testErrorHelp],
+    ];
+    this.element = h(
+      "table",
+      { class: "nets" },
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col" }, texts.nets, " ", this.moment),
+          ...heads.map(([name, help]) => h("th", { scope: "col", title: help }, name)),
+        ),
+      ),
+    );
+  }
+
+  draw(arms: Arm[], moment: number | undefined): void {
+    say(this.moment, moment === undefined ? "" : this.texts.atMoment(whole(moment)));
+    this.element.hidden = arms.length === 0;
+    for (const [arm, { body }] of this.rows) {
+      if (arms.includes(arm)) continue;
+      body.remove();
+      this.rows.delete(arm);
+    }
+    const depths = arms.filter(({ hidden }) => !hidden).map(({ choice }) => choice.depth);
+    for (const arm of arms) {
+      if (!this.rows.has(arm)) this.rows.set(arm, this.row(arm));
+      this.update(this.rows.get(arm)!, depths, moment, arms.length > 2);
+    }
+  }
+
+  private row(arm: Arm): Row {
+    const { texts, actions } = this;
+    const id = freshId();
+    const swatch = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    swatch.setAttribute("class", "swatch");
+    swatch.setAttribute("aria-hidden", "true");
+    swatch.innerHTML = '<line x1="1" x2="25" y1="6" y2="6" stroke-width="2.6" />';
+    const button = (text: string, act: (arm: Arm) => void, title?: string): HTMLButtonElement =>
+      h("button", { type: "button", title, click: () => act(arm) }, text);
+    const hide = button(texts.hide, actions.toggle);
+    const detail = h("p", {});
+    const tools = h(
+      "tr",
+      { id, hidden: true, class: "tools" },
+      h(
+        "td",
+        { colspan: 4 },
+        detail,
+        hide,
+        button(texts.clone, actions.clone, texts.cloneHelp),
+        button(texts.rerun, actions.rerun),
+        button(texts.remove, actions.remove),
+      ),
+    );
+    const name = h("button", {
+      ...{ type: "button", class: "name", "aria-expanded": "false", "aria-controls": id },
+      click: () => {
+        tools.hidden = !tools.hidden;
+        name.setAttribute("aria-expanded", String(!tools.hidden));
+      },
+    });
+    const differs = differences(arm.choice, texts);
+    if (!isPlain(arm.choice)) differs.unshift(texts.optionOf(arm.choice.shortcut));
+    name.append(swatch, h("span", {}, longName(arm.choice)), h("span", { class: "number" }));
+    const state = h("span", { class: "state" });
+    const bar = h("span", { class: "bar", "aria-hidden": "true" });
+    const cells = { loss: h("td"), train: h("td"), test: h("td") };
+    const about = h("small", {}, differs.join(", "));
+    const body = h(
+      "tbody",
+      {
+        pointerenter: () => actions.point(arm),
+        pointerleave: () => actions.point(undefined),
+        focusin: () => actions.point(arm),
+        focusout: () => actions.point(undefined),
+      },
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, name, h("div", { class: "about" }, about, " ", state), bar),
+        ...COLUMNS.map((column) => cells[column]),
+      ),
+      tools,
+    );
+    this.element.append(body);
+    return { arm, body, swatch, state, cells, bar, detail, hide };
+  }
+
+  private update(row: Row, depths: number[], moment: number | undefined, numbered: boolean): void {
+    const { texts } = this;
+    const { arm } = row;
+    const pen = row.swatch.firstElementChild!;
+    pen.setAttribute("stroke", colourOf(arm.choice));
+    pen.setAttribute("stroke-dasharray", dashOf(arm.choice.depth, [...depths, arm.choice.depth]));
+    row.body.classList.toggle("dimmed", arm.hidden);
+    say(row.body.querySelector(".number")!, numbered ? `${arm.number}` : "");
+    say(row.hide, arm.hidden ? texts.unhide : texts.hide);
+    const { state } = arm;
+    const words = [texts.states[state], arm.hidden ? texts.hidden : ""];
+    if (state === "running" || state === "paused") {
+      words.unshift(texts.at(whole(arm.iteration), whole(arm.choice.steps)));
+    }
+    say(row.state, words.filter(Boolean).join(", "));
+    row.bar.style.setProperty("--done", String(arm.over ? 0 : arm.progress));
+    const { mean, all } = readArm(arm, moment);
+    const written = { loss, train: percent, test: percent };
+    for (const column of COLUMNS) {
+      say(row.cells[column], written[column](mean[column]));
+      const values = all.map((each) => each[column]).filter((value) => value !== undefined);
+      row.cells[column].title =
+        values.length > 1
+          ? `${written[column](Math.min(...values))} – ${written[column](Math.max(...values))}`
+          : "";
+    }
+    const run = arm.begun[0];
+    if (run) {
+      const cost = texts.cost(large(run.parameters, texts), large(run.multiplyAdds, texts));
+      const speed = (run.milliseconds / run.iteration).toFixed(1);
+      const time = arm.runs.reduce((sum, each) => sum + each.milliseconds, 0) / 1000;
+      const took = texts.took(duration(time, texts), speed);
+      say(row.detail, `${cost}. ${took}.${run.message ? ` ${run.message}` : ""}`);
+    }
+  }
+}
