@@ -14,7 +14,10 @@ from resnet_lib.data import DataError, load
 from resnet_lib.devices import find_device
 from resnet_lib.experiments import EXPERIMENTS, TIERS, reproduce
 from resnet_lib.models import MODELS, build_model
+from resnet_lib.photos import load_photos
+from resnet_lib.recipes import compare_recipes, describe_recipe
 from resnet_lib.runs import RecordError, RunRecord, load_records, load_runs
+from resnet_lib.testing import measure_errors
 from resnet_lib.training import evaluate, train
 
 __all__ = [
@@ -29,14 +32,18 @@ __all__ = [
     "TrainConfig",
     "archived",
     "build_model",
+    "compare_recipes",
     "complexity",
     "deepen",
+    "describe_recipe",
     "evaluate",
     "find_device",
     "load",
     "load_net",
+    "load_photos",
     "load_records",
     "load_runs",
+    "measure_errors",
     "reproduce",
     "train",
 ]

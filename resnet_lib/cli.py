@@ -19,6 +19,7 @@ from resnet_lib.deletions import record_deletions
 from resnet_lib.experiments import EXPERIMENTS, TIERS, RunError, RunSpec, reproduce, run_one
 from resnet_lib.models import MODELS, model_config
 from resnet_lib.photos import is_photos, load_photos
+from resnet_lib.recipes import RECIPES, compare_recipes, describe_recipe
 from resnet_lib.runs import ARCHIVE, RecordError, load_records
 from resnet_lib.testing import PROTOCOLS, measure_errors
 from resnet_lib.weights import pretrained, read_net
@@ -111,6 +112,8 @@ def parser() -> argparse.ArgumentParser:
     test.add_argument("--batch-size", type=int, help="images in memory at a time")
 
     commands.add_parser("models", help="list the nets with their size and cost")
+    recipes = commands.add_parser("recipes", help="how the paper and three implementations train")
+    recipes.add_argument("name", nargs="?", help="one recipe, with its sources; else: what differs")
     data = commands.add_parser("data", help="load a data set and describe it")
     data.add_argument("name", nargs="?", default="embedded", help="name or folder")
     runs = commands.add_parser("runs", help="list recorded runs")
@@ -139,6 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "evaluate": do_evaluate,
             "reproduce": do_reproduce,
             "models": do_models,
+            "recipes": do_recipes,
             "data": do_data,
             "runs": do_runs,
             "deletions": do_deletions,
@@ -296,6 +300,21 @@ def do_models(options: argparse.Namespace) -> int:
             }
         )
     print(pd.DataFrame(rows).to_string(index=False))
+    return 0
+
+
+def do_recipes(options: argparse.Namespace) -> int:
+    """Describe one recipe, or list what differs between all."""
+    if options.name:
+        for row in describe_recipe(options.name).to_dict("records"):
+            beside = "; ".join(each for each in (row["source"], row["our field"]) if each)
+            print(f"{row['choice']}: {row[options.name]}{f' [{beside}]' if beside else ''}")
+        print(f"Sources: {RECIPES[options.name].address}")
+        return 0
+    for row in compare_recipes().to_dict("records"):
+        print(row["choice"])
+        for name in RECIPES:
+            print(f"    {name:<16} {row[name]}")
     return 0
 
 

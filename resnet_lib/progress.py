@@ -51,15 +51,18 @@ def interruptible() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def reporter(progress: bool | Report, config: TrainConfig) -> Iterator[Report]:
-    """The function that is told each row: a progress bar's, the caller's, or one that is silent."""
+def reporter(progress: bool | Report, config: TrainConfig, start: int = 0) -> Iterator[Report]:
+    """The function that is told each row: a progress bar's, the caller's, or one that is silent.
+
+    start: the iteration that a resumed run begins at; the bar's time left counts from there.
+    """
     if not progress:
         yield lambda iteration, row: None
     elif callable(progress):
         yield progress
     else:
         shown: dict[str, str] = {}
-        with tqdm(total=config.iterations, unit="it", mininterval=0.5) as bar:
+        with tqdm(total=config.iterations, initial=start, unit="it", mininterval=0.5) as bar:
 
             def report(iteration: int, row: dict[str, Any]) -> None:
                 shown[row["split"]] = f"{row['top1_error']:.1f}%"

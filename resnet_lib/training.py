@@ -30,6 +30,7 @@ from resnet_lib.data import ImageSet, Normaliser, alternatives, make_batches, ma
 from resnet_lib.devices import choose_layout, choose_precision, deterministic, find_device
 from resnet_lib.numerics import decides_numbers, numerics_hash
 from resnet_lib.progress import Clock, Report, interruptible, reporter
+from resnet_lib.recomputing import recomputing
 from resnet_lib.runs import RecordError, RunRecord, refuse_other_run
 
 Probe = Callable[[nn.Module], pd.DataFrame]
@@ -121,6 +122,7 @@ def train(
     progress: bool | Report = True,
     stop: Callable[[], bool] | None = None,
     checkpoint_seconds: float = 60.0,
+    recompute: bool = False,
 ) -> RunRecord:
     """Train a net and return the record of the run; the net is trained in place.
 
@@ -130,6 +132,8 @@ def train(
     last, if listed); its tables are joined in `record.probe`. progress: a bar, nothing,
     or a function called with (iteration, row) once a window. stop: asked before each iteration;
     Ctrl-C and a kernel's interrupt button stop too. The record then holds what was done so far.
+    recompute: activations a second time in the backward pass instead of keeping them; slower, the
+    same numbers, a fraction of the memory (see `recomputing`).
 
     Errors: `ConfigError` where net, data and configuration do not fit together.
     """
@@ -173,16 +177,9 @@ def train(
     with (
         holding(folder, record.run_id) if folder is not None else nullcontext(),
         interruptible() as interrupted,
-        reporter(progress, config) as report,
+        reporter(progress, config, go_on(run, folder, record.run_id, device)) as report,
         deterministic(config.deterministic and device.type == "cuda"),
     ):
-        if folder is not None:
-            refuse_other_run(folder, record.run_id)
-            state = read_checkpoint(folder, record.run_id, device)
-            try:
-                run.resume(state)
-            except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-                raise damaged(folder / CHECKPOINT, error) from None
         clock = Clock(run.seconds)
         saved, status = clock.now(), "complete"
         while run.iteration < config.iterations:
@@ -196,7 +193,9 @@ def train(
                 group["lr"] = lr
             x, y = batches(run.iteration)
             x = x.contiguous(memory_format=layout)
-            run.count(*training_step(model, optimiser, x, y, precision), len(y))
+            with recomputing(model, recompute):
+                done = training_step(model, optimiser, x, y, precision)
+            run.count(*done, len(y))
             last = run.iteration == config.iterations
             if run.iteration % config.window == 0 or last:
                 loss, error = run.close_window()
@@ -217,6 +216,18 @@ def train(
         if folder is not None:
             leave(folder, record, run)
     return record
+
+
+def go_on(run: Run, folder: Path | None, run_id: str, device: torch.device) -> int:
+    """Take over what a folder holds of this very run; returns the iteration to go on from."""
+    if folder is not None:
+        refuse_other_run(folder, run_id)
+        state = read_checkpoint(folder, run_id, device)
+        try:
+            run.resume(state)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise damaged(folder / CHECKPOINT, error) from None
+    return run.iteration
 
 
 def leave(folder: Path, record: RunRecord, run: Run) -> None:

@@ -1,0 +1,55 @@
+"""The progress bar of a single run."""
+
+from __future__ import annotations
+
+import re
+
+from helpers import tiny_train
+
+from resnet_lib import progress
+
+
+def watched(monkeypatch):
+    """The bars that are made, and what each showed when it was made and when it was last moved."""
+    bars = []
+
+    class Bar(progress.tqdm):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self.began_at, self.moves = self.n, []
+            bars.append(self)
+
+        def update(self, n=1):
+            self.moves.append(n)
+            return super().update(n)
+
+    monkeypatch.setattr(progress, "tqdm", Bar)
+    return bars
+
+
+def test_a_new_run_s_bar_goes_from_nothing_to_all(monkeypatch, capsys) -> None:
+    bars = watched(monkeypatch)
+    tiny_train(progress=True)
+    [bar] = bars
+    assert (bar.began_at, bar.n, bar.total) == (0, 12, 12)
+    assert "12/12" in capsys.readouterr().err
+
+
+def test_a_resumed_run_s_bar_begins_where_the_run_does(monkeypatch, tmp_path, capsys) -> None:
+    left = iter([False] * 7 + [True])
+    tiny_train(folder=tmp_path, stop=lambda: next(left))
+    bars = watched(monkeypatch)
+    tiny_train(folder=tmp_path, progress=True)
+    [bar] = bars
+    assert (bar.began_at, bar.initial, bar.n, bar.total) == (7, 7, 12, 12)
+    assert sum(bar.moves) == 5
+    assert re.search(r"58%\|.*7/12", capsys.readouterr().err)
+
+
+def test_the_time_left_of_a_resumed_run_counts_only_what_this_sitting_did() -> None:
+    """5,000 of 10,000 iterations were done before; 100 more take 10 seconds: 490 seconds are left.
+
+    A bar that began at nothing would believe in 510 iterations a second.
+    """
+    text = progress.tqdm.format_meter(n=5_100, total=10_000, elapsed=10.0, initial=5_000)
+    assert "<08:10" in text
