@@ -221,7 +221,9 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "float32-control",
             "Own experiment: the twins of 56 layers in float32, as the control of precision",
-            tuple(arm(f"{n}56", f"{n}56 float32", precision="float32") for n in ("plain", "resnet")),
+            tuple(
+                arm(f"{n}56", f"{n}56 float32", precision="float32") for n in ("plain", "resnet")
+            ),
             tiers=("short",),
             seeds=(0,),
         ),

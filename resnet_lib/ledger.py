@@ -129,6 +129,46 @@ class Evidence:
         """Seeds that all arms have."""
         return self.difference.n
 
+    @property
+    def unit(self) -> str:
+        """Of the difference: errors differ by points."""
+        return unit_of(self.of, self.measure)
+
+    @property
+    def outcome(self) -> str:
+        """Whether the statement is right, in words."""
+        return {True: "agrees", False: "disagrees", None: "not settled"}[self.agrees]
+
+    @property
+    def value(self) -> str:
+        """The difference, with its interval."""
+        digits = 2 if UNITS[self.measure] else 3
+        shown = f"{signed(self.difference.mean, digits)}{self.unit}"
+        if self.n < 2:
+            return shown
+        low, high = (signed(each, digits) for each in self.difference.interval)
+        return f"{shown}, interval {low} to {high}"
+
+    @property
+    def conditions(self) -> str:
+        """What it rests on, what was claimed, and the outcome."""
+        return (
+            f"n = {self.n}, tier {self.tier}, {self.precision}. Claimed: {self.claimed}; "
+            f"{self.outcome}."
+        )
+
+    @property
+    def each_arm(self) -> str:
+        """The arms with mean and standard deviation; empty where there is one."""
+        digits = 2 if UNITS[self.measure] else 3
+        unit = UNITS[self.measure]
+        shown = [
+            f"{label} {signed(arm.mean, digits)}"
+            f"{f' ± {arm.std:.{digits}f}' if arm.n > 1 else ''}{unit}"
+            for label, arm in self.arms.items()
+        ]
+        return "; ".join(shown) + "." if len(shown) > 1 else ""
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -154,13 +194,7 @@ class Statement:
     @property
     def unit(self) -> str:
         """Of the difference: errors differ by points."""
-        unit = UNITS[self.measure]
-        return " points" if unit == "%" and len(arms_in(self.of)) > 1 else unit
-
-    @property
-    def words(self) -> str:
-        """The statement as a phrase."""
-        return f"{minus(self.of)}, {self.measure}: {self.rule} {self.bound:g}{self.unit}"
+        return unit_of(self.of, self.measure)
 
     def held_against(self, archive: Archive, tier: str) -> Evidence:
         """The evidence of a tier: all arms in one precision, the one with the most common seeds."""
@@ -190,6 +224,12 @@ class Statement:
             agrees=RULES[self.rule](*difference.interval, self.bound),
             run_ids=tuple(run.run_id for run in runs),
         )
+
+
+def unit_of(of: str, measure: str) -> str:
+    """The unit of a sum of arms: errors differ by points."""
+    unit = UNITS[measure]
+    return " points" if unit == "%" and len(arms_in(of)) > 1 else unit
 
 
 def finite(values: Mapping[int, float]) -> dict[int, float]:
@@ -370,12 +410,19 @@ class Row:
         if self.verdict != "not measured":
             return ""
         if row.claim.tests:
-            missing = dict.fromkeys(
-                label for each in row.evidence if not each.n for label in each.missing
-            )
-            planned = ", ".join(missing) or "runs of one seed and precision"
-            return f"Not recorded yet: {planned}. {row.claim.why}".strip()
+            return f"Not recorded yet: {row.unrecorded()}. {row.claim.why}".strip()
         return row.claim.why
+
+    def unrecorded(self) -> str:
+        """The arms that want a record, in the tier where the fewest do."""
+        wanted = {}
+        for tier in self.claim.tiers:
+            evidence = [each for each in self.evidence if each.tier == tier and not each.n]
+            labels = dict.fromkeys(label for each in evidence for label in each.missing)
+            planned = all(tier in find_arm(label)[0].tiers for label in labels)
+            wanted[tier] = (not planned, len(labels), ", ".join(labels))
+        tier = min(reversed(wanted), key=lambda each: wanted[each][:2])
+        return f"{wanted[tier][2] or 'runs that share a seed and a precision'} (tier {tier})"
 
     @property
     def printed(self) -> list[tuple[str, bool | None]]:
@@ -387,6 +434,28 @@ class Row:
         """The papers' numbers that belong beside it."""
         return [published(id) for id in self.claim.published]
 
+    def lines(self) -> list[str]:
+        """The claim in full, as lines of text."""
+        claim = self.claim
+        lines = [f"{claim.id}  {claim.title}: {self.short}", claim.says, f"Source: {claim.source}."]
+        if self.check is not None:
+            lines.append(f"Found: {self.check.shown}.")
+        for each in self.evidence:
+            if each.n:
+                lines.append(f"{minus(each.of)}, {each.measure}: {each.value}; {each.conditions}")
+                lines += filter(None, [each.each_arm])
+        lines += [
+            f"In print, {'agrees' if agrees else 'disagrees'}: {sentence}."
+            for sentence, agrees in self.printed
+        ]
+        lines += [
+            f"In print: {each.subject}, {each.quantity}: {each.text} ({each.where})."
+            for each in self.published
+        ]
+        lines += filter(None, [self.why, claim.note])
+        ids = dict.fromkeys(id for each in self.evidence for id in each.run_ids)
+        return lines + ([f"Runs: {', '.join(ids)}."] if ids else [])
+
 
 class Ledger(Mapping[str, Row]):
     """All claims by id, in the order of claims.toml, and the archive they are held against."""
@@ -397,9 +466,7 @@ class Ledger(Mapping[str, Row]):
         self.rows: dict[str, Row] = {}
 
     @classmethod
-    def read(
-        cls, archive: Archive | None = None, path: Path = TABLES / "claims.toml"
-    ) -> Ledger:
+    def read(cls, archive: Archive | None = None, path: Path = TABLES / "claims.toml") -> Ledger:
         """The claims of a file against an archive, by default the repository's."""
         return cls(read_claims(path), survey() if archive is None else archive)
 

@@ -62,7 +62,9 @@ class Published:
     @property
     def text(self) -> str:
         """The number with its unit, or the word that stands in its place."""
-        return self.printed + SUFFIXES.get(self.unit, f" {self.unit}") if self.printed else self.note
+        return (
+            self.printed + SUFFIXES.get(self.unit, f" {self.unit}") if self.printed else self.note
+        )
 
     @property
     def where(self) -> str:
@@ -85,7 +87,9 @@ def published_numbers(folder: Path = TABLES) -> tuple[Published, ...]:
                     raise ConfigError(f"{place} has {len(row)} columns and not {wanted}.")
                 each = Published(*row)
                 if each.paper not in NAMES:
-                    raise ConfigError(f"{place}: paper {each.paper!r} is none of {', '.join(NAMES)}.")
+                    raise ConfigError(
+                        f"{place}: paper {each.paper!r} is none of {', '.join(NAMES)}."
+                    )
                 if each.printed:
                     check_number(each.printed, place)
                 if each.id in found:
