@@ -33,7 +33,7 @@ EXAMPLES = """examples:
   python -m resnet_lib train plain20 --data cifar10 --tier short --out runs
   python -m resnet_lib reproduce figure6 --tier short --seeds 0 1 2
   python -m resnet_lib reproduce figure6-plain --tier quick --seeds 0 1
-  python -m resnet_lib ledger --verdict "same direction" unclear
+  python -m resnet_lib ledger --verdict unclear
   python -m resnet_lib runs --missing
 """
 

@@ -207,7 +207,7 @@ class Statement:
         precision = max(sorted(shared), key=lambda each: len(shared[each]), default="")
         seeds = sorted(shared.get(precision, ()))
         missing = tuple(label for label, found in values.items() if not found)
-        claimed = f"{self.rule} {self.bound:g}{self.unit}"
+        claimed = claim_in_words(self.rule, self.bound, self.unit)
         if not seeds:
             return Evidence(self.of, self.measure, claimed, tier, missing=missing)
         arms = {label: Sample({s: values[label][precision][s] for s in seeds}) for label in values}
@@ -240,6 +240,11 @@ def finite(values: Mapping[int, float]) -> dict[int, float]:
 def minus(text: str) -> str:
     """A text with minus signs for hyphens between spaces."""
     return text.replace(" - ", f" {MINUS} ")
+
+
+def claim_in_words(rule: str, bound: float, unit: str) -> str:
+    """What a statement claims: "above 0 points", "within 1 point"."""
+    return f"{rule} {bound:g}{unit.removesuffix('s') if bound == 1 else unit}"
 
 
 def rule_of(text: str, where: str) -> tuple[str, float]:
