@@ -207,7 +207,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         Experiment(
             "shortcut-options",
-            "Own experiment: shortcut options B and C on CIFAR-10 (Table 3 is ImageNet)",
+            "Own experiment: shortcut options B and C on CIFAR-10 (the paper's Table 3 is ImageNet)",
             tuple(arm(f"resnet{n}", shortcut=option) for option in "BC" for n in (20, 56)),
         ),
         Experiment(
