@@ -13,7 +13,7 @@ import pandas as pd
 
 from resnet_lib.archive import survey
 from resnet_lib.complexity import complexity
-from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError, one_of, unknown_name
+from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError
 from resnet_lib.data import DATASETS, DataError, load
 from resnet_lib.experiments import (
     EXPERIMENTS,
@@ -91,16 +91,6 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument("--out", type=Path, help="folder of the records (default: the archive)")
     many.add_argument("--jobs", type=int, help="runs at once (default: one a processor)")
 
-    commands.add_parser("models", help="list the nets with their size and cost")
-    data = commands.add_parser("data", help="load a data set and describe it")
-    data.add_argument("name", nargs="?", default="embedded", help="name or folder")
-    runs = commands.add_parser("runs", help="list recorded runs")
-    runs.add_argument(
-        "folder", nargs="?", type=Path, default=ARCHIVE, help="where to look (default: the archive)"
-    )
-    runs.add_argument(
-        "--missing", action="store_true", help="list what the experiments want and is not there"
-    )
     claims = commands.add_parser(
         "ledger",
         help="hold the papers' claims against what is recorded, counted and proved",
@@ -111,6 +101,17 @@ def parser() -> argparse.ArgumentParser:
     claims.add_argument("--kind", nargs="+", choices=KINDS, help="how it is to be settled")
     claims.add_argument("--chapter", help="such as degradation")
     claims.add_argument("--runs", type=Path, help="folder of the records (default: the archive)")
+
+    commands.add_parser("models", help="list the nets with their size and cost")
+    data = commands.add_parser("data", help="load a data set and describe it")
+    data.add_argument("name", nargs="?", default="embedded", help="name or folder")
+    runs = commands.add_parser("runs", help="list recorded runs")
+    runs.add_argument(
+        "folder", nargs="?", type=Path, default=ARCHIVE, help="where to look (default: the archive)"
+    )
+    runs.add_argument(
+        "--missing", action="store_true", help="list what the experiments want and is not there"
+    )
     return top
 
 
@@ -121,10 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return {
             "train": do_train,
             "reproduce": do_reproduce,
+            "ledger": do_ledger,
             "models": do_models,
             "data": do_data,
             "runs": do_runs,
-            "ledger": do_ledger,
         }[options.command](options)
     except (ConfigError, DataError, RecordError, RunError) as error:
         print(f"resnet_lib: {error}", file=sys.stderr)
@@ -221,6 +222,23 @@ def summary(records: Sequence[RunRecord]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def do_ledger(options: argparse.Namespace) -> int:
+    """List claims with their verdicts, or show some in full."""
+    if options.runs is not None and not options.runs.is_dir():
+        raise ConfigError(f"{options.runs} is not a folder.")
+    ledger = Ledger.read(survey(options.runs or ARCHIVE))
+    rows = ledger.select(options.ids, options.verdict, options.kind, options.chapter)
+    for row in rows:
+        if options.ids:
+            print("\n".join(row.lines()), end="\n\n")
+        else:
+            print(f"{row.claim.id:>4}  {row.short:<42}  {row.claim.title}")
+    print(f"{len(rows)} of {len(ledger)} claims.")
+    for each in ledger.archive.refused:
+        print(f"kept apart: {each.folder.name}: {each.reason}")
+    return 0
+
+
 def do_models(options: argparse.Namespace) -> int:
     """List MODELS."""
     rows = []
@@ -268,32 +286,4 @@ def do_runs(options: argparse.Namespace) -> int:
         print(summary(records).to_string(index=False))
     for each in archive.refused:
         print(f"kept apart: {each.folder.relative_to(options.folder)}: {each.reason}")
-    return 0
-
-
-def do_ledger(options: argparse.Namespace) -> int:
-    """List claims with their verdicts, or show some in full."""
-    if options.runs is not None and not options.runs.is_dir():
-        raise ConfigError(f"{options.runs} is not a folder.")
-    for verdict in options.verdict or ():
-        one_of(verdict, VERDICTS, "verdict")
-    ledger = Ledger.read(survey(options.runs or ARCHIVE))
-    chapters = sorted({claim.chapter for claim in ledger.claims.values()})
-    if options.chapter is not None and options.chapter not in chapters:
-        raise unknown_name(options.chapter, chapters, "chapter")
-    rows = [
-        row
-        for row in map(ledger.__getitem__, options.ids or ledger)
-        if (not options.verdict or row.verdict in options.verdict)
-        and (not options.kind or row.claim.kind in options.kind)
-        and (options.chapter is None or row.claim.chapter == options.chapter)
-    ]
-    for row in rows:
-        if options.ids:
-            print("\n".join(row.lines()), end="\n\n")
-        else:
-            print(f"{row.claim.id:>4}  {row.short:<42}  {row.claim.title}")
-    print(f"{len(rows)} of {len(ledger)} claims.")
-    for each in ledger.archive.refused:
-        print(f"kept apart: {each.folder.name}: {each.reason}")
     return 0

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -488,6 +488,29 @@ class Ledger(Mapping[str, Row]):
 
     def __len__(self) -> int:
         return len(self.claims)
+
+    def select(
+        self,
+        ids: Iterable[str] = (),
+        verdicts: Iterable[str] | None = None,
+        kinds: Iterable[str] | None = None,
+        chapter: str | None = None,
+    ) -> list[Row]:
+        """The rows of some claims, verdicts, kinds or a chapter. Errors: `ConfigError`."""
+        for verdict in verdicts or ():
+            one_of(verdict, VERDICTS, "verdict")
+        for kind in kinds or ():
+            one_of(kind, KINDS, "kind")
+        chapters = sorted({claim.chapter for claim in self.claims.values()})
+        if chapter is not None and chapter not in chapters:
+            raise unknown_name(chapter, chapters, "chapter")
+        return [
+            row
+            for row in map(self.__getitem__, ids or self)
+            if (not verdicts or row.verdict in verdicts)
+            and (not kinds or row.claim.kind in kinds)
+            and chapter in (None, row.claim.chapter)
+        ]
 
     def row(self, claim: Claim) -> Row:
         """Hold one claim against everything."""
