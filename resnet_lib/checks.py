@@ -348,8 +348,8 @@ def copies() -> Check:
     return Check(
         all(value < 1e-4 for value in differences.values()),
         "8 layers and 12 that copy: outputs differ by "
-        f"{tiny(differences['plain'])} (plain) and {tiny(differences['resnet'])} (residual) of their "
-        "size, in evaluation mode",
+        f"{tiny(differences['plain'])} (plain) and {tiny(differences['resnet'])} (residual) of "
+        "their size, in evaluation mode",
     )
 
 
@@ -369,7 +369,7 @@ def zero_scale() -> Check:
         identity and not negative and shrunk < 1e-2,
         "with the last BN's scale and shift at zero, inputs that are not negative pass unchanged "
         "(negative ones meet the ReLU); a tenth of the convolutions' weights changes the output by "
-        f"{tiny(shrunk)} of its size: BN undoes it",
+        f"{100 * shrunk:.1f}% of its size: BN undoes it",
     )
 
 
@@ -383,8 +383,8 @@ def gates() -> Check:
     none = sum(p.numel() for p in make_shortcut("A", 4, 4, 1).parameters())
     return Check(
         closed < 1e-9 and weights > 0 and none == 0,
-        f"a gate on 4 channels has {weights} parameters and with a large bias lets {tiny(closed)} of "
-        f"the shortcut through; the identity has {none} parameters",
+        f"a gate on 4 channels has {weights} parameters and with a large bias lets {tiny(closed)} "
+        f"of the shortcut through; the identity has {none} parameters",
     )
 
 

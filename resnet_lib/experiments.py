@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import multiprocessing.connection
 import os
 import queue
 import signal
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -271,7 +273,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         Experiment(
             "activation",
-            "Second paper, Table 2 and Table 3: orders of BN, ReLU and addition, 110 and 164 layers",
+            "Second paper, Tables 2 and 3: orders of BN, ReLU and addition, 110 and 164 layers",
             (
                 *(arm("resnet110", order=order, **WARM_UP) for order in VARIANTS),
                 arm("resnet164", **WARM_UP),
@@ -628,6 +630,13 @@ def _start_worker(messages: Any, stop: Any) -> None:
     _messages, _stop = messages, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End a worker whose parent was killed: it would train on and keep others from its run."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _work(call: int, index: int, spec: RunSpec, folder: Path | None) -> RunRecord:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -129,6 +129,46 @@ class Evidence:
         """Seeds that all arms have."""
         return self.difference.n
 
+    @property
+    def unit(self) -> str:
+        """Of the difference: errors differ by points."""
+        return unit_of(self.of, self.measure)
+
+    @property
+    def outcome(self) -> str:
+        """Whether the statement is right, in words."""
+        return {True: "agrees", False: "disagrees", None: "not settled"}[self.agrees]
+
+    @property
+    def value(self) -> str:
+        """The difference, with its interval."""
+        digits = 2 if UNITS[self.measure] else 3
+        shown = f"{signed(self.difference.mean, digits)}{self.unit}"
+        if self.n < 2:
+            return shown
+        low, high = (signed(each, digits) for each in self.difference.interval)
+        return f"{shown}, interval {low} to {high}"
+
+    @property
+    def conditions(self) -> str:
+        """What it rests on, what was claimed, and the outcome."""
+        return (
+            f"n = {self.n}, tier {self.tier}, {self.precision}. Claimed: {self.claimed}; "
+            f"{self.outcome}."
+        )
+
+    @property
+    def each_arm(self) -> str:
+        """The arms with mean and standard deviation; empty where there is one."""
+        digits = 2 if UNITS[self.measure] else 3
+        unit = UNITS[self.measure]
+        shown = [
+            f"{label} {signed(arm.mean, digits)}"
+            f"{f' ± {arm.std:.{digits}f}' if arm.n > 1 else ''}{unit}"
+            for label, arm in self.arms.items()
+        ]
+        return "; ".join(shown) + "." if len(shown) > 1 else ""
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -154,13 +194,7 @@ class Statement:
     @property
     def unit(self) -> str:
         """Of the difference: errors differ by points."""
-        unit = UNITS[self.measure]
-        return " points" if unit == "%" and len(arms_in(self.of)) > 1 else unit
-
-    @property
-    def words(self) -> str:
-        """The statement as a phrase."""
-        return f"{minus(self.of)}, {self.measure}: {self.rule} {self.bound:g}{self.unit}"
+        return unit_of(self.of, self.measure)
 
     def held_against(self, archive: Archive, tier: str) -> Evidence:
         """The evidence of a tier: all arms in one precision, the one with the most common seeds."""
@@ -173,7 +207,7 @@ class Statement:
         precision = max(sorted(shared), key=lambda each: len(shared[each]), default="")
         seeds = sorted(shared.get(precision, ()))
         missing = tuple(label for label, found in values.items() if not found)
-        claimed = f"{self.rule} {self.bound:g}{self.unit}"
+        claimed = claim_in_words(self.rule, self.bound, self.unit)
         if not seeds:
             return Evidence(self.of, self.measure, claimed, tier, missing=missing)
         arms = {label: Sample({s: values[label][precision][s] for s in seeds}) for label in values}
@@ -192,6 +226,12 @@ class Statement:
         )
 
 
+def unit_of(of: str, measure: str) -> str:
+    """The unit of a sum of arms: errors differ by points."""
+    unit = UNITS[measure]
+    return " points" if unit == "%" and len(arms_in(of)) > 1 else unit
+
+
 def finite(values: Mapping[int, float]) -> dict[int, float]:
     """The values that are numbers."""
     return {seed: value for seed, value in values.items() if math.isfinite(value)}
@@ -200,6 +240,11 @@ def finite(values: Mapping[int, float]) -> dict[int, float]:
 def minus(text: str) -> str:
     """A text with minus signs for hyphens between spaces."""
     return text.replace(" - ", f" {MINUS} ")
+
+
+def claim_in_words(rule: str, bound: float, unit: str) -> str:
+    """What a statement claims: "above 0 points", "within 1 point"."""
+    return f"{rule} {bound:g}{unit.removesuffix('s') if bound == 1 else unit}"
 
 
 def rule_of(text: str, where: str) -> tuple[str, float]:
@@ -370,12 +415,19 @@ class Row:
         if self.verdict != "not measured":
             return ""
         if row.claim.tests:
-            missing = dict.fromkeys(
-                label for each in row.evidence if not each.n for label in each.missing
-            )
-            planned = ", ".join(missing) or "runs of one seed and precision"
-            return f"Not recorded yet: {planned}. {row.claim.why}".strip()
+            return f"Not recorded yet: {row.unrecorded()}. {row.claim.why}".strip()
         return row.claim.why
+
+    def unrecorded(self) -> str:
+        """The arms that want a record, in the tier where the fewest do."""
+        wanted = {}
+        for tier in self.claim.tiers:
+            evidence = [each for each in self.evidence if each.tier == tier and not each.n]
+            labels = dict.fromkeys(label for each in evidence for label in each.missing)
+            planned = all(tier in find_arm(label)[0].tiers for label in labels)
+            wanted[tier] = (not planned, len(labels), ", ".join(labels))
+        tier = min(reversed(wanted), key=lambda each: wanted[each][:2])
+        return f"{wanted[tier][2] or 'runs that share a seed and a precision'} (tier {tier})"
 
     @property
     def printed(self) -> list[tuple[str, bool | None]]:
@@ -386,6 +438,28 @@ class Row:
     def published(self) -> list[Published]:
         """The papers' numbers that belong beside it."""
         return [published(id) for id in self.claim.published]
+
+    def lines(self) -> list[str]:
+        """The claim in full, as lines of text."""
+        claim = self.claim
+        lines = [f"{claim.id}  {claim.title}: {self.short}", claim.says, f"Source: {claim.source}."]
+        if self.check is not None:
+            lines.append(f"Found: {self.check.shown}.")
+        for each in self.evidence:
+            if each.n:
+                lines.append(f"{minus(each.of)}, {each.measure}: {each.value}; {each.conditions}")
+                lines += filter(None, [each.each_arm])
+        lines += [
+            f"In print, {'agrees' if agrees else 'disagrees'}: {sentence}."
+            for sentence, agrees in self.printed
+        ]
+        lines += [
+            f"In print: {each.subject}, {each.quantity}: {each.text} ({each.where})."
+            for each in self.published
+        ]
+        lines += filter(None, [self.why, claim.note])
+        ids = dict.fromkeys(id for each in self.evidence for id in each.run_ids)
+        return lines + ([f"Runs: {', '.join(ids)}."] if ids else [])
 
 
 class Ledger(Mapping[str, Row]):
@@ -414,6 +488,29 @@ class Ledger(Mapping[str, Row]):
 
     def __len__(self) -> int:
         return len(self.claims)
+
+    def select(
+        self,
+        ids: Iterable[str] = (),
+        verdicts: Iterable[str] | None = None,
+        kinds: Iterable[str] | None = None,
+        chapter: str | None = None,
+    ) -> list[Row]:
+        """The rows of some claims, verdicts, kinds or a chapter. Errors: `ConfigError`."""
+        for verdict in verdicts or ():
+            one_of(verdict, VERDICTS, "verdict")
+        for kind in kinds or ():
+            one_of(kind, KINDS, "kind")
+        chapters = sorted({claim.chapter for claim in self.claims.values()})
+        if chapter is not None and chapter not in chapters:
+            raise unknown_name(chapter, chapters, "chapter")
+        return [
+            row
+            for row in map(self.__getitem__, ids or self)
+            if (not verdicts or row.verdict in verdicts)
+            and (not kinds or row.claim.kind in kinds)
+            and chapter in (None, row.claim.chapter)
+        ]
 
     def row(self, claim: Claim) -> Row:
         """Hold one claim against everything."""

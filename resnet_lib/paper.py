@@ -54,7 +54,7 @@ class Published:
 
     @property
     def value(self) -> float:
-        """The number in its plain unit: percent, parameters, multiply-adds. Errors: `ConfigError`."""
+        """The number in its plain unit: percent, or a count. Errors: `ConfigError`."""
         if not self.printed:
             raise ConfigError(f"{self.id} has no number: {self.note}.")
         return float(self.printed) * SCALES.get(self.unit, 1.0)
