@@ -17,6 +17,9 @@ import type { Texts } from "./texts/index.ts";
 import { duration, large, longName, loss, percent, readArm, whole } from "./words.ts";
 
 const TABLE_EVERY = 120; // milliseconds; numbers that change faster cannot be read
+const EARLY = 20; // iterations that do not decide the axis of the loss
+const HIGHEST = 5; // loss that the axis reaches
+const CLASSES = 10;
 
 export class Playground {
   readonly element: HTMLElement;
@@ -552,9 +555,11 @@ export class Playground {
       .filter(({ points }) => points.length > 0);
     const steps = this.visible.filter((arm) => arm.state !== "new").map(({ choice }) => choice.steps);
     const longest = Math.max(...steps, steps.length > 0 ? 1 : Math.max(...this.chosen.map(({ steps: most }) => most)));
-    const highest = Math.max(2.5, ...lines.flatMap(({ points }) => points.slice(0, 40).map(([, y]) => y)));
+    // A loss may start far above guessing; what matters happens below, so it enters from above.
+    const settled = lines.flatMap(({ points }) => points.filter(([at]) => at > EARLY).map(([, y]) => y));
+    const highest = Math.max(2.5, Math.ceil(2 * Math.max(0, ...settled)) / 2);
     const view: View = {
-      ...{ lines, x: [0, longest], y: [0, shown === "loss" ? Math.min(5, Math.ceil(2 * highest) / 2) : 100] },
+      ...{ lines, x: [0, longest], y: [0, shown === "loss" ? Math.min(highest, HIGHEST) : 100] },
       ...{ xLabel: texts.iterations, yLabel: shown === "loss" ? texts.lossAxis : texts.errorAxis },
       ...{ cursor: this.moment, empty: texts.empty, alt: this.alt(), levels: this.levels() },
     };
@@ -564,11 +569,14 @@ export class Playground {
     say(this.caption, [note, several ? texts.seedsNote : ""].join(" "));
   }
 
-  /** Where plain-56 has to come to, once the reader has predicted. */
+  /** What guessing gives; and where plain-56 has to come to, once the reader has predicted. */
   private levels(): View["levels"] {
-    const value = this.panel?.lesson.kind === "rescue" && this.panel.ready && rescueLine();
-    if (!value || this.shown !== "loss") return [];
-    return [{ value, label: this.texts.residualLine, colour: "var(--playground-A)" }];
+    const { texts, panel } = this;
+    const guess = this.shown === "loss" ? Math.log(CLASSES) : 100 - 100 / CLASSES;
+    const guessing = { value: guess, label: texts.guessing, colour: "var(--playground-muted)" };
+    const goal = panel?.lesson.kind === "rescue" && panel.ready ? rescueLine() : undefined;
+    if (goal === undefined || this.shown !== "loss") return [guessing];
+    return [guessing, { value: goal, label: texts.residualLine, colour: "var(--playground-A)" }];
   }
 
   private alt(): string {

@@ -63,6 +63,7 @@ export const en = {
   errorAxis: "error, %",
   iterations: "iterations",
   empty: "Press Train.",
+  guessing: "guessing",
   lossNote: "Bold: moving average over about ten batches; faint: every batch.",
   errorNote: "Thin: training error of the batches, averaged. Bold: test error.",
   seedsNote: "With several seeds the line is their mean, the band reaches from the lowest to the highest.",
