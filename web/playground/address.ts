@@ -77,21 +77,26 @@ export function parse(text: string): { state: PageState; wrong: string[] } {
   return { state, wrong };
 }
 
+/** Before the state in a page's address, which may also name a section: #playground?runs=plain20 */
+const MARK = "#playground?";
+
 /** The address of the page. It is replaced, not added to the history: Back leaves the page. */
 export function pageAddress(): Address {
-  let own = location.hash.slice(1);
+  const read = (): string => (location.hash.startsWith(MARK) ? location.hash.slice(MARK.length) : "");
+  let own = read();
   const address: Address = {
-    read: () => location.hash.slice(1),
+    read,
     write(state) {
       if (state === own) return;
       own = state;
-      history.replaceState(history.state, "", state ? `#${state}` : location.pathname + location.search);
+      const page = location.pathname + location.search;
+      history.replaceState(history.state, "", page + (state && MARK + state));
     },
     link: () => location.href,
   };
   addEventListener("hashchange", () => {
-    if (location.hash.slice(1) === own || !location.hash.includes("=")) return;
-    own = location.hash.slice(1);
+    if (!location.hash.startsWith(MARK) || read() === own) return;
+    own = read();
     address.onchange?.();
   });
   return address;

@@ -31,8 +31,10 @@ export interface View {
   alt: string;
 }
 
+let charts = 0;
 const NAMESPACE = "http://www.w3.org/2000/svg";
-const MARGIN = { top: 26, right: 98, bottom: 40, left: 40 };
+const NARROW = 440; // pixels
+const MARGIN = { top: 26, bottom: 40 };
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 function svg(name: string, attributes: Record<string, string | number> = {}, text = ""): SVGElement {
@@ -60,6 +62,7 @@ export class Chart {
   private readonly cursor = svg("line", { class: "cursor", "stroke-dasharray": "2 3" });
   private readonly note = svg("text", { class: "empty", "text-anchor": "middle" });
   private readonly drawn = new Map<string, { group: SVGElement; sign: string }>();
+  private readonly clip = svg("rect");
   private frame = "";
   private width = 0;
   private view: View | undefined;
@@ -68,7 +71,11 @@ export class Chart {
 
   constructor(private readonly height: number) {
     this.host.className = "chart";
-    this.element.append(this.axes, this.levels, this.plot, this.cursor, this.labels, this.note);
+    const id = `playground-clip-${++charts}`;
+    const clipPath = svg("clipPath", { id });
+    clipPath.append(this.clip);
+    this.plot.setAttribute("clip-path", `url(#${id})`);
+    this.element.append(clipPath, this.axes, this.levels, this.plot, this.cursor, this.labels, this.note);
     this.host.append(this.element);
     new ResizeObserver(([entry]) => {
       this.width = Math.round(entry.contentRect.width);
@@ -89,11 +96,19 @@ export class Chart {
     });
   }
 
+  /** Where the axes begin and end; names stand right of them. */
+  private get left(): number {
+    return this.width < NARROW ? 32 : 40;
+  }
+
+  private get right(): number {
+    return this.width - (this.width < NARROW ? 74 : 98);
+  }
+
   private scales(view: View) {
-    const x = scaleLinear(view.x, [MARGIN.left, this.width - MARGIN.right]);
     const range = [this.height - MARGIN.bottom, MARGIN.top];
     const y = view.log ? scaleLog(view.y, range) : scaleLinear(view.y, range);
-    return { x, y: y.clamp(true) };
+    return { x: scaleLinear(view.x, [this.left, this.right]), y };
   }
 
   draw(view: View): void {
@@ -107,15 +122,15 @@ export class Chart {
     }
     this.element.setAttribute("aria-label", view.alt);
     this.note.textContent = view.lines.length > 0 ? "" : view.empty;
-    this.note.setAttribute("x", String((MARGIN.left + this.width - MARGIN.right) / 2));
+    this.note.setAttribute("x", String((this.left + this.right) / 2));
     this.note.setAttribute("y", String(this.height / 2));
     this.levels.replaceChildren(
       ...(view.levels ?? []).flatMap(({ value, label, colour }) => [
         svg("line", {
-          ...{ x1: MARGIN.left, x2: this.width - MARGIN.right, y1: y(value), y2: y(value) },
-          ...{ stroke: colour, "stroke-dasharray": "1 4", "stroke-width": 2, "stroke-linecap": "round" },
+          ...{ x1: this.left, x2: this.right, y1: y(value), y2: y(value) },
+          ...{ stroke: colour, "stroke-dasharray": "1 5", "stroke-width": 1.8, "stroke-linecap": "round" },
         }),
-        svg("text", { x: MARGIN.left + 6, y: y(value) - 6, fill: colour, class: "label" }, label),
+        svg("text", { x: this.right - 6, y: y(value) - 6, fill: colour, class: "level", "text-anchor": "end" }, label),
       ]),
     );
     const stale = new Set(this.drawn.keys());
@@ -138,7 +153,11 @@ export class Chart {
   }
 
   private drawAxes(view: View, x: (x: number) => number, y: (y: number) => number): void {
-    const [right, bottom] = [this.width - MARGIN.right, this.height - MARGIN.bottom];
+    const { left, right } = this;
+    const bottom = this.height - MARGIN.bottom;
+    const inside = { x: left, y: MARGIN.top, width: right - left, height: bottom - MARGIN.top };
+    for (const [name, value] of Object.entries(inside)) this.clip.setAttribute(name, String(value));
+    this.element.classList.toggle("narrow", this.width < NARROW);
     this.element.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     this.element.setAttribute("height", String(this.height));
     const parts: SVGElement[] = [];
@@ -148,18 +167,18 @@ export class Chart {
       anchor: "start" | "middle" | "end",
     ): SVGElement => svg("text", { x: at[0], y: at[1], "text-anchor": anchor, class: "tick" }, content);
     for (const tick of view.log ? decades(view.y) : scaleLinear().domain(view.y).ticks(5)) {
-      parts.push(svg("line", { x1: MARGIN.left, x2: right, y1: y(tick), y2: y(tick), class: "grid" }));
+      parts.push(svg("line", { x1: left, x2: right, y1: y(tick), y2: y(tick), class: "grid" }));
       const shown = view.log ? power(tick) : String(tick);
-      parts.push(text(shown, [MARGIN.left - 7, y(tick) + 4], "end"));
+      parts.push(text(shown, [left - 7, y(tick) + 4], "end"));
     }
-    const wide = right - MARGIN.left > 420;
+    const wide = right - left > 420;
     for (const tick of scaleLinear().domain(view.x).ticks(wide ? 7 : 4)) {
       parts.push(svg("line", { x1: x(tick), x2: x(tick), y1: bottom, y2: bottom + 4, class: "axis" }));
       parts.push(text(tick.toLocaleString("en"), [x(tick), bottom + 17], "middle"));
     }
-    parts.push(svg("line", { x1: MARGIN.left, x2: right, y1: bottom, y2: bottom, class: "axis" }));
-    parts.push(svg("line", { x1: MARGIN.left, x2: MARGIN.left, y1: MARGIN.top, y2: bottom, class: "axis" }));
-    parts.push(text(view.xLabel, [(MARGIN.left + right) / 2, this.height - 5], "middle"));
+    parts.push(svg("line", { x1: left, x2: right, y1: bottom, y2: bottom, class: "axis" }));
+    parts.push(svg("line", { x1: left, x2: left, y1: MARGIN.top, y2: bottom, class: "axis" }));
+    parts.push(text(view.xLabel, [(left + right) / 2, this.height - 5], "middle"));
     parts.push(text(view.yLabel, [4, 13], "start"));
     this.axes.replaceChildren(...parts);
   }
@@ -167,7 +186,7 @@ export class Chart {
   private drawLine(each: Line, x: (x: number) => number, y: (y: number) => number, frame: string): void {
     const last = each.points.at(-1);
     const style = [each.colour, each.dash, each.width, each.faded, each.lost];
-    const sign = JSON.stringify([frame, each.points.length, last, each.band?.length, style]);
+    const sign = JSON.stringify([frame, each.points.length, last, each.points[0], each.band?.length, style]);
     const before = this.drawn.get(each.key);
     if (before?.sign === sign) return;
     const group = before?.group ?? this.plot.appendChild(svg("g"));
@@ -200,7 +219,8 @@ export class Chart {
       .filter(({ label, points }) => label && points.length > 0)
       .map(({ label, points, colour, faded }) => {
         const [at, value] = points.at(-1)!;
-        return { label, colour, faded, left: x(at) + 6, top: y(value) + 4 };
+        const top = Math.max(MARGIN.top, Math.min(this.height - MARGIN.bottom, y(value)));
+        return { label, colour, faded, left: x(at) + 6, top: top + 4 };
       })
       .sort((one, other) => one.top - other.top);
     const bottom = this.height - MARGIN.bottom;

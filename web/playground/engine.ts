@@ -146,7 +146,9 @@ class Training implements Trainer {
   private rate(): number {
     const { learningRate, warmup, milestones } = this.recipe;
     if (this.iteration < warmup) return learningRate / 10;
-    return learningRate / 10 ** milestones.filter((each) => this.iteration >= each).length;
+    // Not 10 ** n: engines of JavaScript may round powers differently.
+    const divisor = milestones.reduce((d, each) => (this.iteration >= each ? d * 10 : d), 1);
+    return learningRate / divisor;
   }
 
   /** An epoch is a new order of the images; those that do not fill a last batch are left out. */

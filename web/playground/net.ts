@@ -64,6 +64,8 @@ export interface Probe {
   scale: number;
   shift: number;
   weight: Parameter;
+  /** Whether the output is taken behind the BN that follows. */
+  normalised: boolean;
   /** Norm of the gradient with respect to the layer's output in the last step. */
   gradient: number;
 }
@@ -122,8 +124,9 @@ export class Net {
   multiplyAdds = 0;
   private operations: Operation[] = [];
   private plans = new Map<string, number>();
-  private scratch = 0;
-  scratchBytes = 0;
+  /** Room for the largest weight, transposed. */
+  readonly transposed: number;
+  transposedBytes = 0;
 
   constructor(
     readonly choice: NetChoice,
@@ -135,7 +138,7 @@ export class Net {
     this.images = Math.ceil(used / 4) * 4;
     this.input = this.feature(channels, size);
     this.logits = this.build(classes);
-    this.scratch = this.layout.take(this.scratchBytes);
+    this.transposed = this.layout.take(this.transposedBytes);
     const backward = new Gradients(this);
     backward.want(this.logits);
     for (const operation of [...this.operations].reverse()) operation.plan(backward);
@@ -281,11 +284,6 @@ export class Net {
     return address;
   }
 
-  /** Room for one transposed weight. */
-  get transposed(): number {
-    return this.scratch;
-  }
-
   forward(k: Kernels, training: boolean): void {
     for (const operation of this.operations) operation.forward(k, training);
   }
@@ -299,7 +297,6 @@ class Convolution implements Operation {
   readonly weight: Parameter;
   readonly bias?: Parameter;
   readonly probe?: Probe;
-  private watched: boolean;
   private plans: [number, number];
   private accumulate = false;
 
@@ -324,16 +321,16 @@ class Convolution implements Operation {
       net.plan(x.size, y.size, kernel, stride, false),
       net.plan(x.size, y.size, kernel, stride, true),
     ];
-    net.scratchBytes = Math.max(net.scratchBytes, bytes);
+    net.transposedBytes = Math.max(net.transposedBytes, bytes);
     net.multiplyAdds += taps * x.channels * y.channels * y.size ** 2;
-    this.watched = !dense && !projection;
-    if (this.watched) {
+    if (!dense && !projection) {
       this.probe = {
         name: name.replace("residual.", ""),
         feature: y,
         scale: net.layout.fill(y.channels, 1),
         shift: net.layout.fill(y.channels, 0),
         weight: this.weight,
+        normalised: false,
         gradient: 0,
       };
     }
@@ -356,9 +353,7 @@ class Convolution implements Operation {
   backward(k: Kernels): void {
     const { net, x, y, kernel, weight, probe } = this;
     const [from, to] = [blocks(x.channels), blocks(y.channels)];
-    if (probe && probe.feature === y && !normalised(probe)) {
-      probe.gradient = k.norm(y.gradient, net.bytes(y));
-    }
+    if (probe && !probe.normalised) probe.gradient = k.norm(y.gradient, net.bytes(y));
     if (this.bias) k.biasBackward(y.gradient, y.size ** 2, net.images, to, this.bias.gradient);
     k.convolveWeights(
       this.plans[0], y.size ** 2, net.images, kernel ** 2, x.address, from,
@@ -372,9 +367,6 @@ class Convolution implements Operation {
     );
   }
 }
-
-const watching = new WeakSet<Probe>();
-const normalised = (probe: Probe) => watching.has(probe);
 
 interface Ending {
   relu: boolean;
@@ -477,7 +469,7 @@ class Normalisation extends Activation {
 
   watch(probe: Probe): void {
     this.probe = probe;
-    watching.add(probe);
+    probe.normalised = true;
     probe.scale = this.scale;
     probe.shift = this.shift;
   }

@@ -8,6 +8,8 @@ import { colourOf, dashOf, layerLine, lastMean, testLine, trainingLine } from ".
 import { freshId, h, say, Segments } from "./dom.ts";
 import { saveCurves, saveImage, saveSignals } from "./downloads.ts";
 import type { ImageFile } from "./images.ts";
+import { LessonPanel } from "./lesson-panel.ts";
+import { LESSONS, rescueLine } from "./lessons.ts";
 import type { Signal } from "./messages.ts";
 import { Arm, Crew } from "./runs.ts";
 import { NetTable } from "./table.ts";
@@ -15,6 +17,9 @@ import type { Texts } from "./texts/index.ts";
 import { duration, large, longName, loss, percent, readArm, whole } from "./words.ts";
 
 const TABLE_EVERY = 120; // milliseconds; numbers that change faster cannot be read
+const EARLY = 20; // iterations that do not decide the axis of the loss
+const HIGHEST = 5; // loss that the axis reaches
+const CLASSES = 10;
 
 export class Playground {
   readonly element: HTMLElement;
@@ -30,7 +35,8 @@ export class Playground {
   private shown: Shown = "loss";
   private signal: Signal = "activationGradient";
   private moment: number | undefined;
-  private readonly answers: Record<string, string> = {};
+  private answers: Record<string, string> = {};
+  private panel: LessonPanel | undefined; // of the question that is open
   private scheduled = 0;
   private tableDrawn = 0;
   private wasBusy = false;
@@ -54,6 +60,8 @@ export class Playground {
   private readonly shownSegments: Segments<Shown>;
   private readonly signalSegments: Segments<Signal>;
   private readonly downloads: HTMLElement;
+  private readonly lessons: HTMLElement;
+  private readonly above = h("div", {}); // the question, or the controls
 
   constructor(
     host: HTMLElement,
@@ -136,11 +144,19 @@ export class Playground {
       ),
     );
     this.controls.more.addEventListener("toggle", () => this.save());
+    this.lessons = h("ul");
+    const lessonsPart = h(
+      "details",
+      { class: "lessons" },
+      h("summary", {}, texts.lessons),
+      h("p", { class: "hint" }, texts.lessonsIntro),
+      this.lessons,
+    );
     const { train, test, name } = images;
     this.element = h(
       "section",
       { class: "playground", lang: texts.tag, "aria-label": "Residual Playground" },
-      this.controls.element,
+      this.above,
       h("div", { class: "buttons" }, this.main, this.stepper, this.stopper, this.resetter),
       this.hint,
       this.notice,
@@ -153,6 +169,7 @@ export class Playground {
       ),
       this.table.element,
       this.downloads,
+      lessonsPart,
       this.controls.more,
       this.layersPart,
       h("p", { class: "data" }, texts.data(name, whole(train.count), whole(test.count), train.size)),
@@ -174,6 +191,11 @@ export class Playground {
   }
 
   // State
+
+  /** What Train starts. */
+  private get chosen(): Choice[] {
+    return this.panel?.chosen ?? this.controls.chosen;
+  }
 
   private get visible(): Arm[] {
     return this.arms.filter((arm) => !arm.hidden);
@@ -199,7 +221,9 @@ export class Playground {
     this.shown = state.shown;
     this.signal = state.signal;
     this.moment = state.moment;
-    Object.assign(this.answers, state.answers);
+    this.answers = { ...this.answers, ...state.answers };
+    this.open(state.lesson);
+    if (state.lesson && !this.panel) wrong.push(`lesson=${state.lesson}`);
     this.controls.more.open = state.open.includes("more");
     this.layersPart.open = state.open.includes("layers");
     this.tell(
@@ -221,6 +245,7 @@ export class Playground {
         choice: encode(choice) === encode(DEFAULT) ? undefined : choice,
         runs: this.arms.map((arm) => ({ choice: arm.choice, hidden: arm.hidden })),
         answers: this.answers,
+        lesson: this.panel?.lesson.id,
       }),
     );
   }
@@ -238,6 +263,47 @@ export class Playground {
 
   // What the reader does
 
+  /** Open a question, or with none go back to free trials. */
+  private open(id: string | undefined): void {
+    const lesson = LESSONS.find((each) => each.id === id);
+    if (lesson?.id === this.panel?.lesson.id && this.above.hasChildNodes()) return;
+    const answer = lesson && this.answers[lesson.id];
+    this.panel =
+      lesson && new LessonPanel(lesson, this.texts, answer, () => this.chose(), () => this.open(undefined));
+    this.above.replaceChildren(this.panel?.element ?? this.controls.element);
+    this.controls.more.hidden = this.panel !== undefined;
+    this.moment = undefined;
+    this.tell("");
+    if (this.panel) {
+      // Only the question's own nets, so that nothing gives the answer away or stands in the way.
+      const own = this.panel.lesson.arms.map(encode);
+      const known = this.panel.ready ? own : [];
+      for (const arm of this.arms) arm.hidden = !known.includes(encode(arm.choice));
+    }
+    this.listLessons();
+    this.changed();
+  }
+
+  private listLessons(): void {
+    const { texts } = this;
+    const items = LESSONS.map(({ id }) => {
+      const { title } = texts.questions[id as keyof typeof texts.questions];
+      const open = h("button", { type: "button", class: "link", click: () => this.begin(id) }, title);
+      if (id === this.panel?.lesson.id) open.setAttribute("aria-current", "true");
+      const mark = id in this.answers ? h("small", {}, ` ${texts.answered}`) : undefined;
+      return h("li", {}, open, mark);
+    });
+    this.lessons.replaceChildren(...items);
+  }
+
+  private begin(id: string): void {
+    this.open(id);
+    this.element.scrollIntoView({ block: "start" });
+    const title = this.panel?.element.querySelector<HTMLElement>("h3");
+    title?.setAttribute("tabindex", "-1");
+    title?.focus();
+  }
+
   /** Train, or pause, or go on. */
   private press(): void {
     if (!this.crew.busy) this.start(false);
@@ -254,7 +320,9 @@ export class Playground {
   }
 
   private start(paused: boolean): void {
-    const wanted = this.pending.length > 0 ? this.pending : this.fresh(this.controls.chosen);
+    if (this.panel && !this.panel.ready) return;
+    const pending = this.pending.filter(({ hidden }) => !hidden);
+    const wanted = pending.length > 0 ? pending : this.fresh(this.chosen);
     if (wanted.length === 0) return;
     this.tell("");
     this.moment = undefined;
@@ -309,6 +377,8 @@ export class Playground {
     this.born = 0;
     this.moment = undefined;
     this.shown = "loss";
+    this.answers = {};
+    this.open(undefined);
     this.controls.take(DEFAULT, "twins");
     this.tell("");
     this.changed();
@@ -317,6 +387,12 @@ export class Playground {
 
   private chose(): void {
     this.tell("");
+    if (this.panel?.answer !== undefined && this.answers[this.panel.lesson.id] === undefined) {
+      this.answers[this.panel.lesson.id] = this.panel.answer;
+      this.listLessons();
+      this.drawButtons(); // a disabled button takes no focus
+      this.main.focus();
+    }
     this.changed();
   }
 
@@ -398,16 +474,18 @@ export class Playground {
     this.drawButtons();
     if (!busy || now - this.tableDrawn > TABLE_EVERY) {
       this.tableDrawn = now;
-      this.table.draw(this.arms, this.moment);
+      this.table.draw(this.panel ? this.visible : this.arms, this.moment);
+      this.panel?.draw(this.visible);
       this.drawStatus();
+      this.save();
     }
-    if (!busy) this.save();
   }
 
   private drawButtons(): void {
     const { texts, crew } = this;
     const label = !crew.busy ? texts.train : crew.paused ? texts.resume : texts.pause;
     say(this.main, label);
+    this.main.disabled = this.stepper.disabled = this.panel !== undefined && !this.panel.ready;
     this.stopper.disabled = !crew.busy;
     this.resetter.disabled = this.arms.length === 0 && encode(this.controls.choice) === encode(DEFAULT);
     this.downloads.hidden = this.trained.length === 0;
@@ -429,7 +507,7 @@ export class Playground {
           : left === undefined ? at : `${at}, ${texts.left(duration(left, texts))}`,
       );
     } else say(this.status, "");
-    const chosen = this.controls.chosen;
+    const { chosen } = this;
     const { size, channels } = this.images.train;
     const costs = chosen.map((choice) => costOf(choice, size, channels));
     const words = costs.map((cost) =>
@@ -441,11 +519,13 @@ export class Playground {
       ? [texts.net(texts.and(names), words[0])]
       : names.map((name, i) => texts.net(name, words[i]));
     if (this.speed !== undefined) {
-      const seconds = chosen.reduce((sum, choice, i) => {
-        const work = choice.steps * choice.batchSize * costs[i].multiplyAdds;
-        return sum + (work * this.speed! * choice.seeds * chosen.length) / Math.min(2, chosen.length);
-      }, 0);
-      parts.push(texts.estimate(duration(seconds / chosen.length, texts)));
+      const works = chosen.map(
+        ({ steps, batchSize, seeds }, i) => steps * batchSize * seeds * costs[i].multiplyAdds,
+      );
+      const runs = chosen.reduce((sum, { seeds }) => sum + seeds, 0);
+      const all = works.reduce((sum, work) => sum + work, 0);
+      const seconds = (this.speed * all) / Math.min(this.crew.size, runs);
+      parts.push(texts.estimate(duration(seconds, texts)));
     }
     say(this.hint, parts.join("; "));
   }
@@ -474,17 +554,29 @@ export class Playground {
       })
       .filter(({ points }) => points.length > 0);
     const steps = this.visible.filter((arm) => arm.state !== "new").map(({ choice }) => choice.steps);
-    const longest = Math.max(...steps, steps.length > 0 ? 1 : this.controls.choice.steps);
-    const highest = Math.max(2.5, ...lines.flatMap(({ points }) => points.slice(0, 40).map(([, y]) => y)));
+    const longest = Math.max(...steps, steps.length > 0 ? 1 : Math.max(...this.chosen.map(({ steps: most }) => most)));
+    // A loss may start far above guessing; what matters happens below, so it enters from above.
+    const settled = lines.flatMap(({ points }) => points.filter(([at]) => at > EARLY).map(([, y]) => y));
+    const highest = Math.max(2.5, Math.ceil(2 * Math.max(0, ...settled)) / 2);
     const view: View = {
-      ...{ lines, x: [0, longest], y: [0, shown === "loss" ? Math.min(5, Math.ceil(2 * highest) / 2) : 100] },
+      ...{ lines, x: [0, longest], y: [0, shown === "loss" ? Math.min(highest, HIGHEST) : 100] },
       ...{ xLabel: texts.iterations, yLabel: shown === "loss" ? texts.lossAxis : texts.errorAxis },
-      ...{ cursor: this.moment, empty: texts.empty, alt: this.alt() },
+      ...{ cursor: this.moment, empty: texts.empty, alt: this.alt(), levels: this.levels() },
     };
     this.curves.draw(view);
     const several = this.visible.some(({ choice }) => choice.seeds > 1);
     const note = shown === "loss" ? texts.lossNote : texts.errorNote;
     say(this.caption, [note, several ? texts.seedsNote : ""].join(" "));
+  }
+
+  /** What guessing gives; and where plain-56 has to come to, once the reader has predicted. */
+  private levels(): View["levels"] {
+    const { texts, panel } = this;
+    const guess = this.shown === "loss" ? Math.log(CLASSES) : 100 - 100 / CLASSES;
+    const guessing = { value: guess, label: texts.guessing, colour: "var(--playground-muted)" };
+    const goal = panel?.lesson.kind === "rescue" && panel.ready ? rescueLine() : undefined;
+    if (goal === undefined || this.shown !== "loss") return [guessing];
+    return [guessing, { value: goal, label: texts.residualLine, colour: "var(--playground-A)" }];
   }
 
   private alt(): string {

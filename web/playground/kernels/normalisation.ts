@@ -124,7 +124,7 @@ export function activate(
   }
 }
 
-/** d = 0 where the ReLU's output was 0: `bytes` of each. */
+/** Close d where the ReLU let nothing through: `bytes` of each. */
 export function rectifyBackward(d: usize, out: usize, bytes: usize): void {
   const end = d + bytes, zero = f32x4.splat(0);
   for (; d < end; d += 16, out += 16) {
@@ -134,7 +134,7 @@ export function rectifyBackward(d: usize, out: usize, bytes: usize): void {
 
 /**
  * From d, the gradient with respect to BN's output, those with respect to its parameters and its
- * input y. out: of the ReLU behind it, whose gate is applied to d first; 0 where there is none.
+ * input y. out: of the ReLU behind BN, which closes d itself first; 0 where there is none.
  */
 export function normaliseBackward(
   d: usize, y: usize, out: usize, positions: i32, images: i32, used: i32, blocks: i32,
@@ -143,7 +143,6 @@ export function normaliseBackward(
 ): void {
   const row = <usize>images << 4, plane = row * positions, zero = f32x4.splat(0);
   const share = f32x4.splat(1 / <f32>(positions * used));
-  if (out) rectifyBackward(d, out, plane * blocks);
   for (let block = 0; block < blocks; block++) {
     const at = <usize>block << 4;
     const m = v128.load(mean + at), i = v128.load(inverse + at), k = v128.load(scale + at);
@@ -153,8 +152,16 @@ export function normaliseBackward(
       const start = plane * block + row * position;
       let from = d + start, yFrom = y + start;
       const end = from + row;
+      let gate = out + start;
       for (; from < end; from += 32, yFrom += 32) {
-        const d0 = v128.load(from), d1 = v128.load(from, 16);
+        let d0 = v128.load(from), d1 = v128.load(from, 16);
+        if (out) {
+          d0 = v128.and(d0, f32x4.gt(v128.load(gate), zero));
+          d1 = v128.and(d1, f32x4.gt(v128.load(gate, 16), zero));
+          v128.store(from, d0);
+          v128.store(from, d1, 16);
+          gate += 32;
+        }
         s0 = f32x4.add(s0, d0);
         s1 = f32x4.add(s1, d1);
         p0 = f32x4.add(p0, f32x4.mul(d0, f32x4.sub(v128.load(yFrom), m)));

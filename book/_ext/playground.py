@@ -1,0 +1,134 @@
+"""The Residual Playground in a page of the book.
+
+    :::{playground}
+    :::
+
+    {lesson}`Rescue plain-56 <rescue>`      a link to a question, from any page
+
+A page holds the recorded runs as a plain figure; a small script puts the playground in their place
+when the reader comes near. Its module and its images lie once in the book, under names that change
+with their content, and only the page with the playground asks for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+from resnet_lib import playground
+
+FOLDER = "playground"
+FILES = {
+    "host": Path(__file__).with_name("playground-host.js"),
+    "module": playground.MODULE,
+    "images": playground.IMAGES,
+}
+HINT = {
+    "en": "To train these nets yourself, open this page from a web server (make serve) in a "
+    "current browser.",
+    "zh": "要亲自训练这些网络，请用较新的浏览器从网页服务器打开本页（make serve）。",
+}
+
+log = logging.getLogger(__name__)
+
+
+class Playground(SphinxDirective):
+    """The playground; :language: of its texts, by default that of the page."""
+
+    option_spec: ClassVar[dict[str, Any]] = {"language": directives.unchanged}
+
+    def run(self) -> list[nodes.Node]:
+        for path in (playground.CURVES, playground.MODULE, playground.IMAGES):
+            self.env.note_dependency(str(path))
+        self.env.metadata[self.env.docname]["playground"] = True
+        suffix = Path(self.env.docname).suffix.removeprefix(".")
+        language = self.options.get("language", suffix or self.config.language)
+        hint = html.escape(HINT.get(language, HINT["en"]))
+        markup = (
+            f'<div id="playground" data-language="{html.escape(language)}">'
+            f'<div class="playground-recorded">{playground.plain_view()}</div>'
+            f'<p class="playground-hint" hidden>{hint}</p>'
+            f"<noscript><p>{hint}</p></noscript></div>"
+        )
+        return [nodes.raw("", markup, format="html")]
+
+
+class lesson_link(nodes.Inline, nodes.TextElement):
+    """A link to a question of the playground, until it is known which page has it."""
+
+
+class Lesson(SphinxRole):
+    """A link to a question: {lesson}`text <id>`."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        text, _, name = self.text.removesuffix(">").rpartition("<")
+        return [lesson_link(self.rawtext, text.strip(), lesson=name, line=self.lineno)], []
+
+
+def resolve_links(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Turn `lesson_link` into links, now that all pages are read."""
+    homes = sorted(name for name, data in app.env.metadata.items() if data.get("playground"))
+    # A Chinese page leads to the Chinese playground where there is one.
+    homes.sort(key=lambda name: Path(name).suffix != Path(page).suffix)
+    for node in list(doctree.findall(lesson_link)):
+        name, known = node["lesson"], playground.lessons()
+        if not homes or name not in known or not node.astext():
+            told = ", ".join(known) if homes else "(no page has the playground)"
+            wants = "{lesson} wants text <question> with one of %s, not <%s>."
+            log.error(wants, told, name, location=(page, node["line"]))
+            node.replace_self(nodes.inline("", node.astext()))
+            continue
+        uri = "" if homes[0] == page else app.builder.get_relative_uri(page, homes[0])
+        anchor = f"{uri}#playground?lesson={name}"
+        node.replace_self(nodes.reference("", "", *node.children, refuri=anchor, internal=True))
+
+
+def published() -> dict[str, str]:
+    """The names under which the files lie in the book."""
+    return {
+        key: f"{path.stem}.{hashlib.sha256(path.read_bytes()).hexdigest()[:10]}{path.suffix}"
+        for key, path in FILES.items()
+    }
+
+
+def add_host(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Let the page with the playground load the script that starts it."""
+    if '<div id="playground"' not in context.get("body", ""):
+        return
+    names = published()
+    script = context["pathto"](f"_static/{FOLDER}/{names['host']}", 1)
+    data = f'data-module="{names["module"]}" data-images="{names["images"]}"'
+    context["body"] += f'<script defer src="{script}" {data}></script>\n'
+
+
+def copy_files(app: Sphinx, error: Exception | None) -> None:
+    """Put module, images and script into the book."""
+    if error or app.builder.format != "html":
+        return
+    target = Path(app.outdir) / "_static" / FOLDER
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for key, name in published().items():
+        shutil.copyfile(FILES[key], target / name)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register everything with Sphinx."""
+    app.add_node(lesson_link)
+    app.add_directive("playground", Playground)
+    app.add_role("lesson", Lesson())
+    app.connect("doctree-resolved", resolve_links)
+    app.connect("html-page-context", add_host, priority=700)
+    app.connect("build-finished", copy_files)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,115 @@
+"""The Residual Playground in a notebook, and what a page shows where it cannot run.
+
+from resnet_lib.playground import playground
+playground()
+
+The playground itself is web/playground/, built into widgets/playground.js.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from resnet_lib import widgets
+
+if TYPE_CHECKING:
+    import anywidget
+
+FOLDER = Path(widgets.__file__).parent
+MODULE = FOLDER / "playground.js"
+IMAGES = FOLDER / "playground-data.gz"
+CURVES = FOLDER / "playground-curves.json"
+OUTCOMES = FOLDER / "playground-outcomes.json"
+NAMES = {"plain": "plain", "residual": "ResNet"}
+
+
+@cache
+def widget_class() -> type[anywidget.AnyWidget]:
+    """The widget's class. Errors: `ImportError` that says what to install."""
+    try:
+        import anywidget
+        import traitlets
+    except ImportError:
+        raise ImportError(
+            "the playground needs the package anywidget: install it with `pip install anywidget` "
+            "and restart the kernel."
+        ) from None
+
+    class Playground(anywidget.AnyWidget):
+        _esm = MODULE.read_text(encoding="utf-8")
+        images = traitlets.Bytes().tag(sync=True)
+        state = traitlets.Unicode().tag(sync=True)
+
+    return Playground
+
+
+def playground(state: str = "") -> anywidget.AnyWidget:
+    """The playground as a widget; it trains in the browser, the kernel does nothing.
+
+    state: what to begin with, as behind the "?" in the address of a view in the book:
+    `playground("lesson=rescue")`, `playground("choose=resnet56B")`. The widget's `state` follows
+    what the reader does.
+    """
+    return widget_class()(images=IMAGES.read_bytes(), state=state)
+
+
+def recorded() -> pd.DataFrame:
+    """Recorded runs of the playground's engine: training loss, a mean over some batches a row.
+
+    Columns model, kind, depth, seed, split, iteration, loss; made by ci/record_playground.mjs.
+    """
+    file = json.loads(CURVES.read_text(encoding="utf-8"))
+    rows = [
+        {
+            "model": f"{NAMES[net['kind']]}-{net['depth']}",
+            "kind": net["kind"],
+            "depth": net["depth"],
+            "seed": seed,
+            "split": "train",
+            "iteration": (number + 1) * file["every"],
+            "loss": loss,
+        }
+        for net in file["nets"]
+        for seed, losses in zip(file["seeds"], net["loss"], strict=True)
+        for number, loss in enumerate(losses)
+    ]
+    return pd.DataFrame(rows)
+
+
+def lessons() -> list[str]:
+    """The names of the playground's questions."""
+    return json.loads(OUTCOMES.read_text(encoding="utf-8"))["lessons"]
+
+
+def plain_view() -> str:
+    """The recorded runs as HTML: a figure that follows the page's colours, and its sentence."""
+    import matplotlib.pyplot as plt
+
+    from resnet_lib import figures
+    from resnet_lib.outputs import STYLE, inline_svg
+
+    frame = recorded()
+    (figure,), (ax,) = figures.panels()
+    figures.plot_curves(frame, ax, column="loss", splits=("train",))
+    ax.set_ylabel("training loss")
+    drawing = inline_svg(figure, "playground")
+    plt.close(figure)
+    picture = f'<div class="rn-figure" aria-hidden="true"><style>{STYLE}</style>{drawing}</div>'
+    return f"{picture}<p>{html.escape(summary(frame))}</p>"
+
+
+def summary(frame: pd.DataFrame) -> str:
+    """Where the recorded runs end, in a sentence."""
+    last = frame["iteration"].max()
+    ends = frame[frame["iteration"] == last].groupby(["depth", "kind", "model"])["loss"].mean()
+    each = ", ".join(f"{model} {loss:.2f}" for (_, _, model), loss in ends.items())
+    return (
+        f"Recorded runs of the playground: training loss after {last} iterations, means over "
+        f"{frame['seed'].nunique()} seeds: {each}."
+    )

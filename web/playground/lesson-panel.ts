@@ -1,0 +1,252 @@
+// A question above the chart: it asks, keeps the reader's prediction, and sets what came out here
+// beside what was measured.
+import type { Choice } from "./choices.ts";
+import { freshId, h, say } from "./dom.ts";
+import {
+  answersOf, decide, KNOBS, type Lesson, type Measured, measuredOf, RESCUE, rescueLine, TRIES,
+} from "./lessons.ts";
+import type { Arm } from "./runs.ts";
+import type { Texts } from "./texts/index.ts";
+import { differences, longName, loss, percent, plain, readArm } from "./words.ts";
+
+type Knob = keyof typeof KNOBS;
+
+/** Names that tell nets apart: their own, and what not all of them have. */
+export function tellApart(choices: Choice[], texts: Texts): string[] {
+  const all = choices.map((choice) => differences(choice, texts));
+  const names = choices.map(longName);
+  return all.map((own, i) => {
+    const special = own.filter((each) => !all.every((others) => others.includes(each)));
+    return [names[i], ...special].join(", ");
+  });
+}
+
+/** An answer in words. */
+export function answerText(lesson: Lesson, key: string, texts: Texts): string {
+  const { answers } = texts;
+  if (lesson.kind === "gap") return answers.gap[key as keyof typeof answers.gap];
+  if (lesson.kind === "rescue") return answers.rescue(Number(key), TRIES);
+  const names = tellApart(lesson.arms, texts);
+  if (lesson.kind === "lowest") return key === "none" ? answers.none : names[Number(key)];
+  const learning = names.filter((_, i) => key[i] === "+");
+  if (learning.length === 0) return answers.noneLearns;
+  return learning.length === names.length ? answers.allLearn(names.length) : answers.only(texts.and(learning));
+}
+
+export class LessonPanel {
+  readonly element: HTMLElement;
+  answer: string | undefined;
+  private readonly form: HTMLFieldSetElement;
+  private readonly commit: HTMLButtonElement;
+  private readonly said = h("p", { class: "said" });
+  private readonly results = h("div", { class: "results", "aria-live": "polite" });
+  private readonly knobs: { [Name in Knob]?: HTMLSelectElement } = {};
+  private shortcuts: HTMLInputElement | undefined;
+  private readonly tried = h("p", { class: "hint" });
+  private resultsShown = "";
+
+  constructor(
+    readonly lesson: Lesson,
+    private readonly texts: Texts,
+    answer: string | undefined,
+    private readonly changed: () => void,
+    leave: () => void,
+  ) {
+    const name = freshId();
+    const keys = answersOf(lesson);
+    this.answer = keys.includes(answer ?? "") ? answer : undefined;
+    const words = texts.questions[lesson.id as keyof typeof texts.questions];
+    const inputs = keys.map((key) =>
+      h("input", { type: "radio", name, value: key, change: () => (this.commit.disabled = false) }),
+    );
+    this.commit = h("button", {
+      ...{ type: "button", disabled: true },
+      click: () => {
+        this.answer = inputs.find(({ checked }) => checked)!.value;
+        this.show();
+        changed();
+      },
+    }, texts.commit);
+    this.form = h(
+      "fieldset",
+      { class: "answers" },
+      h("legend", {}, texts.predict),
+      h(
+        "div",
+        { class: lesson.kind === "rescue" ? "few" : "" },
+        ...keys.map((key, i) =>
+          h("label", {}, inputs[i], " ", lesson.kind === "rescue" ? key : answerText(lesson, key, texts)),
+        ),
+      ),
+      this.commit,
+    );
+    this.element = h(
+      "section",
+      { class: "lesson", "aria-labelledby": `${name}-title` },
+      h(
+        "header",
+        {},
+        h("h3", { id: `${name}-title` }, words.title),
+        h("button", { type: "button", class: "small", click: leave }, texts.leave),
+      ),
+      h("p", {}, words.question),
+      this.form,
+      this.said,
+      lesson.kind === "rescue" ? this.rescue() : undefined,
+      this.results,
+    );
+    this.show();
+  }
+
+  private show(): void {
+    const { answer, lesson, texts } = this;
+    this.form.hidden = answer !== undefined;
+    say(this.said, answer === undefined ? "" : texts.committed(answerText(lesson, answer, texts)));
+    const knobs = this.element?.querySelector<HTMLElement>(".knobs");
+    if (knobs) knobs.hidden = answer === undefined;
+  }
+
+  private rescue(): HTMLElement {
+    const { texts } = this;
+    const words = {
+      learningRate: (value: number | string) => plain(Number(value)),
+      warmup: (value: number | string) => String(value),
+      init: (value: number | string) => texts.inits[value as "he"],
+      steps: (value: number | string) => plain(Number(value)),
+    };
+    const fields = (Object.keys(KNOBS) as Knob[]).map((name) => {
+      const id = freshId();
+      const options = KNOBS[name].map((value) => h("option", { value }, words[name](value)));
+      const list = (this.knobs[name] = h("select", { id, change: () => this.changed() }, ...options));
+      list.value = String(RESCUE[name]);
+      const label = name === "init" ? texts.init : texts.numbers[name];
+      return h("div", { class: "field" }, h("label", { for: id }, label), list);
+    });
+    const box = h("input", { type: "checkbox", disabled: true, change: () => this.changed() });
+    this.shortcuts = box;
+    return h(
+      "div",
+      { class: "knobs", hidden: this.answer === undefined },
+      h("div", { class: "grid" }, ...fields, h("label", { class: "check" }, box, " ", texts.theSwitch)),
+      this.tried,
+    );
+  }
+
+  /** The nets of the question among those that are there. */
+  mine(arms: Arm[]): Arm[] {
+    if (this.lesson.kind !== "rescue") return arms;
+    return arms.filter(({ choice }) => choice.depth === RESCUE.depth);
+  }
+
+  /** What Train starts now. */
+  get chosen(): Choice[] {
+    if (this.lesson.kind !== "rescue") return this.lesson.arms;
+    const { learningRate, warmup, init, steps } = this.knobs as Record<Knob, HTMLSelectElement>;
+    if (this.shortcuts!.checked) return [{ ...RESCUE, shortcut: "A" }];
+    const tuned = { learningRate: Number(learningRate.value), warmup: Number(warmup.value) };
+    return [{ ...RESCUE, ...tuned, init: init.value as Choice["init"], steps: Number(steps.value) }];
+  }
+
+  /** Whether the reader may train. */
+  get ready(): boolean {
+    return this.answer !== undefined;
+  }
+
+  /** Say how it stands; `arms` are the nets that can be seen. */
+  draw(arms: Arm[]): void {
+    if (this.lesson.kind === "rescue") this.drawRescue(arms);
+    else this.drawResults(arms);
+  }
+
+  private drawResults(arms: Arm[]): void {
+    const { lesson, texts } = this;
+    const own = lesson.arms.map((choice) => arms.find((arm) => arm.choice === choice || same(arm.choice, choice)));
+    const over = this.answer !== undefined && own.every((arm) => arm?.over && arm.iteration > 0);
+    const sign = over ? own.map((arm) => arm!.number).join() : "";
+    if (sign === this.resultsShown) return;
+    this.resultsShown = sign;
+    if (!over) {
+      this.results.replaceChildren();
+      return;
+    }
+    const measured = lesson.arms.map(measuredOf);
+    const known = measured.every((each) => each !== undefined);
+    const answer = known ? decide(lesson, measured as Measured[]) : undefined;
+    const seeds = known ? Math.min(...measured.map((each) => each!.loss.length)) : 0;
+    const judged = answer === this.answer ? texts.right : texts.wrong;
+    const names = tellApart(lesson.arms, texts);
+    const by = lesson.kind === "learns" ? "train" : "loss";
+    const write = by === "train" ? percent : loss;
+    const rows = names.map((name, i) => {
+      const now = readArm(own[i]!).mean[by];
+      const here = own[i]!.state === "diverged" ? texts.states.diverged : write(now);
+      return h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, here), h("td", {}, spread(measured[i], by, texts)));
+    });
+    const words = texts.questions[lesson.id as keyof typeof texts.questions];
+    this.results.replaceChildren(
+      ...(answer === undefined
+        ? []
+        : [h("p", { class: "verdict" }, h("strong", {}, judged), " ", texts.weFound(answerText(lesson, answer, texts), seeds))]),
+      h(
+        "table",
+        { class: "nets" },
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, by === "train" ? texts.trainError : texts.loss50), h("th", { scope: "col" }, texts.cameOut), h("th", { scope: "col" }, texts.measured(seeds)))),
+        h("tbody", {}, ...rows),
+      ),
+      h("p", {}, words.after),
+    );
+  }
+
+  private drawRescue(arms: Arm[]): void {
+    const { texts } = this;
+    const tries = this.mine(arms).filter(({ choice }) => choice.shortcut === "none");
+    const line = rescueLine();
+    const finished = tries.filter((arm) => arm.over && arm.iteration > 0);
+    const reached = finished.filter((arm) => line !== undefined && (readArm(arm).mean.loss ?? Infinity) <= line);
+    const open = finished.length >= TRIES;
+    this.shortcuts!.disabled = !open;
+    const { learningRate, warmup, init, steps } = this.knobs as Record<Knob, HTMLSelectElement>;
+    for (const list of [learningRate, warmup, init, steps]) list.disabled = open && this.shortcuts!.checked;
+    say(this.tried, texts.triesSoFar(finished.length, TRIES, reached.length));
+    const twin = this.mine(arms).find(({ choice }) => choice.shortcut !== "none");
+    const sign = open ? `${finished.length} ${reached.length} ${twin?.state}` : "";
+    if (sign === this.resultsShown) return;
+    this.resultsShown = sign;
+    if (!open) {
+      this.results.replaceChildren();
+      return;
+    }
+    const judged = String(Math.min(reached.length, TRIES)) === this.answer ? texts.right : texts.wrong;
+    const recorded = this.lesson.arms
+      .filter(({ shortcut }) => shortcut === "none")
+      .map((choice) => measuredOf(choice))
+      .filter((each) => each !== undefined);
+    const mean = (values: number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length;
+    const ours = recorded.filter((each) => line !== undefined && mean(each.loss) <= line).length;
+    const words = texts.questions.rescue;
+    this.results.replaceChildren(
+      h("p", { class: "verdict" }, h("strong", {}, judged), " ", texts.reachedHere(reached.length, finished.length)),
+      h("p", {}, texts.reachedMeasured(ours, recorded.length)),
+      h("p", {}, twin?.over ? words.after : texts.unlock),
+    );
+  }
+}
+
+function same(one: Choice, other: Choice): boolean {
+  return (Object.keys(one) as (keyof Choice)[]).every((name) => one[name] === other[name]);
+}
+
+/** Mean, and from lowest to highest. */
+function spread(measured: Measured | undefined, by: "loss" | "train", texts: Texts): string {
+  if (!measured) return "";
+  const write = by === "train" ? percent : loss;
+  const values = measured[by].filter(Number.isFinite);
+  const lost = measured[by].length - values.length;
+  const parts: string[] = [];
+  if (values.length > 0) {
+    const mean = values.reduce((sum, each) => sum + each, 0) / values.length;
+    parts.push(texts.range(write(mean), write(Math.min(...values)), write(Math.max(...values))));
+  }
+  if (lost > 0) parts.push(texts.lost(lost, measured[by].length));
+  return parts.join("; ");
+}
