@@ -93,6 +93,7 @@ TIERS: dict[str, Tier] = {
         ),
     )
 }
+"""The schedules by name: "paper", "short", "quick" and "smoke", each with data and seeds."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
     )
 }
+"""The experiments by name, each with the table or figure that it reproduces."""
 
 
 @dataclass(frozen=True)
