@@ -148,7 +148,7 @@ def signature(found: Definition) -> str:
     """How a name is called, with types and defaults."""
     if isinstance(found, ast.FunctionDef):
         returns = f" -> {ast.unparse(found.returns)}" if found.returns else ""
-        return f"{found.name}({without_self(found.args)}){returns}"
+        return f"{found.name}({arguments(found.args)}){returns}"
     if isinstance(found, ast.AnnAssign):
         return f"{ast.unparse(found.target)}: {ast.unparse(found.annotation)}"
     decorators = [ast.unparse(each) for each in found.decorator_list]
@@ -157,12 +157,26 @@ def signature(found: Definition) -> str:
         return f"{found.name}({', '.join(re.sub(r' = field.*', ' = ...', f) for f in fields)})"
     for each in found.body:
         if isinstance(each, ast.FunctionDef) and each.name == "__init__":
-            return f"{found.name}({without_self(each.args)})"
+            return f"{found.name}({arguments(each.args)})"
     return found.name
 
 
-def without_self(args: ast.arguments) -> str:
-    return re.sub(r"^(self|cls)(, )?", "", ast.unparse(args))
+def arguments(args: ast.arguments) -> str:
+    """The parameters of a function but for self or cls, types and defaults set apart."""
+    named = [*args.posonlyargs, *args.args]
+    none = [None] * (len(named) - len(args.defaults))
+    shown = [parameter(*pair) for pair in zip(named, [*none, *args.defaults], strict=True)]
+    if named and named[0].arg in ("self", "cls"):
+        shown = shown[1:]
+    if args.vararg or args.kwonlyargs:
+        shown.append(f"*{args.vararg.arg if args.vararg else ''}")
+    shown += [parameter(*pair) for pair in zip(args.kwonlyargs, args.kw_defaults, strict=True)]
+    return ", ".join([*shown, *([f"**{args.kwarg.arg}"] if args.kwarg else [])])
+
+
+def parameter(arg: ast.arg, default: ast.expr | None) -> str:
+    text = f"{arg.arg}: {ast.unparse(arg.annotation)}" if arg.annotation else arg.arg
+    return f"{text} = {ast.unparse(default)}" if default else text
 
 
 def entry(found: Definition, module: str, slugs: list[str]) -> nodes.Node:
@@ -204,14 +218,23 @@ def prose(text: str) -> Iterator[nodes.Node]:
                 units[-1] += f" {line.strip()}"
             else:
                 units.append(line.strip())
-        for unit in units:
-            parts = re.split(r"`([^`]+)`", unit)
-            inline = [
-                nodes.literal("", part) if number % 2 else nodes.Text(part)
-                for number, part in enumerate(parts)
-                if part
-            ]
-            yield nodes.paragraph(unit, "", *inline)
+        yield from (nodes.paragraph(unit, "", *inline(unit)) for unit in units)
+
+
+# Code in a docstring: between backticks, a value in quotes, and the names that an item explains.
+CODE = re.compile(r"`([^`]+)`|(\"[\w.-]+\")|^([a-z_]\w*(?:, [a-z_]\w*)*)(?=: )")
+
+
+def inline(text: str) -> Iterator[nodes.Node]:
+    """A line of a docstring with its code set as code."""
+    place = 0
+    for code in CODE.finditer(text):
+        if code.start() > place:
+            yield nodes.Text(text[place : code.start()])
+        yield nodes.literal("", next(filter(None, code.groups())))
+        place = code.end()
+    if place < len(text):
+        yield nodes.Text(text[place:])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
