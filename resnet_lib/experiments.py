@@ -95,6 +95,7 @@ TIERS: dict[str, Tier] = {
         ),
     )
 }
+"""The schedules by name: "paper", "short", "quick" and "smoke", each with data and seeds."""
 
 
 @dataclass(frozen=True)
@@ -342,6 +343,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
     )
 }
+"""The experiments by name, each with the table or figure that it reproduces."""
 
 # Names for several entries at once.
 GROUPS: dict[str, tuple[str, ...]] = {

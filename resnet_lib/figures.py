@@ -39,9 +39,14 @@ LABELS = {
 }
 
 
-def panels(count: int = 1) -> tuple[list[Figure], list[Axes]]:
-    """Figures in the book's style, one for each panel, so that a narrow page can stack them."""
-    size = (4.9, 3.1) if count == 1 else (3.4, 2.9)
+def panels(
+    count: int = 1, size: tuple[float, float] | None = None
+) -> tuple[list[Figure], list[Axes]]:
+    """Figures in the book's style, one for each panel, so that a narrow page can stack them.
+
+    size: of a panel, in inches; two of 3.4 fit into a line of the book.
+    """
+    size = size or ((4.9, 3.1) if count == 1 else (3.4, 2.9))
     with mpl.rc_context(RC):
         pairs = [plt.subplots(figsize=size, layout="constrained") for _ in range(count)]
     return [figure for figure, _ in pairs], [ax for _, ax in pairs]
@@ -136,16 +141,21 @@ def plot_layers(frame: pd.DataFrame, ax: Axes, column: str, iteration: int) -> A
 
 
 def plot_ends(
-    frame: pd.DataFrame, ax: Axes, column: str = "top1_error", split: str = "train"
+    frame: pd.DataFrame,
+    ax: Axes,
+    column: str = "top1_error",
+    split: str = "train",
+    models: Iterable[str] = (),
 ) -> Axes:
     """The last value of every run: a point a seed, a bar at the mean of each net.
 
-    frame: rows as from `load_runs`; the nets stand in the order in which they come in it.
+    frame: rows as from `load_runs`. models: nets that have a place, in this order, whether the
+    frame has them or not; without it, those of the frame.
     """
     rows = frame[frame["split"] == split].sort_values("iteration", kind="stable")
     ends = rows.groupby(["model", "kind", "seed"], sort=False)[column].last().reset_index()
-    names = list(dict.fromkeys(frame["model"]))
-    if not names:
+    names = list(dict.fromkeys([*models, *frame["model"]]))
+    if frame.empty:
         legend(ax)  # says so
     for (model, kind), net in ends.groupby(["model", "kind"], sort=False):
         place, style = names.index(model), {"color": colour(kind)}

@@ -39,6 +39,7 @@ MODELS: dict[str, ModelConfig] = {
         *(ModelConfig.imagenet(depth) for depth in (18, 34, 50, 101, 152)),
     )
 }
+"""The named nets. Any other CIFAR depth is a name too, such as "resnet26"."""
 
 STAGES = ("conv2_x", "conv3_x", "conv4_x", "conv5_x")
 
