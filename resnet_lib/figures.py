@@ -36,6 +36,9 @@ LABELS = {
     "activation_gradient": "norm of the activation gradient",
     "weight_gradient": "norm of the weight gradient",
     "scaled_weight_gradient": "weight gradient times weight norm",
+    "error": "squared error, relative",
+    "scale": "target: s times the input",
+    "deleted": "number of the deleted block (0: none)",
 }
 
 
@@ -185,4 +188,29 @@ def plot_maps(maps: np.ndarray, ax: Axes, limit: float, columns: int = 4) -> Axe
     for values, colours, low in ((sheet, "RdBu", -limit), (empty, "Greys", -limit)):
         ax.imshow(values, cmap=colours, vmin=low, vmax=limit, interpolation="none")
     ax.set_axis_off()
+    return ax
+
+
+def plot_by(frame: pd.DataFrame, ax: Axes, x: str, y: str) -> Axes:
+    """A quantity against another: one line for plain and one for residual, a band over seeds.
+
+    frame: tidy, with columns kind, seed, x and y.
+    """
+    for kind, rows in frame.groupby("kind"):
+        lines = rows.pivot_table(index=x, columns="seed", values=y)
+        marker = "o" if len(lines) < 30 else None
+        ax.plot(
+            lines.index, lines.mean(axis=1), color=colour(kind), marker=marker, ms=4, label=kind
+        )
+        ax.fill_between(
+            lines.index,
+            lines.min(axis=1),
+            lines.max(axis=1),
+            color=colour(kind),
+            alpha=0.14,
+            linewidth=0,
+        )
+    ax.set_xlabel(LABELS.get(x, x))
+    ax.set_ylabel(LABELS.get(y, y))
+    legend(ax)
     return ax
