@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import pandas as pd
 
-from resnet_lib.complexity import complexity
+from resnet_lib.complexity import OTHER_NETS, complexity
 from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError
 from resnet_lib.data import DATASETS, DataError, load, make_normaliser
 from resnet_lib.experiments import EXPERIMENTS, TIERS, RunError, RunSpec, reproduce, run_one
@@ -275,10 +275,10 @@ def do_evaluate(options: argparse.Namespace) -> int:
 
 
 def do_models(options: argparse.Namespace) -> int:
-    """List MODELS."""
+    """List MODELS, and the nets of torchvision to compare them with."""
     rows = []
-    for name, config in MODELS.items():
-        cost = complexity(config)
+    for name in (*MODELS, *OTHER_NETS):
+        cost = complexity(name)
         rows.append(
             {
                 "model": name,
@@ -288,6 +288,8 @@ def do_models(options: argparse.Namespace) -> int:
             }
         )
     print(pd.DataFrame(rows).to_string(index=False))
+    for name, other in OTHER_NETS.items():
+        print(f"{name}: for comparison; {other.note}.")
     return 0
 
 
