@@ -13,7 +13,7 @@ from typing import NoReturn
 import pandas as pd
 
 from resnet_lib.archive import survey
-from resnet_lib.complexity import complexity
+from resnet_lib.complexity import OTHER_NETS, complexity
 from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError
 from resnet_lib.data import DATASETS, DataError, load, make_normaliser
 from resnet_lib.deletions import record_deletions
@@ -333,10 +333,10 @@ def do_ledger(options: argparse.Namespace) -> int:
 
 
 def do_models(options: argparse.Namespace) -> int:
-    """List MODELS."""
+    """List MODELS, and the nets of torchvision to compare them with."""
     rows = []
-    for name, config in MODELS.items():
-        cost = complexity(config)
+    for name in (*MODELS, *OTHER_NETS):
+        cost = complexity(name)
         rows.append(
             {
                 "model": name,
@@ -346,6 +346,8 @@ def do_models(options: argparse.Namespace) -> int:
             }
         )
     print(pd.DataFrame(rows).to_string(index=False))
+    for name, other in OTHER_NETS.items():
+        print(f"{name}: for comparison; {other.note}.")
     return 0
 
 

@@ -8,7 +8,7 @@ calls these FLOPs, other counters count two.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
@@ -21,8 +21,30 @@ from resnet_lib.blocks import (
     ZeroPadShortcut,
     make_block,
 )
-from resnet_lib.configs import ModelConfig
+from resnet_lib.configs import ConfigError, ModelConfig
 from resnet_lib.models import Place, build_model, layout, make_stem, model_config
+
+
+@dataclass(frozen=True)
+class OtherNet:
+    """A net of torchvision's to compare with: its depth, and what to say beside its figures."""
+
+    weighted_layers: int
+    note: str
+    options: dict[str, bool] = field(default_factory=dict)
+
+
+# Source of VGG's notes: Paper, Table 1 and Figure 3, beside own counts.
+OTHER_NETS = {
+    "vgg16": OtherNet(16, "the paper's 15.3e9 multiply-adds leave the fully connected layers out"),
+    "vgg19": OtherNet(19, "the paper's 19.6e9 multiply-adds include the fully connected layers"),
+    "alexnet": OtherNet(8, "torchvision's, the later one-tower version: not the published net"),
+    "googlenet": OtherNet(
+        22,
+        "torchvision's, with BN and without auxiliary classifiers: not the published net",
+        {"aux_logits": False, "init_weights": False},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -128,7 +150,14 @@ def count_block(config: ModelConfig, place: Place, size: int) -> Count:
 
 
 def complexity(model: str | ModelConfig, size: int | None = None, **changes) -> Complexity:
-    """Count one net at an image size in pixels, by default its family's. Errors: `ConfigError`."""
+    """Count one net at an image size in pixels, by default its family's. Errors: `ConfigError`.
+
+    model: as for `build_model`, or a name in OTHER_NETS, for comparison; these have no stages here.
+    """
+    if isinstance(model, str) and model in OTHER_NETS:
+        if changes:
+            raise ConfigError(f"{model} is torchvision's and has no fields to change.")
+        return other_complexity(model, size)
     config = model_config(model, **changes)
     with torch.device("meta"):
         conv1, bn1 = make_stem(config)
@@ -181,6 +210,17 @@ def shortcut_counts(model: str | ModelConfig, **changes) -> dict[str, int]:
     kinds = {"identity": nn.Identity, "padded": ZeroPadShortcut, "projection": ProjectionShortcut}
     shortcuts = [block.shortcut for _, block in net.blocks()]
     return {name: sum(isinstance(each, kind) for each in shortcuts) for name, kind in kinds.items()}
+
+
+@lru_cache
+def other_complexity(name: str, size: int | None = None) -> Complexity:
+    """Count a net of torchvision's, which is not rewritten here, at 224 pixels unless told."""
+    import torchvision
+
+    with torch.device("meta"):
+        net = getattr(torchvision.models, name)(weights=None, **OTHER_NETS[name].options)
+    found = count(net, 3, size or 224)
+    return Complexity(OTHER_NETS[name].weighted_layers, found.parameters, found.multiply_adds, ())
 
 
 def min_depth(config: ModelConfig) -> int:

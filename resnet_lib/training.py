@@ -28,6 +28,7 @@ from resnet_lib.checkpoints import (
 from resnet_lib.configs import ConfigError, TrainConfig
 from resnet_lib.data import ImageSet, Normaliser, alternatives, make_batches, make_normaliser
 from resnet_lib.devices import choose_layout, choose_precision, deterministic, find_device
+from resnet_lib.graphs import GraphedStep
 from resnet_lib.numerics import decides_numbers, numerics_hash
 from resnet_lib.progress import Clock, Report, interruptible, reporter
 from resnet_lib.recomputing import recomputing
@@ -123,6 +124,7 @@ def train(
     stop: Callable[[], bool] | None = None,
     checkpoint_seconds: float = 60.0,
     recompute: bool = False,
+    graph: bool = False,
 ) -> RunRecord:
     """Train a net and return the record of the run; the net is trained in place.
 
@@ -133,13 +135,19 @@ def train(
     or a function called with (iteration, row) once a window. stop: asked before each iteration;
     Ctrl-C and a kernel's interrupt button stop too. The record then holds what was done so far.
     recompute: activations a second time in the backward pass instead of keeping them; slower, the
-    same numbers, a fraction of the memory (see `recomputing`).
+    same numbers, less memory (see `recomputing`). graph: replay steps as CUDA graphs; not yet
+    tested on a GPU (see `GraphedStep`).
 
     Errors: `ConfigError` where net, data and configuration do not fit together.
     """
     config = config or TrainConfig()
     check_fit(model, data, config)
     device = torch.device(device) if device is not None else find_device()
+    if graph and (device.type != "cuda" or recompute):
+        raise ConfigError(
+            f"graph=True needs a CUDA device and recompute=False, and not {device.type} and "
+            f"recompute={recompute}."
+        )
     precision = choose_precision(config.precision, device)
     layout = choose_layout(device)
     model.to(device, memory_format=layout).train()
@@ -160,6 +168,13 @@ def train(
     )
     run = Run(model, optimiser, config, device)
     folder = None if folder is None else Path(folder)
+
+    def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        with recomputing(model, recompute):
+            return training_step(model, optimiser, x, y, precision)
+
+    if graph:
+        step = GraphedStep(step, optimiser)
 
     def log(split: str, loss: float, error: float) -> None:
         row = {
@@ -193,9 +208,7 @@ def train(
                 group["lr"] = lr
             x, y = batches(run.iteration)
             x = x.contiguous(memory_format=layout)
-            with recomputing(model, recompute):
-                done = training_step(model, optimiser, x, y, precision)
-            run.count(*done, len(y))
+            run.count(*step(x, y), len(y))
             last = run.iteration == config.iterations
             if run.iteration % config.window == 0 or last:
                 loss, error = run.close_window()

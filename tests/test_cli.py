@@ -10,6 +10,7 @@ from helpers import cost_of, tiny_net, tiny_train
 
 from resnet_lib import EXPERIMENTS, MODELS, TIERS, RunRecord, load_records
 from resnet_lib.cli import main, parser
+from resnet_lib.complexity import OTHER_NETS
 from resnet_lib.data import DATASETS
 from resnet_lib.experiments import GROUPS
 
@@ -104,7 +105,7 @@ def test_the_package_can_be_run(capsys, monkeypatch):
 
 
 def test_models_lists_every_net_with_its_cost(capsys, monkeypatch):
-    monkeypatch.setattr("resnet_lib.cli.complexity", lambda config: cost_of(config.name))
+    monkeypatch.setattr("resnet_lib.cli.complexity", cost_of)
     lines = {line.split()[0]: line.split()[1:] for line in succeed(capsys, "models").splitlines()}
     assert set(MODELS) <= set(lines)
     for name in ("plain20", "resnet20", "resnet110"):
@@ -112,6 +113,7 @@ def test_models_lists_every_net_with_its_cost(capsys, monkeypatch):
         wanted = [str(MODELS[name].depth), f"{cost.parameters:,}", f"{cost.multiply_adds:,}"]
         assert lines[name] == wanted
     assert lines["resnet56"][1] == "853,018"
+    assert set(OTHER_NETS) <= set(lines)
 
 
 def test_data_describes_the_embedded_set(capsys):

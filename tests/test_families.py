@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from resnet_lib import MODELS, ConfigError, ModelConfig, build_model, complexity
 from resnet_lib.analysis import signals
 from resnet_lib.blocks import Gate, ProjectionShortcut
-from resnet_lib.complexity import count
+from resnet_lib.complexity import OTHER_NETS, count
 from resnet_lib.configs import INITS, JUNCTIONS, ORDERS
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.weights import from_torchvision, load_weights, to_torchvision
@@ -71,6 +71,31 @@ def test_other_nets_are_counted_too() -> None:
         vgg16, vgg19 = torchvision.models.vgg16(), torchvision.models.vgg19()
     assert round(count(vgg16.features, 3, 224).multiply_adds / 1e9, 3) == 15.347
     assert round(count(vgg19, 3, 224).multiply_adds / 1e9, 3) == 19.632
+
+
+@pytest.mark.parametrize("name", OTHER_NETS)
+def test_nets_to_compare_with_are_torchvisions(name) -> None:
+    """Parameters as torchvision states them, multiply-adds by torch's counter, depth by layers."""
+    weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1
+    found = complexity(name)
+    with torch.device("meta"):
+        net = getattr(torchvision.models, name)(weights=None, **OTHER_NETS[name].options).eval()
+        with FlopCounterMode(display=False) as counter:
+            net(torch.empty(1, 3, 224, 224))
+    assert counter.get_total_flops() == 2 * found.multiply_adds
+    assert found.parameters == weights.meta["num_params"]
+    layers = sum(isinstance(module, (nn.Conv2d, nn.Linear)) for module in net.modules())
+    if name == "googlenet":  # two of the six convolutions of a module lie behind one another
+        layers -= 4 * sum(type(module).__name__ == "Inception" for module in net.modules())
+    assert found.weighted_layers == layers
+
+
+def test_the_papers_nets_are_told_from_torchvisions() -> None:
+    for name in ("alexnet", "googlenet"):
+        assert "not the published net" in OTHER_NETS[name].note
+    with pytest.raises(ConfigError, match="vgg16 is torchvision's"):
+        complexity("vgg16", shortcut="B")
+    assert complexity("vgg19").multiply_adds > 5 * complexity("resnet50").multiply_adds
 
 
 @pytest.mark.parametrize("name", [n for n in MODELS if complexity(n).weighted_layers < 1000])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from helpers import tiny_net, tiny_train
+from helpers import same_weights, tiny_net, tiny_train
 
-from resnet_lib import find_device
+from resnet_lib import TrainConfig, find_device
+from resnet_lib.graphs import GraphedStep
+from resnet_lib.training import make_optimiser, training_step
 
 pytestmark = [
     pytest.mark.gpu,
@@ -36,3 +38,50 @@ def test_a_deterministic_run_repeats_and_resumes_bit_for_bit(tmp_path) -> None:
     tiny_train(tiny_net(), folder=tmp_path, stop=lambda: next(left), **options)
     resumed = tiny_train(tiny_net(), folder=tmp_path, **options).curves.drop(columns="seconds")
     assert wanted.equals(resumed)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_graphs_give_the_numbers_of_single_steps(precision) -> None:
+    """Through two milestones, so that three graphs are captured."""
+    nets, curves = [], []
+    for graph in (False, True):
+        nets.append(tiny_net())
+        options = {"device": "cuda", "precision": precision, "deterministic": True}
+        curves.append(tiny_train(nets[-1], graph=graph, **options).curves)
+    assert curves[0].drop(columns="seconds").equals(curves[1].drop(columns="seconds"))
+    assert same_weights(*nets)
+
+
+def test_a_graphed_run_resumes(tmp_path) -> None:
+    options = {"device": "cuda", "deterministic": True, "graph": True}
+    wanted = tiny_train(tiny_net(), **options).curves.drop(columns="seconds")
+    left = iter([False] * 7 + [True])
+    tiny_train(tiny_net(), folder=tmp_path, stop=lambda: next(left), **options)
+    resumed = tiny_train(tiny_net(), folder=tmp_path, **options).curves.drop(columns="seconds")
+    assert wanted.equals(resumed)
+
+
+def test_a_graphed_step_waits_for_nothing() -> None:
+    """No synchronisation between windows: torch raises where a step would read from the device."""
+    net = tiny_net().cuda().train()
+    config = TrainConfig(batch_size=32)
+    optimiser = make_optimiser(net, config)
+    step = GraphedStep(lambda x, y: training_step(net, optimiser, x, y, "float32"), optimiser)
+    x, y = torch.rand(32, 1, 7, 7, device="cuda"), torch.zeros(32, dtype=torch.long, device="cuda")
+    for _ in range(5):
+        step(x, y)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(5):
+            step(x, y)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_recomputed_activations_need_less_memory_on_the_gpu() -> None:
+    peaks = []
+    for recompute in (False, True):
+        torch.cuda.reset_peak_memory_stats()
+        tiny_train(tiny_net("resnet110"), device="cuda", iterations=2, recompute=recompute)
+        peaks.append(torch.cuda.max_memory_allocated())
+    assert peaks[1] < peaks[0]
