@@ -318,8 +318,8 @@ MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "test error": last_of("test"),
     "training loss": last_of("train", "loss"),
     "early training error": early_training_error,
-    "response": response,
-    "smallest response": smallest_response,
+    "layer response": response,
+    "weakest layer response": smallest_response,
     "gradient decades": gradient_decades,
     "gradient decades at the start": lambda record: gradient_decades(record, "start"),
     "end of warm-up": lambda record: float(

@@ -425,7 +425,7 @@ class Row:
             evidence = [each for each in self.evidence if each.tier == tier and not each.n]
             labels = dict.fromkeys(label for each in evidence for label in each.missing)
             planned = all(tier in find_arm(label)[0].tiers for label in labels)
-            wanted[tier] = (not planned, len(labels), ", ".join(labels))
+            wanted[tier] = (not planned, len(labels), "; ".join(labels))
         tier = min(reversed(wanted), key=lambda each: wanted[each][:2])
         return f"{wanted[tier][2] or 'runs that share a seed and a precision'} (tier {tier})"
 

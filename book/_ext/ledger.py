@@ -2,6 +2,7 @@
 
     {verdict}`13`                          the verdict on a claim, linked to the ledger
     {verdict}`13::word`                    the verdict without what it rests on
+    {verdict}`13::zh`                      the same in Chinese
     {published}`P1/Table 6/ResNet-56`      a printed number with its place
     {published}`P1/Table 6/ResNet-56::value`    the number alone
     {archive}`short/plain56 - plain20/training error`    a measured number: mean, spread, seeds
@@ -47,6 +48,14 @@ WAYS = {
     "printed": "in print only",
     "no": "elsewhere",
 }
+CHINESE = {
+    "holds": "成立",
+    "does not hold": "不成立",
+    "same direction": "方向一致",
+    "opposite direction": "方向相反",
+    "unclear": "不明确",
+    "not measured": "未测量",
+}
 
 log = logging.getLogger(__name__)
 
@@ -64,18 +73,18 @@ def slug(text: str) -> str:
     return text.replace(" ", "-")
 
 
-def state() -> str:
-    """A hash of everything that decides what the ledger says."""
-    import resnet_lib
+def state(root: Path | None = None) -> str:
+    """A hash of everything that decides what the ledger says. root: of the repository."""
+    if root is None:
+        import resnet_lib
 
-    library = Path(resnet_lib.__file__).parent
-    data = library.parent / "data"
-    files = [*library.glob("*.py")]
+        root = Path(resnet_lib.__file__).parents[1]
+    files = [*(root / "resnet_lib").glob("*.py")]
     for folder, pattern in (("paper", "*"), ("runs", "record.json"), ("runs", "*.csv")):
-        files += (data / folder).rglob(pattern)
+        files += (root / "data" / folder).rglob(pattern)
     total = hashlib.sha256()
     for path in sorted(each for each in files if each.is_file()):
-        total.update(f"{path.relative_to(library.parent)}\0".encode() + path.read_bytes())
+        total.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
     return total.hexdigest()
 
 
@@ -110,19 +119,20 @@ class Lookup(SphinxRole):
             return [nodes.problematic(self.rawtext, self.rawtext)], []
 
 
-def check_form(form: str, known: str) -> None:
+def check_form(form: str, *known: str) -> None:
     """Raise `ConfigError` for what stands behind :: and means nothing."""
     from resnet_lib.configs import ConfigError
 
-    if form not in ("", known):
-        raise ConfigError(f"::{form} is unknown: there is ::{known}.")
+    if form and form not in known:
+        listed = " and ".join(f"::{each}" for each in known) or "nothing of the kind"
+        raise ConfigError(f"::{form} is unknown: there is {listed}.")
 
 
 def find_verdict(env: BuildEnvironment, id: str, form: str) -> nodes.Node:
     """The verdict on a claim, as a link."""
-    check_form(form, "word")
+    check_form(form, "word", "zh")
     row = read()[id]
-    text = row.verdict if form else row.short
+    text = {"": row.short, "word": row.verdict, "zh": CHINESE[row.verdict]}[form]
     uri = f"{'../' * env.docname.count('/')}{PAGE}.html#claim-{id}"
     link = nodes.reference("", text, refuri=uri, internal=True, reftitle=row.claim.title)
     link["classes"] = ["verdict", f"verdict-{slug(row.verdict)}"]
@@ -143,7 +153,7 @@ def find_measured(env: BuildEnvironment, id: str, form: str) -> nodes.Node:
     """A number of the archive."""
     from resnet_lib.ledger import measured
 
-    check_form(form, "")
+    check_form(form)
     return nodes.inline("", measured(read().archive, id), classes=["measured"])
 
 
@@ -289,8 +299,9 @@ class Records(SphinxDirective):
             lines = []
             missing = archive.missing()
             for (tier, experiment), rows in missing.groupby(["tier", "experiment"], sort=False):
-                arms = ", ".join(dict.fromkeys(rows["arm"]))
-                lines.append((f"{experiment}, tier {tier}", f"{len(rows)} runs of {arms}."))
+                arms = "; ".join(dict.fromkeys(rows["arm"]))
+                runs = f"{len(rows)} runs" if len(rows) > 1 else "1 run"
+                lines.append((f"{experiment}, tier {tier}", f"{runs} of {arms}."))
             return [listed(lines, "Nothing is missing.")]
         raise self.error(f"{{records}} {self.arguments[0]}: it is refused or missing.")
 
