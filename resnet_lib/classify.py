@@ -17,7 +17,7 @@ from resnet_lib.data import DataError
 from resnet_lib.models import ResNet
 from resnet_lib.weights import from_torchvision
 
-PRETRAINED = (18, 34, 50, 101, 152)
+DEPTHS = (18, 34, 50, 101, 152)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def open_photo(path: Path | str) -> Image.Image:
         raise DataError(f"{path} cannot be read as a picture: {error}.") from None
 
 
-def pretrained(depth: int = 50) -> Classifier:
+def load_classifier(depth: int = 50) -> Classifier:
     """The ImageNet net of a depth with torchvision's first weights (IMAGENET1K_V1).
 
     Downloads them once (ResNet-50: 98 MB). Errors: `ConfigError` for another depth, `DataError`
@@ -58,7 +58,7 @@ def pretrained(depth: int = 50) -> Classifier:
     """
     import torchvision
 
-    one_of(depth, PRETRAINED, "depth")
+    one_of(depth, DEPTHS, "depth")
     weights = torchvision.models.get_model_weights(f"resnet{depth}").IMAGENET1K_V1
     try:
         state = weights.get_state_dict(progress=False, check_hash=True)
@@ -96,7 +96,7 @@ def classify_photo(path: Path | str | None = None, depth: int = 50) -> pd.DataFr
     """
     try:
         photo = choose_photo(path)  # first: without one, no weights are fetched
-        return pretrained(depth)(photo)
+        return load_classifier(depth)(photo)
     except (ConfigError, DataError) as error:
         print(f"Skipped: {error}")
         return None

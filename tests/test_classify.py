@@ -14,7 +14,7 @@ import torchvision
 from PIL import Image
 
 from resnet_lib import ConfigError, DataError
-from resnet_lib.photos import choose_photo, classify_photo, pretrained
+from resnet_lib.classify import choose_photo, classify_photo, load_classifier
 
 WEIGHTS = torchvision.models.ResNet18_Weights
 
@@ -37,7 +37,7 @@ def theirs(monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
 
 
 def test_a_photo_is_classified_as_torchvision_does(theirs, photo) -> None:
-    table = pretrained(18)(photo, top=3)
+    table = load_classifier(18)(photo, top=3)
     weights = WEIGHTS.IMAGENET1K_V1
     with torch.no_grad():
         picture = weights.transforms()(Image.open(photo).convert("RGB"))
@@ -52,7 +52,7 @@ def test_without_a_network_it_is_skipped_in_one_sentence(monkeypatch, photo, cap
 
     monkeypatch.setattr(WEIGHTS, "get_state_dict", fail)
     with pytest.raises(DataError, match=r"ResNet-18 cannot be had .*no route to host"):
-        pretrained(18)
+        load_classifier(18)
     assert classify_photo(photo, depth=18) is None
     told = capsys.readouterr().out
     assert told.startswith("Skipped: torchvision's weights for ResNet-18")
@@ -69,7 +69,7 @@ def test_without_a_photo_nothing_is_downloaded(monkeypatch, capsys) -> None:
 def test_a_file_that_is_no_picture_is_named(theirs, tmp_path) -> None:
     (tmp_path / "photo.png").write_text("text")
     with pytest.raises(DataError, match=r"photo\.png cannot be read as a picture"):
-        pretrained(18)(tmp_path / "photo.png")
+        load_classifier(18)(tmp_path / "photo.png")
 
 
 def test_colab_asks_for_a_file(monkeypatch) -> None:
@@ -84,4 +84,4 @@ def test_colab_asks_for_a_file(monkeypatch) -> None:
 
 def test_other_depths_are_refused() -> None:
     with pytest.raises(ConfigError, match="56"):
-        pretrained(56)
+        load_classifier(56)
