@@ -268,7 +268,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             tiers=PAPER,
         ),
         Experiment(
-            "footnote4",
+            "bottlenecks",
             "Paper, section 4.1, footnote 4, on CIFAR nets: bottlenecks without and with shortcuts",
             ("plain29", "plain83", "resnet29", "resnet83"),
         ),
