@@ -114,16 +114,16 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     chart.element,
   );
   const note = h("p", { class: "rnx-note" });
-  const stage = h("div", { class: "rnx-lookfirst" });
-  root.append(h("style", {}, css), stage, ask, verdict, open, note);
+  const stage = h("div", {});
+  const opening = h("div", { class: "rnx-lookfirst" }, stage, ask);
+  root.append(h("style", {}, css), opening, verdict, open, note);
 
   function draw(): void {
     const { shown } = view.state;
     const here = net();
     note.textContent = here ? fill(t.note, { net: here.net, run: here.run_id, size: data.size, source: data.picture.source }) : t.nothing;
-    ask.hidden = shown;
     open.hidden = verdict.hidden = !shown || !here;
-    stage.hidden = shown || !here;
+    opening.hidden = shown || !here;
     if (!here) return;
     if (!shown) {
       if (photograph.parentElement !== stage) stage.append(photograph);
@@ -207,7 +207,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
 
   function tell(all: { crop: Crop; scale: Scale }[], used: { crop: Crop; scale: Scale }[], one: number): string {
     const words = (scores: number[]) =>
-      leading().slice(0, 3).map((i) => `${className(i)} ${percent(scores[i])}`).join(texts.comma);
+      scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]).slice(0, 3).map((i) => `${className(i)} ${percent(scores[i])}`).join(texts.comma);
     if (one >= 0) {
       const { crop, scale } = all[one];
       return fill(t.alone, { crop: one + 1, place: t.places[one % 5], mirrored: crop.mirrored ? t.mirrored : "", side: scale.side, words: words(crop.scores) });

@@ -1,6 +1,8 @@
 // Small pictures as canvases: every value a square, enlarged without smoothing.
 import { h } from "./dom.ts";
 
+export { default as pixelsCss } from "./pixels.css";
+
 // Signed values: their size is the opacity over the page, so that zero is the page in any theme.
 const POSITIVE = [38, 132, 224];
 const NEGATIVE = [232, 106, 48];
@@ -50,7 +52,7 @@ export function pixels(width: number, height: number, text = ""): Pixels {
     signed(values, most) {
       each((i) => {
         const strength = Math.min(1, Math.abs(values[i]) / (most || 1));
-        return [...(values[i] > 0 ? POSITIVE : NEGATIVE), 255 * strength ** 0.8];
+        return [...(values[i] > 0 ? POSITIVE : NEGATIVE), 255 * strength ** 0.7];
       });
     },
     colours(values) {
