@@ -73,3 +73,13 @@ def architecture(model: Any = "resnet50", **changes: Any) -> anywidget.AnyWidget
     return show(
         "architecture", architecture.data(), **architecture.state(model_config(model, **changes))
     )
+
+
+def signals(records: Any = None, **state: Any) -> anywidget.AnyWidget:
+    """How strongly does each layer respond, and how much gradient reaches it, through training?
+
+    records: run records of your own, made with `train(probe=...)`, instead of the archive.
+    """
+    from resnet_lib.widgets import signals
+
+    return show("signals", signals.data(records), **state)

@@ -4,11 +4,12 @@
 import { explain, open, type Explorer, type Mounted, type Options } from "../shared/explorer.ts";
 import { architecture } from "./architecture.ts";
 import { runs } from "./runs.ts";
+import { signals } from "./signals.ts";
 
 // Counted here as resnet_lib.complexity counts; a test compares them.
 export { complexity } from "../shared/arithmetic.ts";
 
-const EXPLORERS: Record<string, Explorer> = { architecture, runs };
+const EXPLORERS: Record<string, Explorer> = { architecture, runs, signals };
 
 export function mount(element: HTMLElement, options: Options): Mounted {
   const explorer = EXPLORERS[options.name];

@@ -12,6 +12,15 @@ export const en = {
   copied: "Copied",
   failed: "This explorer could not start: {error}",
 
+  nets: {
+    plain: "plain-{depth}",
+    residual: "ResNet-{depth}",
+    preactivation: "pre-ResNet-{depth}",
+    kinds: { plain: "plain", A: "residual, A", B: "residual, B", C: "residual, C", preactivation: "pre-activation" },
+    notRecorded: "{net}, not recorded yet",
+    seedsRecorded: "{net}, {count} of {wanted} seeds recorded",
+  },
+
   runs: {
     question: "What does depth do to a plain net? And to a residual one?",
     stepsLabel: "Questions",
@@ -74,9 +83,6 @@ export const en = {
     },
     noPair: "not measured",
     pairMissing: "Not measured yet: the archive holds no run of one of the two nets.",
-    kinds: { plain: "plain", A: "residual, A", B: "residual, B", C: "residual, C", preactivation: "pre-activation" },
-    notRecorded: "{net}, not recorded yet",
-    seedsRecorded: "{net}, {count} of {wanted} seeds recorded",
     scheduleLabel: "Schedule",
     schedule: "{tier}: {iterations} iterations, {data}",
     data: { cifar10: "CIFAR-10", embedded: "Fashion-MNIST" },
@@ -105,9 +111,6 @@ export const en = {
     partial: "Seeds recorded so far, of {wanted}: {nets}.",
     dots: "A dot is a recorded seed, of {wanted} that are planned.",
     noPaperTier: "The paper's own schedule (64,000 iterations) is not recorded yet.",
-    plain: "plain-{depth}",
-    residual: "ResNet-{depth}",
-    preactivation: "pre-ResNet-{depth}",
   },
 
   architecture: {
@@ -154,5 +157,57 @@ export const en = {
     twinSame: "The twin without shortcuts, or with option A's, costs exactly the same: identity shortcuts are free.",
     twinLess: "Its projections cost {parameters} parameters and {multiply_adds} multiply-adds more than no shortcuts at all.",
     vggNote: "VGG is counted with its fully connected layers; the 15.3 billion printed for VGG-16 leave them out.",
+  },
+
+  signals: {
+    question: "How strongly does each layer respond, and how much gradient reaches it?",
+    ask: "Back-propagation runs from the last layer to the first. In {net} with BN, before the first training step, how does the gradient at the first layer compare with that at the last?",
+    answers: {
+      vanishing: "Over 10 times smaller",
+      healthy: "Within a factor of 10",
+      exploding: "Over 10 times larger",
+    },
+    youSaid: "You said: {answer}.",
+    measured: "In {net} the gradient of the activations is {ratio} times as large at the first layer as at the last.",
+    health: {
+      vanishing: "By that measure it vanishes on its way down.",
+      healthy: "Within a factor of ten, which we take the paper's \u201chealthy\u201d to mean.",
+      exploding: "It grows on its way down: the opposite of vanishing.",
+    },
+    other: "In {net}: {ratio} times.",
+    slide: "Move through training to see what becomes of it.",
+    quantity: "Of each layer",
+    quantities: {
+      response_std: "response",
+      activation_gradient: "activation gradient",
+      scaled_weight_gradient: "weight gradient",
+    },
+    long: {
+      response_std: "standard deviation of the response",
+      activation_gradient: "norm of the activation gradient",
+      scaled_weight_gradient: "weight gradient times weight norm",
+    },
+    notes: {
+      response_std: "The response is a 3\u00d73 layer's output after BN and before ReLU or addition (the paper's Figure 7).",
+      activation_gradient: "The gradient of the loss with respect to a layer's output after BN, on one fixed batch.",
+      scaled_weight_gradient: "Under BN a weight gradient shrinks as the weights grow, so it is multiplied by their norm.",
+    },
+    order: "Layers",
+    layer: "in order",
+    sorted: "sorted by size",
+    scale: "Scale",
+    linear: "linear",
+    log: "log",
+    time: "Training iteration",
+    play: "Play",
+    pause: "Pause",
+    xLayer: "layer",
+    xSorted: "layers, from the largest value",
+    chartLabel: "{quantity} by layer: the layer that is read out",
+    atLayer: "Iteration {iteration}, layer {layer}: {values}.",
+    atRank: "Iteration {iteration}, rank {layer}: {values}.",
+    means: "Lines are means over the recorded seeds.",
+    missing: "Not measured yet: {nets}.",
+    none: "No recorded run has measured its layers yet.",
   },
 };
