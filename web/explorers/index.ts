@@ -5,11 +5,12 @@ import { explain, open, type Explorer, type Mounted, type Options } from "../sha
 import { architecture } from "./architecture.ts";
 import { runs } from "./runs.ts";
 import { signals } from "./signals.ts";
+import { train } from "./train.ts";
 
 // Counted here as resnet_lib.complexity counts; a test compares them.
 export { complexity } from "../shared/arithmetic.ts";
 
-const EXPLORERS: Record<string, Explorer> = { architecture, runs, signals };
+const EXPLORERS: Record<string, Explorer> = { architecture, runs, signals, train };
 
 export function mount(element: HTMLElement, options: Options): Mounted {
   const explorer = EXPLORERS[options.name];
@@ -47,9 +48,12 @@ function render({ model, el }: { model: Model; el: HTMLElement }): (() => void) 
   const read = () => {
     if (JSON.stringify(model.get("state")) !== sent) mounted.read(model.get("state"));
   };
+  const update = () => mounted.update(model.get("data"));
   model.on("change:state", read);
+  model.on("change:data", update);
   return () => {
     model.off("change:state", read);
+    model.off("change:data", update);
     mounted.close();
   };
 }
