@@ -231,6 +231,9 @@ def test_a_session_compares_plots_and_saves(tmp_path: Path) -> None:
     for kind in ("plain", "residual"):
         assert session.train(tiny_settings(kind=kind))
         session.wait(60)
+    assert re.fullmatch(
+        r"You predicted 50; 2: resnet8 ended with a test error of \d+\.\d%\.", session.outcome("50")
+    )
     assert session.compare()["run"].tolist() == ["1: plain8", "2: resnet8"]
     assert len(session.plot().axes[0].lines) == 4
     session.save(tmp_path / "kept")
@@ -240,12 +243,19 @@ def test_a_session_compares_plots_and_saves(tmp_path: Path) -> None:
     json.loads(widgets.as_json(data))
 
 
-def test_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nearest valid depths are 20 and 26"):
-        Session(tmp_path).train(Settings(depth=21))
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"depth": 21}, "nearest valid depths are 20 and 26"),
+        ({"iterations": 0}, "iterations is 0"),
+    ],
+)
+def test_wrong_settings_are_one_sentence(tmp_path: Path, wrong: dict, told: str) -> None:
     session = Session(tmp_path)
-    with pytest.raises(ConfigError, match="iterations is 0"):
-        session.train(Settings(iterations=0))
+    session.train(Settings(**wrong))
+    session.wait(60)
+    assert told in session.error
+    assert train.data(session)["error"] == session.error
     assert not session.running
 
 

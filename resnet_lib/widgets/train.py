@@ -6,6 +6,7 @@ train.
 
 from __future__ import annotations
 
+import html
 import tempfile
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from resnet_lib.configs import ConfigError, ModelConfig
+from resnet_lib.configs import ModelConfig
 from resnet_lib.experiments import TIERS, RunSpec, run_one
 from resnet_lib.figures import panels, plot_curves
 from resnet_lib.models import model_config
@@ -93,13 +94,14 @@ class Session:
         self.error = ""
         self.changed: Callable[[], None] = lambda: None
         self._thread: threading.Thread | None = None
+        self._ended = False
         self._stop = threading.Event()
         self._lock = threading.Lock()
 
     @property
     def running(self) -> bool:
         """Whether a run is being trained now."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._thread is not None and not self._ended
 
     @property
     def stopped(self) -> bool:
@@ -108,12 +110,13 @@ class Session:
         return record is not None and record.status == "interrupted"
 
     def train(self, settings: Settings) -> bool:
-        """Begin a run; False, and nothing else, while one is running."""
-        return self._begin(settings.spec())
+        """Begin a run; False, and nothing else, while one is running. `error` says what failed."""
+        return self._begin(settings.spec)
 
     def resume(self) -> bool:
         """Go on with the run that was stopped."""
-        return self.spec is not None and self._begin(self.spec)
+        spec = self.spec
+        return spec is not None and self._begin(lambda: spec)
 
     def stop(self) -> None:
         """Stop the run at its next iteration; what it has measured is kept."""
@@ -124,27 +127,30 @@ class Session:
         if self._thread is not None:
             self._thread.join(timeout)
 
-    def _begin(self, spec: RunSpec) -> bool:
+    def _begin(self, prepare: Callable[[], RunSpec]) -> bool:
         with self._lock:
             if self.running:
                 return False
-            resumed = self.records.get(spec.run_id)
-            self.rows = resumed.curves.to_dict("records") if resumed is not None else []
-            self.spec, self.error = spec, ""
+            self.spec, self.rows, self.error = None, [], ""
             self._stop.clear()
-            thread = threading.Thread(target=self._run, args=(spec,), daemon=True)
-            self._thread = thread
-            thread.start()
+            self._ended = False
+            self._thread = threading.Thread(target=self._run, args=(prepare,), daemon=True)
+            self._thread.start()
         return True
 
-    def _run(self, spec: RunSpec) -> None:
+    def _run(self, prepare: Callable[[], RunSpec]) -> None:
+        """What the thread does; reading the images is part of it, for that can take long."""
         try:
+            spec = prepare()
+            resumed = self.records.get(spec.run_id)
+            self.rows = resumed.curves.to_dict("records") if resumed is not None else []
+            self.spec = spec
             record = run_one(spec, self.folder, progress=self._report, stop=self._stop.is_set)
             self.records[spec.run_id] = record
         except Exception as error:  # a thread's error would be lost
             self.error = str(error)
         finally:
-            self._thread = None
+            self._ended = True
             self.changed()
 
     def _report(self, _iteration: int, row: dict[str, Any]) -> None:
@@ -153,7 +159,7 @@ class Session:
 
     def seconds_left(self) -> float | None:
         """How long the run will go on, by its speed so far."""
-        if not self.running or not self.rows:
+        if not self.running or not self.rows or self.spec is None:
             return None
         last = self.rows[-1]
         return last["seconds"] * (self.spec.train.iterations / last["iteration"] - 1)
@@ -167,6 +173,16 @@ class Session:
         """The curves of all runs of the session, as from `load_runs`; `name` numbers the runs."""
         frame = curves(self.records.values())
         return frame.assign(name=frame["run_id"].map(self.name))
+
+    def outcome(self, guess: str = "") -> str:
+        """What became of the last run, beside what was predicted of it."""
+        record = self.records.get(self.spec.run_id) if self.spec else None
+        if record is None or record.status != "complete":
+            return ""
+        errors = record.curves.query("split == 'test'")["top1_error"]
+        said = f"You predicted {guess.strip()}; " if guess.strip() else ""
+        name = self.name(record.run_id)
+        return f"{said}{name} ended with a test error of {errors.iloc[-1]:.1f}%."
 
     def compare(self) -> pd.DataFrame:
         """One row a run: what was chosen, its last errors in percent, its status and seconds."""
@@ -215,12 +231,14 @@ def data(session: Session | None = None, data_set: str = "cifar10") -> dict[str,
     if session is None:
         return found
     found["error"] = session.error
-    for record in session.records.values():
-        if not (session.running and record.run_id == session.spec.run_id):
+    spec = session.spec if session.running else None
+    for record in list(session.records.values()):
+        if spec is None or record.run_id != spec.run_id:
             found["session"].append(curve(record, session.name(record.run_id), record.curves))
-    if session.running:
+    if session.running and spec is None:
+        found["progress"] = {"net": "", "iteration": 0, "iterations": 1, "seconds_left": None}
+    if spec is not None:
         rows = pd.DataFrame(session.rows, columns=["iteration", "split", "top1_error"])
-        spec = session.spec
         found["session"].append(curve(spec, session.name(spec.run_id), rows))
         found["progress"] = {
             "net": spec.model.name,
@@ -311,9 +329,11 @@ def panel(session: Session) -> Any:
     train = w.Button(description="Train", button_style="primary", icon="play")
     stop = w.Button(description="Stop", icon="stop", disabled=True)
     resume = w.Button(description="Resume", icon="forward", disabled=True)
+    guess = w.Text(description="your prediction: test error, %", placeholder="before you train")
+    guess.style.description_width, guess.layout.width = "200px", "340px"
     told = w.HTML()
     chart = explore.show("train", data(session, usual.data))
-    state = {"shown": 0.0, "waiting": False}
+    state = {"shown": 0.0}
 
     def refresh() -> None:
         chart.data = data(session, controls["data"].value)
@@ -325,13 +345,12 @@ def panel(session: Session) -> Any:
         """Show what is new, at most five times a second while a run is running."""
         if not session.running or time.monotonic() - state["shown"] > 0.2:
             refresh()
+        if not session.running:
+            told.value = html.escape(session.outcome(guess.value))
 
     def act(what: Callable[[], Any]) -> None:
         told.value = ""
-        try:
-            what()
-        except ConfigError as error:
-            told.value = f"<span style='color:#b8420f'>{error}</span>"
+        what()
         refresh()
 
     def settings() -> Settings:
@@ -356,7 +375,7 @@ def panel(session: Session) -> Any:
     box = w.VBox(
         [
             w.HBox(list(controls.values()), layout=flow),
-            w.HBox([train, stop, resume], layout=flow),
+            w.HBox([guess, train, stop, resume], layout=flow),
             told,
             chart,
         ],

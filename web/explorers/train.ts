@@ -87,10 +87,16 @@ function build({ root, data: first, view, texts, language, links }: Place<Data, 
     const { progress } = data;
     bar.hidden = !progress;
     if (progress) bar.value = progress.iteration / progress.iterations;
-    status.textContent = data.error || (progress ? running(progress) : fill(own ? t.done : t.recorded, { count: own ? data.session.length : data.recorded.length }));
+    status.textContent = data.error || (progress ? running(progress) : standing());
+  }
+
+  function standing(): string {
+    if (data.session.length) return fill(t.done, { count: data.session.length });
+    return data.recorded.length ? fill(t.recorded, { count: data.recorded.length }) : t.nothing;
   }
 
   function running(progress: NonNullable<Data["progress"]>): string {
+    if (!progress.net) return t.preparing;
     const values = { net: progress.net, iteration: num(progress.iteration), iterations: num(progress.iterations) };
     const left = progress.seconds_left;
     return fill(t.running, values) + (left === null ? "" : ` ${fill(t.left, { seconds: num(Math.ceil(left)) })}`);
