@@ -113,3 +113,25 @@ def crops(
 
     data = crops.data() if net is None else crops.of_net(net, classes, truth, size=size)
     return show("crops", data, **state)
+
+
+def signals(records: Any = None, **state: Any) -> anywidget.AnyWidget:
+    """How strongly does each layer respond, and how much gradient reaches it, through training?
+
+    records: run records of your own, made with `train(probe=...)`, instead of the archive.
+    """
+    from resnet_lib.widgets import signals
+
+    return show("signals", signals.data(records), **state)
+
+
+def train(folder: Any = None) -> Any:
+    """Train a net yourself: controls, a live curve, and the runs of this session.
+
+    folder: where the runs are kept, so that they survive the kernel. Of what this returns, keep
+    `session`: `panel = explore.train()`, later `panel.session.compare()`, `.plot()`, `.save(...)`.
+    """
+    from resnet_lib.widgets import train
+
+    widget_class()  # before anything is built: anywidget may be missing
+    return train.panel(train.Session(folder))

@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -51,12 +53,15 @@ def page(share, seed=3, count=COUNT, pixels=None):
     """What the page's own code makes of a picture, through Node."""
     x = picture().flatten().tolist() if pixels is None else list(pixels)
     asked = {"size": round(len(x) ** 0.5), "picture": x, "seed": seed}
-    done = subprocess.run(
-        [NODE, "-e", f"(async () => {{{SCRIPT}}})()", widgets.BUNDLE.as_uri()],
-        input=json.dumps({**asked, "count": count, "share": share}),
-        capture_output=True,
-        text=True,
-    )
+    with TemporaryDirectory() as folder:
+        module = Path(folder) / "explorers.mjs"  # as .js Node would not take it for a module
+        shutil.copyfile(widgets.BUNDLE, module)
+        done = subprocess.run(
+            [NODE, "-e", f"(async () => {{{SCRIPT}}})()", module.as_uri()],
+            input=json.dumps({**asked, "count": count, "share": share}),
+            capture_output=True,
+            text=True,
+        )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
