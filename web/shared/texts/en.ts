@@ -12,6 +12,15 @@ export const en = {
   copied: "Copied",
   failed: "This explorer could not start: {error}",
 
+  nets: {
+    plain: "plain-{depth}",
+    residual: "ResNet-{depth}",
+    preactivation: "pre-ResNet-{depth}",
+    kinds: { plain: "plain", A: "residual, A", B: "residual, B", C: "residual, C", preactivation: "pre-activation" },
+    notRecorded: "{net}, not recorded yet",
+    seedsRecorded: "{net}, {count} of {wanted} seeds recorded",
+  },
+
   identity: {
     question: "What must be learned to copy the input?",
     ask: "A block on one channel: 3x3 kernel, BN with scale \u03b3 and shift \u03b2, ReLU, and the same again. The residual block also adds its input before the last ReLU. Each has {numbers} numbers. In how many of them does it matter which value they have, if the block is to return the picture it was given?",
@@ -158,13 +167,6 @@ export const en = {
     score: "score, %",
     note: "The paper averages ten crops of 224 pixels, and for its best results scores at shorter sides of 224, 256, 384, 480 and 640 (section 3.4). Here the same in proportion, for a net on {size} pixels: {net}, run {run}. Dashed boxes: mirrored crops; orange numbers: crops that are called something else. Photograph: {source}.",
     nothing: "Not measured yet: the repository keeps the weights of no net on CIFAR-10.",
-  nets: {
-    plain: "plain-{depth}",
-    residual: "ResNet-{depth}",
-    preactivation: "pre-ResNet-{depth}",
-    kinds: { plain: "plain", A: "residual, A", B: "residual, B", C: "residual, C", preactivation: "pre-activation" },
-    notRecorded: "{net}, not recorded yet",
-    seedsRecorded: "{net}, {count} of {wanted} seeds recorded",
   },
 
   runs: {
