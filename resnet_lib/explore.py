@@ -73,3 +73,65 @@ def architecture(model: Any = "resnet50", **changes: Any) -> anywidget.AnyWidget
     return show(
         "architecture", architecture.data(), **architecture.state(model_config(model, **changes))
     )
+
+
+def identity(**state: Any) -> anywidget.AnyWidget:
+    """What must be learned to copy the input? One picture through 1 to 27 blocks."""
+    from resnet_lib.widgets import identity
+
+    return show("identity", identity.data(), **state)
+
+
+def deletion(folder: Any = None, **state: Any) -> anywidget.AnyWidget:
+    """Does every block matter? Recorded nets without some of their blocks.
+
+    folder: of runs of your own instead of the project's archive; `python -m resnet_lib deletions`
+    measures them.
+    """
+    from resnet_lib.runs import ARCHIVE
+    from resnet_lib.widgets import deletion
+
+    return show("deletion", deletion.data(folder or ARCHIVE), **state)
+
+
+def shortcut(**state: Any) -> anywidget.AnyWidget:
+    """What passes through a shortcut when the dimensions change? Maps of recorded nets."""
+    from resnet_lib.widgets import shortcut
+
+    return show("shortcut", shortcut.data(), **state)
+
+
+def crops(
+    net: Any = None, classes: Any = (), truth: str = "", *, size: int = 224, **state: Any
+) -> anywidget.AnyWidget:
+    """How far does an average over crops move a net's answer? Ten crops at several scales.
+
+    net: one of your own on ImageNet's scale instead of the recorded nets, such as torchvision's
+    resnet18, with the names of its `classes` and the right one, `truth`.
+    """
+    from resnet_lib.widgets import crops
+
+    data = crops.data() if net is None else crops.of_net(net, classes, truth, size=size)
+    return show("crops", data, **state)
+
+
+def signals(records: Any = None, **state: Any) -> anywidget.AnyWidget:
+    """How strongly does each layer respond, and how much gradient reaches it, through training?
+
+    records: run records of your own, made with `train(probe=...)`, instead of the archive.
+    """
+    from resnet_lib.widgets import signals
+
+    return show("signals", signals.data(records), **state)
+
+
+def train(folder: Any = None) -> Any:
+    """Train a net yourself: controls, a live curve, and the runs of this session.
+
+    folder: where the runs are kept, so that they survive the kernel. Of what this returns, keep
+    `session`: `panel = explore.train()`, later `panel.session.compare()`, `.plot()`, `.save(...)`.
+    """
+    from resnet_lib.widgets import train
+
+    widget_class()  # before anything is built: anywidget may be missing
+    return train.panel(train.Session(folder))

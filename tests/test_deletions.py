@@ -8,7 +8,18 @@ import torch
 from helpers import TINY, randomise_norms, tiny_data, tiny_net, tiny_train
 from torch import nn
 
-from resnet_lib import ConfigError, RecordError, build_model, evaluate
+from resnet_lib import (
+    ConfigError,
+    DataError,
+    ModelConfig,
+    RecordError,
+    build_model,
+    evaluate,
+    load,
+    load_records,
+    widgets,
+)
+from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.cli import main
 from resnet_lib.data import Normaliser
 from resnet_lib.deletions import (
@@ -23,7 +34,7 @@ from resnet_lib.deletions import (
     record_deletions,
 )
 from resnet_lib.experiments import TIERS
-from resnet_lib.runs import RunRecord
+from resnet_lib.runs import ARCHIVE, RunRecord
 
 
 def without(net, names):
@@ -178,3 +189,64 @@ def test_the_net_is_left_as_it_was():
     sets = [(), deletable(net)]
     list(deletion_errors(net, data.test_images, data.test_labels, Normaliser(data), sets))
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+
+
+# What the explorer gets
+
+
+def test_the_explorer_shows_the_files_numbers(run):
+    record(run)
+    module = widgets.explorer("deletion")
+    (net,) = module.data(run)["nets"]
+    kept = Deletions.load(run)
+    whole, part = kept.errors(100), kept.errors(20)
+    assert net["intact"] == whole[()]
+    assert net["intact_part"] == part[()]
+    names = [each["name"] for each in net["blocks"]]
+    for each in net["blocks"]:
+        assert each["error"] == whole.get((each["name"],))
+    assert {tuple(names[i] for i in each["blocks"]): each["error"] for each in net["sets"]} == {
+        names: error for names, error in part.items() if len(names) > 1
+    }
+    assert (net["run_id"], net["weights"]) == (kept.about["run_id"], kept.about["weights"])
+    assert module.data(run)["missing"] == ["plain56", "resnet56"]
+    assert f"{whole[()]:.1f}% intact" in module.sentence(module.data(run))
+
+
+def test_recorded_deletions_are_of_recorded_runs():
+    """Every deletions.csv of the archive lies beside its record and holds what it says."""
+    for path in ARCHIVE.rglob(DELETIONS):
+        found, own = Deletions.load(path.parent), RunRecord.load(path.parent)
+        assert found.about["run_id"] == own.run_id
+        names = deletable(build_model(ModelConfig.from_dict(own.model), seed=0))
+        whole = found.errors(int(found.frame["images"].max()))
+        assert set(whole) == {(), *((name,) for name in names)}, path
+        part = found.errors(int(found.frame["images"].min()))
+        drawn = random_sets(names, SIZES, DRAWS, found.about["seed"])
+        assert set(part) == {(), *drawn}, path
+        last = own.curves.query("split == 'test'")["top1_error"].iloc[-1]
+        assert whole[()] == pytest.approx(last, abs=0.3), path
+
+
+def test_a_recorded_deletion_comes_out_again():
+    """One recorded error, measured anew with the weights that the repository keeps."""
+    for own, path in kept_nets(load_records()):
+        folder = next(
+            each.parent for each in ARCHIVE.rglob("record.json") if own.run_id in str(each)
+        )
+        if not (folder / DELETIONS).exists():
+            continue
+        try:
+            data = load(own.data["name"])
+        except DataError as error:
+            pytest.skip(str(error))
+        found = Deletions.load(folder)
+        images, labels = data.test_images[::5], data.test_labels[::5]
+        errors = found.errors(len(images))
+        chosen = sorted(errors)[len(errors) // 2]
+        net, normalise = net_of(own, path), Normaliser(data)
+        ((_, error),) = deletion_errors(net, images, labels, normalise, [chosen])
+        # Half precision of the kept weights, and bfloat16 when it was measured.
+        assert error == pytest.approx(errors[chosen], abs=1.5)
+        return
+    pytest.skip("No run has both deletions and kept weights.")

@@ -4,32 +4,64 @@ import json
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import torch
-from helpers import ROOT
 from torch import nn
 
+from resnet_lib import widgets
 from resnet_lib.blocks import BasicBlock
 
-WEB = ROOT / "web"
+NODE = shutil.which("node")
 SIZE, COUNT = 9, 4
+SCRIPT = """
+    const { identityBlocks: net } = await import(process.argv[1]);
+    const { size, picture, seed, count, share } = JSON.parse(require("fs").readFileSync(0, "utf8"));
+    const x = Float64Array.from(picture);
+    const drawn = net.he(count, seed);
+    const result = {};
+    for (const kind of ["plain", "residual"]) {
+        const adds = kind === "residual";
+        const copies = drawn.map((block) => (adds ? net.residualCopy(block) : net.plainCopy(x)));
+        const blocks = copies.map((copy, i) => net.between(copy, drawn[i], share));
+        const built = net.through(copies, x, size, adds);
+        const batch = net.through(blocks, x, size, adds);
+        const kept = net.through(blocks, x, size, adds, built.used);
+        const last = (each) => Array.from(each.outputs.at(-1));
+        result[kind] = {
+            blocks,
+            statistics: built.used,
+            copied: net.difference(built.outputs.at(-1), x),
+            batch: last(batch),
+            kept: last(kept),
+            likeness: batch.outputs.map((each) => net.likeness(each, x)),
+        };
+    }
+    process.stdout.write(JSON.stringify(result));
+"""
+
+pytestmark = pytest.mark.skipif(
+    NODE is None, reason="Node is not installed: the page's code runs in it."
+)
 
 
 @cache
-def page(share, seed=3):
+def page(share, seed=3, count=COUNT, pixels=None):
     """What the page's own code makes of a picture, through Node."""
-    if shutil.which("node") is None or not (WEB / "node_modules" / "esbuild").is_dir():
-        pytest.skip("needs Node and its packages: cd web && npm ci")
-    asked = {"size": SIZE, "picture": picture().flatten().tolist(), "seed": seed}
-    done = subprocess.run(
-        ["node", "tests/identity.mjs"],
-        input=json.dumps({**asked, "count": COUNT, "share": share}),
-        capture_output=True,
-        text=True,
-        cwd=WEB,
-    )
+    x = picture().flatten().tolist() if pixels is None else list(pixels)
+    asked = {"size": round(len(x) ** 0.5), "picture": x, "seed": seed}
+    with TemporaryDirectory() as folder:
+        module = Path(folder) / "explorers.mjs"  # as .js Node would not take it for a module
+        shutil.copyfile(widgets.BUNDLE, module)
+        done = subprocess.run(
+            [NODE, "-e", f"(async () => {{{SCRIPT}}})()", module.as_uri()],
+            input=json.dumps({**asked, "count": count, "share": share}),
+            capture_output=True,
+            text=True,
+        )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -97,11 +129,21 @@ def test_initial_weights_are_he_and_move_with_the_seed():
     assert {each["beta1"] for each in drawn} | {each["beta2"] for each in drawn} == {0}
     assert drawn == page(1)["residual"]["blocks"]  # twins
     assert drawn != page(1, seed=4)["plain"]["blocks"]
-    numbers = [
-        n
-        for seed in range(40)
-        for each in page(1, seed)["plain"]["blocks"]
-        for n in each["conv1"] + each["conv2"]
-    ]
-    assert np.mean(numbers) == pytest.approx(0, abs=0.03)
-    assert np.std(numbers) == pytest.approx(np.sqrt(2 / 9), rel=0.05)
+    numbers = np.array(
+        [each["conv1"] + each["conv2"] for each in page(1, count=300)["plain"]["blocks"]]
+    )
+    assert numbers.mean() == pytest.approx(0, abs=0.03)
+    assert numbers.std() == pytest.approx(np.sqrt(2 / 9), rel=0.05)
+
+
+def test_the_plain_figure_shows_what_the_page_computes_first():
+    """The library draws the same weights and gets the same curves as the page's default view."""
+    module = widgets.explorer("identity")
+    data = module.data()
+    x = module.picture(data)
+    found = page(module.SHARE / 100, module.SEED, module.DEPTH, tuple(x.flatten().tolist()))
+    for kind, values in module.curves(data).items():
+        assert values == pytest.approx(found[kind]["likeness"], abs=1e-6), kind
+    assert f"{found['residual']['likeness'][-1]:.2f}" in module.sentence(data)
+    assert 0 <= min(data["pixels"]) < max(data["pixels"]) <= 255
+    assert len(data["pixels"]) == data["size"] ** 2

@@ -37,6 +37,7 @@
         data,
         state: asked(place) ?? usual,
         language: place.dataset.language,
+        links: JSON.parse(script.dataset.links),
         onState: (query) => history.replaceState(null, "", link(place, query)),
         link: (query) => new URL(link(place, query), location.href).href,
       });

@@ -127,8 +127,24 @@ def add_host(
         return
     files = published(Path(app.srcdir))
     script = context["pathto"](f"_static/{FOLDER}/{files.pop('host')}", 1)
-    index = html.escape(json.dumps(files))
-    context["body"] += f'<script defer src="{script}" data-files="{index}"></script>\n'
+    values = {"files": files, "links": links(app, context)}
+    attributes = " ".join(f'data-{k}="{html.escape(json.dumps(v))}"' for k, v in values.items())
+    context["body"] += f'<script defer src="{script}" {attributes}></script>\n'
+
+
+def links(app: Sphinx, context: dict[str, Any]) -> dict[str, str]:
+    """Where a reader can train: the playground's page, and a notebook on Colab."""
+    found = {}
+    if "book/playground" in app.env.found_docs:
+        found["playground"] = context["pathto"]("book/playground")
+    notebooks = sorted(name for name in app.env.found_docs if name.startswith("notebooks/"))
+    options = app.config.html_theme_options
+    colab = options.get("launch_buttons", {}).get("colab_url")
+    if notebooks and colab and "repository_url" in options:
+        slug = options["repository_url"].removeprefix("https://github.com/").strip("/")
+        branch = options.get("repository_branch", "main")
+        found["colab"] = f"{colab}/github/{slug}/blob/{branch}/{notebooks[0]}.ipynb"
+    return found
 
 
 def published(source: Path) -> dict[str, str]:

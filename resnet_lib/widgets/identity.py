@@ -75,6 +75,7 @@ def outputs(x: Tensor, kind: str, count: int, share: float, seed: int) -> list[T
     return found
 
 
+@torch.no_grad()
 def blocks(kind: str, count: int, seed: int) -> list[BasicBlock]:
     """Blocks on one channel as initialised for training."""
     made = []

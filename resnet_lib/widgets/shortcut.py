@@ -96,7 +96,7 @@ def unpacked(block: dict[str, Any], name: str) -> np.ndarray:
         return np.pad(shown, ((0, extra), (0, 0), (0, 0)))
     levels = np.frombuffer(base64.b64decode(block[name]), np.int8)
     side = block["height"] * (2 if name == "input" else 1)
-    return levels.reshape(-1, side, side) * block["scale"]
+    return (levels.reshape(-1, side, side) * block["scale"]).round(2)  # as on the page
 
 
 def silent(block: dict[str, Any]) -> int:

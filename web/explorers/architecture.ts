@@ -135,7 +135,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
 
   function name(): string {
     const { kind, depth, option } = view.state;
-    const names = texts.runs;
+    const names = texts.nets;
     const found = fill(kind === "plain" ? names.plain : kind === "preactivation" ? names.preactivation : names.residual, { depth });
     return kind === "plain" ? found : `${found}, ${fill(t.optionIs, { option })}`;
   }

@@ -114,7 +114,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   const verdict = h("div", { class: "rnx-verdict" });
 
   // The strip of blocks.
-  const strip = h("div", { class: "rnx-blocks", role: "group", "aria-label": t.stripLabel });
+  const strip = h("div", { class: "rnx-delstrip", role: "group", "aria-label": t.stripLabel });
   const legend = h("p", { class: "rnx-note rnx-legend" });
   let built = "";
   let buttons: (HTMLButtonElement | null)[] = [];
@@ -127,9 +127,9 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     now[0].blocks.forEach((block, i) => {
       const [stage, index] = block.name.split(".");
       if (!stages.has(stage)) {
-        const row = h("div", { class: "rnx-stage-blocks" });
+        const row = h("div", { class: "rnx-delstage-blocks" });
         stages.set(stage, row);
-        strip.append(h("div", { class: "rnx-stage" }, h("p", { class: "rnx-stage-name" }, stage), row));
+        strip.append(h("div", { class: "rnx-delstage" }, h("p", { class: "rnx-delstage-name" }, stage), row));
       }
       const bars = now.map((net) => {
         const height = most ? ((net.blocks[i].response ?? 0) / most) * 100 : 0;
@@ -253,15 +253,15 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
         const others = errorsOf(net, blocks.length);
         const range = error === null && others.length ? [Math.min(...others), Math.max(...others)] : null;
         const bar = error !== null
-          ? h("i", { class: "rnx-bar", style: `width:${error}%;background:${colour(net)}` })
-          : range && h("i", { class: "rnx-bar rnx-bar-range", style: `left:${range[0]}%;width:${Math.max(0.6, range[1] - range[0])}%;background:${colour(net)}` });
+          ? h("i", { class: "rnx-errorbar", style: `width:${error}%;background:${colour(net)}` })
+          : range && h("i", { class: "rnx-errorbar rnx-errorbar-range", style: `left:${range[0]}%;width:${Math.max(0.6, range[1] - range[0])}%;background:${colour(net)}` });
         const text = error !== null ? percent(error) : range ? `${num(range[0])}\u2013${percent(range[1])}` : t.unknown;
         return h("div", { class: "rnx-error" },
-          h("span", { class: "rnx-error-name", style: `color:${colour(net)}` }, name(net)),
+          h("span", { class: "rnx-del-error-name", style: `color:${colour(net)}` }, name(net)),
           h("span", { class: "rnx-track" }, bar,
             h("i", { class: "rnx-mark", style: `left:${net.intact}%`, title: fill(t.intactMark, { error: percent(net.intact!) }) }),
             h("i", { class: "rnx-mark rnx-mark-chance", style: `left:${CHANCE}%`, title: t.chance })),
-          h("b", { class: "rnx-error-value" }, text));
+          h("b", { class: "rnx-del-error-value" }, text));
       }),
     );
   }

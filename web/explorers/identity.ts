@@ -4,7 +4,7 @@ import { button, choice, select, slider } from "../shared/controls.ts";
 import { Chart, type Point } from "../shared/chart.ts";
 import { h } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
-import { pixels, type Pixels } from "../shared/pixels.ts";
+import { pixels, pixelsCss, type Pixels } from "../shared/pixels.ts";
 import { gate } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
 import { fill, number } from "../shared/words.ts";
@@ -138,7 +138,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     {},
     h("div", { class: "rnx-controls" }, kind.element),
     h("div", { class: "rnx-flow" }, shots[0].element, arrow(),
-      h("div", { class: "rnx-block" }, layer(0), layer(1)), arrow(), h("div", { class: "rnx-outputs" }, shots[1].element, shots[2].element)),
+      h("div", { class: "rnx-twolayers" }, layer(0), layer(1)), arrow(), h("div", { class: "rnx-outputs" }, shots[1].element, shots[2].element)),
     h("p", { class: "rnx-actions" },
       button(t.middle, () => setNumbers(now(), numbersOf(now()).map((each, i) => (i % 11 < 9 ? DIRAC[i % 11] : each)))),
       button(t.undo, () => setNumbers(now(), undone(numbersOf(now())))),
@@ -180,7 +180,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   first.pixels.grey(x);
   caption(first, 0, x);
   const opening = h("div", { class: "rnx-opening" }, first.element, ask.element);
-  root.append(h("style", {}, css), opening, verdict, nav, builder, slides, readout, note);
+  root.append(h("style", {}, pixelsCss, css), opening, verdict, nav, builder, slides, readout, note);
 
   /** Where the slide begins: the reader's block if it copies, else the textbook's. */
   function solutions(kind: Kind, drawn: Block[]): { blocks: Block[]; own: boolean } {

@@ -8,6 +8,8 @@ import { deletion } from "./deletion.ts";
 import { identity } from "./identity.ts";
 import { runs } from "./runs.ts";
 import { shortcut } from "./shortcut.ts";
+import { signals } from "./signals.ts";
+import { train } from "./train.ts";
 
 // Counted here as resnet_lib.complexity counts; a test compares them.
 export { complexity } from "../shared/arithmetic.ts";
@@ -21,6 +23,8 @@ const EXPLORERS: Record<string, Explorer> = {
   identity,
   runs,
   shortcut,
+  signals,
+  train,
 };
 
 export function mount(element: HTMLElement, options: Options): Mounted {
@@ -59,9 +63,12 @@ function render({ model, el }: { model: Model; el: HTMLElement }): (() => void) 
   const read = () => {
     if (JSON.stringify(model.get("state")) !== sent) mounted.read(model.get("state"));
   };
+  const update = () => mounted.update(model.get("data"));
   model.on("change:state", read);
+  model.on("change:data", update);
   return () => {
     model.off("change:state", read);
+    model.off("change:data", update);
     mounted.close();
   };
 }

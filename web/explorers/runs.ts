@@ -3,6 +3,7 @@
 import { button, choice, select, toggle } from "../shared/controls.ts";
 import { Chart, type Line, type Point, type Rule, type Sketch } from "../shared/chart.ts";
 import { h } from "../shared/dom.ts";
+import { colourOf, dashOf, netName as nameOf, netTable, type Net as AnyNet } from "../shared/nets.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
 import { choiceGate, gate } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
@@ -22,10 +23,7 @@ interface Run {
   test: Series;
 }
 
-interface Net {
-  name: string;
-  kind: string; // plain, A, B, C, preactivation, or the name of a variant
-  depth: number;
+interface Net extends AnyNet {
   published: { top1_error: number; place: string } | null;
 }
 
@@ -67,11 +65,6 @@ const PAIRS: Record<string, [string, string]> = {
   steps: ["plain20", "plain56"],
   residual: ["resnet20", "resnet56"],
 };
-const COLOURS: Record<string, string> = {
-  plain: "plain", A: "residual", B: "purple", C: "teal", preactivation: "green",
-};
-const DASHES = ["", "7 3", "4 3 1 3", "2 3", "9 3 2 3", "1 4"];
-
 /** Runs of one net in one schedule, and their mean and range at each iteration. */
 class Group {
   private known: Partial<Record<Split, [number, number[]][]>> = {};
@@ -124,12 +117,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   const lines: Record<string, (number | null)[] | undefined> = {}; // what the reader drew, by step
   const answers: Record<string, string | null> = {};
 
-  const netName = (net: Net): string => {
-    const known: Record<string, string> = { plain: t.plain, preactivation: t.preactivation };
-    const name = fill(known[net.kind] ?? t.residual, { depth: net.depth });
-    if (net.kind in known || net.kind === "A") return name;
-    return `${name} ${net.kind}`;
-  };
+  const netName = (net: Net) => nameOf(net, texts);
 
   const groups = (schedule: string): Map<string, Group> => {
     const found = new Map<string, Run[]>();
@@ -197,50 +185,14 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     (value) => view.set({ scale: value }),
   );
   const paper = toggle(t.paper, (value) => view.set({ paper: value }));
-  const grid = h("div", { class: "rnx-nets" });
+  const table = netTable(texts, data.nets, (names) => view.set({ nets: names.join(",") }));
   const free = h(
     "div",
     {},
-    grid,
+    table.element,
     h("div", { class: "rnx-controls" }, split.element, seeds.element, scale.element, paper.element, schedule.element),
   );
   root.append(nav, above, chart.element, readout, below, free, missing);
-
-  /** Every net of the archive as a button in a table of kinds and depths; a dot for each seed. */
-  function drawGrid(): void {
-    const recorded = groupsOf(view.state.schedule);
-    const chosen = new Set(view.state.nets.split(","));
-    const kinds = [...new Set(data.nets.map((net) => net.kind))];
-    const depths = [...new Set(data.nets.map((net) => net.depth))].sort((a, b) => a - b);
-    const wanted = scheduleOf(view.state.schedule)?.seeds ?? 0;
-    const cell = (net: Net | undefined): HTMLElement | string => {
-      if (!net) return "";
-      const count = recorded.get(net.name)?.runs.length ?? 0;
-      const told = fill(count ? t.seedsRecorded : t.notRecorded, { net: netName(net), count, wanted });
-      const on = chosen.has(net.name);
-      const flip = () => {
-        const names = data.nets.map((each) => each.name).filter((name) => chosen.has(name) !== (name === net.name));
-        view.set({ nets: names.join(",") });
-      };
-      const dots = "\u25cf".repeat(count) + "\u25cb".repeat(Math.max(0, wanted - count));
-      const style = `--colour:var(--rn-${COLOURS[net.kind] ?? "teal"})`;
-      return h(
-        "button",
-        { type: "button", class: "rnx-net", disabled: !count, "aria-pressed": String(on), "aria-label": told, title: told, style, onclick: flip, "data-net": net.name },
-        h("b", {}, String(net.depth)),
-        h("i", { "aria-hidden": "true" }, dots),
-      );
-    };
-    const rows = kinds.map((kind) => {
-      const cells = depths.map((depth) => data.nets.find((each) => each.kind === kind && each.depth === depth));
-      const name = h("th", { scope: "row" }, t.kinds[kind as "plain"] ?? kind);
-      return h("tr", {}, name, ...cells.map((net) => h("td", {}, cell(net))));
-    });
-    const focused = (grid.getRootNode() as Document).activeElement as HTMLElement | null;
-    const name = grid.contains(focused) ? focused!.dataset.net : null;
-    grid.replaceChildren(h("table", {}, h("tbody", {}, ...rows)));
-    if (name) grid.querySelector<HTMLElement>(`[data-net="${name}"]`)?.focus();
-  }
 
   const bothIn = (schedule: Schedule | undefined) =>
     schedule !== undefined && PAIRS.steps.every((name) => groupsOf(schedule.id).has(name));
@@ -266,11 +218,11 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   }
 
   function linesOf(groups: Group[], splits: Split[]): Line[] {
-    const depths = [...new Set(groups.map((group) => group.net.depth))].sort((a, b) => b - a);
+    const shown = groups.map((group) => group.net);
     const single = view.state.step === "free" && view.state.seeds === "lines";
     return groups.flatMap((group) => {
-      const colour = `var(--rn-${COLOURS[group.net.kind] ?? "teal"})`;
-      const dash = DASHES[Math.min(depths.indexOf(group.net.depth), DASHES.length - 1)];
+      const colour = colourOf(group.net);
+      const dash = dashOf(group.net, shown);
       return splits.flatMap((split): Line[] => {
         const bold = split === "test" || splits.length === 1;
         const named = split === splits.at(-1) ? netName(group.net) : undefined;
@@ -359,7 +311,9 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     showBelow(step, revealed);
     free.hidden = step !== "free";
     if (step !== "free") return;
-    drawGrid();
+    const recorded = groupsOf(now.schedule?.id ?? "");
+    const seedsOf = (name: string) => recorded.get(name)?.runs.length ?? 0;
+    table.draw(view.state.nets.split(","), seedsOf, now.schedule?.seeds ?? 0);
     schedule.set(now.schedule?.id ?? "");
     split.set(view.state.split);
     seeds.set(view.state.seeds);
@@ -424,7 +378,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     if (view.state.step !== "free" || !view.state.paper || !now.splits.includes("test")) return [];
     return now.groups.flatMap(({ net }) =>
       net.published
-        ? [{ y: net.published.top1_error, label: fill(t.paperRule, { net: netName(net), error: num(net.published.top1_error, 2) }), colour: `var(--rn-${COLOURS[net.kind] ?? "teal"})` }]
+        ? [{ y: net.published.top1_error, label: fill(t.paperRule, { net: netName(net), error: num(net.published.top1_error, 2) }), colour: colourOf(net) }]
         : [],
     );
   }

@@ -3,7 +3,7 @@
 import { choice, slider } from "../shared/controls.ts";
 import { h } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
-import { pixels, type Pixels } from "../shared/pixels.ts";
+import { pixels, pixelsCss, type Pixels } from "../shared/pixels.ts";
 import { numberGate } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
 import { fill, listed, number } from "../shared/words.ts";
@@ -40,8 +40,8 @@ type Part = "shortcut" | "branch" | "output";
 const PARTS: Part[] = ["shortcut", "branch", "output"];
 
 /** A block's maps, channel after channel. */
-interface Maps extends Record<Part, Float32Array> {
-  input: Float32Array;
+interface Maps extends Record<Part, Float64Array> {
+  input: Float64Array;
   height: number;
   channels: number;
   inChannels: number;
@@ -57,16 +57,17 @@ interface State {
 }
 
 /** Maps from their signed bytes; option A's shortcut from the input: every other pixel, then zeros. */
-export function unpack(block: Packed): Maps {
+function unpack(block: Packed): Maps {
   const { height, channels } = block;
-  const values = (text: string) =>
-    Float32Array.from(atob(text), (letter) => ((letter.charCodeAt(0) << 24) >> 24) * block.scale);
+  // In hundredths, so that the sums that are shown add up.
+  const hundredths = Array.from({ length: 256 }, (_, i) => Math.round(((i << 24) >> 24) * block.scale * 100) / 100);
+  const values = (text: string) => Float64Array.from(atob(text), (letter) => hundredths[letter.charCodeAt(0)]);
   const input = values(block.input);
   const branch = values(block.branch);
-  let shortcut: Float32Array;
+  let shortcut: Float64Array;
   if (block.shortcut) shortcut = values(block.shortcut);
   else {
-    shortcut = new Float32Array(channels * height * height);
+    shortcut = new Float64Array(channels * height * height);
     for (let c = 0; c < block.in_channels; c++)
       for (let row = 0; row < height; row++)
         for (let column = 0; column < height; column++)
@@ -97,14 +98,22 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   };
   const silent = (now: Maps) =>
     Array.from({ length: now.channels }, (_, i) => i + 1).filter((i) => mapOf(now, "shortcut", i).every((each) => each === 0));
-  const strongest = (now: Maps) => PARTS.reduce((most, part) => now[part].reduce((m, each) => Math.max(m, Math.abs(each)), most), 0);
+  /** What is drawn at full strength: one value in two hundred is stronger. */
+  const strongest = (now: Maps) => {
+    const sizes = Float64Array.from(now.output).sort();
+    return sizes[Math.floor(sizes.length * 0.995)];
+  };
 
   const ask = numberGate(texts, t.ask, t.unit, (answer) => {
     said = answer;
     view.set({ shown: true });
   });
   const verdict = h("div", { class: "rnx-verdict" });
-  const option = choice(t.option, [], (value) => view.set({ option: value }));
+  const missing = data.options.filter((each) => !data.nets.some((net) => net.option === each));
+  const options = data.options.map((value) => ({
+    value, label: value, disabled: missing.includes(value), title: missing.includes(value) ? t.notRecorded : t.options[value as "A"],
+  }));
+  const option = choice(t.option, options, (value) => view.set({ option: value }));
   const block = choice(t.block, data.blocks.map((value) => ({ value, label: value.split(".")[0] })), (value) => view.set({ block: value, channel: 1, at: -1 }));
   const which = slider(t.channel, [1], (value) => view.set({ channel: value }));
   const photo = pixels(data.size, data.size, t.photo);
@@ -189,22 +198,23 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     ...sheets.map(({ grid, name }) => h("div", { class: "rnx-row" }, name, grid)),
   );
   const note = h("p", { class: "rnx-note" });
-  root.append(h("style", {}, css), ask.element, verdict, open, note);
+  const first = pixels(data.size, data.size, t.photo);
+  first.colours(data.pixels);
+  const opening = h("div", { class: "rnx-opening" }, h("figure", { class: "rnx-shot" }, first.element, h("figcaption", {}, t.photo)), ask.element);
+  root.append(h("style", {}, pixelsCss, css), opening, verdict, open, note);
 
   function draw(): void {
     const { shown } = view.state;
     const net = netOf(view.state.option);
-    ask.element.hidden = shown || !net;
+    opening.hidden = shown || !net;
     open.hidden = verdict.hidden = !shown || !net;
-    const missing = data.options.filter((each) => !data.nets.some((other) => other.option === each));
     note.textContent = [
-      net ? fill(t.note, { net: net.net, run: net.run_id, source: data.source }) : t.nothing,
+      net ? fill(t.note, { net: net.net, run: net.run_id, source: data.source, step: num(net.blocks[view.state.block]?.scale ?? 0) }) : t.nothing,
       ...(missing.length ? [fill(t.missing, { options: listed(missing, texts) })] : []),
     ].join(" ");
     if (!shown || !net) return;
     const now = maps();
     drawVerdict();
-    option.options(data.options.map((value) => ({ value, label: value, disabled: missing.includes(value), title: missing.includes(value) ? t.notRecorded : t.options[value as "A"] })));
     option.set(net.option);
     block.set(view.state.block);
     which.stops(Array.from({ length: now.channels }, (_, i) => i + 1));
@@ -262,7 +272,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
       return {
         run_id: net.run_id, option: net.option, block: view.state.block, channel: Math.floor(i / area) + 1,
         row: Math.floor((i % area) / now.height) + 1, column: ((i % area) % now.height) + 1,
-        shortcut: +now.shortcut[i].toPrecision(4), branch: +now.branch[i].toPrecision(4), output: +output.toPrecision(4),
+        shortcut: +now.shortcut[i].toFixed(2), branch: +now.branch[i].toFixed(2), output: +output.toFixed(2),
       };
     });
   }

@@ -128,7 +128,7 @@ export class Chart {
     this.svg.append(defs, inside);
     this.rules(drawing, inside, width - right);
     this.lines(drawing, inside);
-    this.labels(drawing, width - right + 6, height);
+    this.labels(drawing, width - right, height);
     this.pointer = s("g");
     inside.append(this.pointer);
     if (drawing.sketch) this.sketch(drawing.sketch, inside, height);
@@ -220,10 +220,18 @@ export class Chart {
   }
 
   /** The names at the right ends, moved apart where they would overlap. */
-  private labels(drawing: Drawing, left: number, height: number): void {
+  private labels(drawing: Drawing, edge: number, height: number): void {
     const floor = drawing.log ? drawing.y[0] : -Infinity;
+    const beside = (each: Line) => Math.min(edge, this.scales.x(each.points.at(-1)![0])) + 6;
+    const room = (each: Line) => edge - beside(each) > each.label!.length * LETTER;
+    const named = drawing.lines.filter((each) => each.label && each.points.length);
+    for (const each of named.filter(room)) { // it ends early: its name stands where it ends
+      const y = this.scales.y(Math.max(each.points.at(-1)![1], floor)) + 4;
+      this.svg.append(s("text", { class: "rnx-end", x: beside(each), y, style: `fill:${each.colour}` }, each.label));
+    }
+    const left = edge + 6;
     const ends = drawing.lines
-      .filter((each) => each.label && each.points.length)
+      .filter((each) => named.includes(each) && !room(each))
       .map((each) => ({ each, y: this.scales.y(Math.max(each.points.at(-1)![1], floor)) + 4 }))
       .sort((a, b) => a.y - b.y);
     const gap = 14;

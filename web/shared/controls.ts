@@ -69,7 +69,9 @@ export function slider(
   show: (value: number) => string = (value) => number(value),
 ): Control<number> & { stops(stops: number[]): void } {
   const output = h("output", {});
-  const input = h("input", { type: "range", min: 0, step: 1, oninput: () => change(stops[+input.value]) });
+  // The label's first labelable element is the output, so the slider needs a name of its own.
+  const named = { "aria-label": label.replace(/:$/, "") };
+  const input = h("input", { type: "range", min: 0, step: 1, ...named, oninput: () => change(stops[+input.value]) });
   const element = h("label", { class: "rnx-slider" }, h("span", {}, label, " ", output), input);
   const range = (all: number[]) => {
     stops = all;

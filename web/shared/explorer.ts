@@ -13,12 +13,16 @@ export interface Place<D, S extends State> {
   view: View<S>;
   texts: Texts;
   language: string;
+  /** Addresses that a page offers: playground, colab. Without a page there are none. */
+  links?: Record<string, string>;
 }
 
 /** What an explorer gives back: how it shows its state, and the data behind what it shows. */
 export interface Parts {
   draw(): void;
   rows(): Row[];
+  /** Takes new data, where they can change while it is shown. */
+  update?(data: unknown): void;
   close?(): void;
 }
 
@@ -37,10 +41,12 @@ export interface Options {
   onState?: (query: string, changes: State) => void;
   /** The address of the present state, where there is one. */
   link?: (query: string) => string;
+  links?: Record<string, string>;
 }
 
 export interface Mounted {
   read(state: string | Record<string, unknown>): void;
+  update(data: unknown): void;
   close(): void;
 }
 
@@ -63,7 +69,7 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
   // JupyterLab would take arrow keys and letters for its own commands.
   section.addEventListener("keydown", (event) => event.stopPropagation());
   element.replaceChildren(section);
-  const parts = explorer.build({ root, data: options.data, view, texts, language });
+  const parts = explorer.build({ root, data: options.data, view, texts, language, links: options.links });
   tools.append(
     button(texts.download, () => download(`${options.name}.csv`, csv(parts.rows())), "quiet"),
   );
@@ -91,6 +97,7 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
       view.read(state);
       silent = false;
     },
+    update: (data) => parts.update?.(data),
     close() {
       cancelAnimationFrame(waiting);
       parts.close?.();
