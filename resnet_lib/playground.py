@@ -84,7 +84,7 @@ def recorded() -> pd.DataFrame:
 
 def lessons() -> list[str]:
     """The names of the playground's questions."""
-    return json.loads(OUTCOMES.read_text(encoding="utf-8"))["lessons"]
+    return list(json.loads(OUTCOMES.read_text(encoding="utf-8"))["presets"])
 
 
 def plain_view() -> str:

@@ -8,8 +8,10 @@ import itertools
 import json
 import math
 import random
+import re
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,8 +94,9 @@ def read_images(path):
         pixels = header[split] * channels * side * side
         images = rest[at : at + pixels].reshape(header[split], channels, side, side)
         at += pixels
-        splits[split] = torch.from_numpy(images.copy()), torch.from_numpy(
-            rest[at : at + header[split]].astype(np.int64)
+        splits[split] = (
+            torch.from_numpy(images.copy()),
+            torch.from_numpy(rest[at : at + header[split]].astype(np.int64)),
         )
         at += header[split]
     assert at == len(rest)
@@ -228,6 +231,9 @@ def compare(request: dict, answer: dict, inputs: Inputs) -> bool:
     return True
 
 
+# Losses of the first and the twentieth step of NET under TRAIN.
+PINNED = (2.72445583976403, 1.1304590130612573)
+
 BLOCKS = [
     {"shortcut": shortcut, "order": order, "batchNorm": batch_norm}
     for shortcut, order, batch_norm in itertools.product(
@@ -285,3 +291,186 @@ def test_configurations_drawn_at_random_agree_with_pytorch():
     ]
     assert len(close) >= 0.8 * len(requests)
     assert max(close) == 56
+
+
+@needs_node
+def test_other_images_and_irregular_widths_agree_with_pytorch(tmp_path):
+    cases = [
+        ((7, 1), [8, 16, 32], "A", 16),
+        ((16, 3), [5, 7, 11], "A", 6),
+        ((9, 2), [12, 9, 9], "B", 7),
+        ((14, 5), [6, 6, 6], "C", 3),
+        ((8, 1), [4, 4, 20], "none", 33),
+    ]
+    paths = [image_file(tmp_path, *images) for images, *_ in cases]
+    requests = [
+        {
+            "net": {"depth": 14, "widths": widths, "shortcut": shortcut},
+            "train": {"batchSize": batch},
+            "images": path,
+        }
+        for (_, widths, shortcut, batch), path in zip(cases, paths, strict=True)
+    ]
+    for request, path, answer in zip(requests, paths, engine(*requests), strict=True):
+        x, y = Inputs(path).batch("train", answer["batches"][0])
+        values = tensors(answer, "before")
+        for name, value in values.items():
+            value.requires_grad_("running" not in name)
+        shape = {"depth": 14, "stem_stride": 2, "shortcut": request["net"]["shortcut"]}
+        net = SimpleNamespace(config=SimpleNamespace(**shape))
+        loss = F.cross_entropy(net_by_hand(net, values, x, training=True)[0], y)
+        loss.backward()
+        assert answer["rows"][0]["loss"] == pytest.approx(loss.item(), rel=1e-5)
+        for name, gradient in tensors(answer, "after", "gradient").items():
+            torch.testing.assert_close(gradient, values[name].grad, rtol=1e-3, atol=1e-5)
+
+
+@needs_node
+def test_training_follows_pytorchs_sgd_and_the_schedule():
+    choices = {"learningRate": 0.05, "warmup": 2, "milestones": [4, 6], "weightDecay": 0.01}
+    rates = [0.005, 0.005, 0.05, 0.05, 0.005, 0.005, 0.0005, 0.0005]
+    first, last = engine(
+        {"train": {**choices, "batchSize": 16}},
+        {"train": {**choices, "batchSize": 16}, "steps": len(rates), "evaluate": True},
+    )
+    net, inputs = oracle(NET), Inputs(IMAGES)
+    net.load_state_dict(tensors(first, "before"), strict=False)
+    optimiser = torch.optim.SGD(net.parameters(), lr=1, momentum=0.9, weight_decay=0.01)
+    for rate, row, batch in zip(rates, last["rows"], last["batches"], strict=True):
+        x, y = inputs.batch("train", batch)
+        optimiser.param_groups[0]["lr"] = rate
+        loss = F.cross_entropy(net.train()(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        assert row["loss"] == pytest.approx(loss.item(), rel=1e-3)
+    state, after = net.state_dict(), tensors(last, "after")
+    for name, value in after.items():
+        assert (value - state[name]).norm() <= 1e-3 * state[name].norm() + 1e-5, name
+    net.load_state_dict(after, strict=False)
+    for split, found in last["evaluated"].items():
+        x, y = inputs.batch(split, slice(None))
+        with torch.no_grad():
+            logits = net.eval()(x)
+        assert found["loss"] == pytest.approx(F.cross_entropy(logits, y).item(), rel=1e-5)
+        assert found["error"] == (logits.argmax(1) != y).double().mean().item()
+
+
+@needs_node
+def test_the_same_choices_give_the_same_numbers_to_the_last_bit():
+    request = {"steps": 20, "evaluate": True}
+    once, again = engine(request), engine(request)
+    assert once == again
+    losses = [row["loss"] for row in once[0]["rows"]]
+    # Whoever changes the kernels' arithmetic moves these, and all that the lessons recorded.
+    assert (losses[0], losses[-1]) == PINNED
+
+
+@needs_node
+def test_twins_start_alike_and_see_the_same_batches():
+    nets = [{**block, "depth": 14, "seed": seed} for seed in (0, 1) for block in BLOCKS]
+    answers = engine(*({"net": net, "steps": 2} for net in nets))
+    firsts = engine(*({"net": net} for net in nets))
+    kinds = {0: [], 1: []}
+    for net, first, answer in zip(nets, firsts, answers, strict=True):
+        weights = {
+            name.replace("residual.", ""): value
+            for name, value in tensors(first, "before").items()
+            if "conv" in name.split(".")[-2] or name.startswith("fc")
+        }
+        kinds[net["seed"]].append((weights, answer["batches"]))
+    for twins in kinds.values():
+        projections = [{name for name in weights if "shortcut" in name} for weights, _ in twins]
+        assert any(projections)
+        for weights, batches in twins[1:]:
+            assert batches == twins[0][1]
+            for name in weights.keys() & twins[0][0].keys():
+                assert torch.equal(weights[name], twins[0][0][name]), name
+    assert kinds[0][0][1] != kinds[1][0][1]
+    assert not torch.equal(kinds[0][0][0]["conv1.weight"], kinds[1][0][0]["conv1.weight"])
+    batches = kinds[0][0][1]
+    assert len(set(batches[0] + batches[1])) == len(batches[0] + batches[1])
+
+
+@needs_node
+def test_initial_weights_have_the_deviation_that_was_asked_for():
+    deviations = {
+        "he": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
+        "xavier": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
+        "small": lambda fan_in, fan_out: 0.01,
+    }
+    answers = engine(*({"net": {"init": init, "shortcut": "B"}} for init in deviations))
+    for answer, deviation in zip(answers, deviations.values(), strict=True):
+        for name, value in tensors(answer, "before").items():
+            if value.ndim == 1:
+                assert (
+                    value == float(name.endswith(("bn1.weight", "bn2.weight", "bn.weight", "var")))
+                ).all()
+                continue
+            taps = value[0, 0].numel() if value.ndim == 4 else 1
+            expected = deviation(taps * value.shape[1], taps * value.shape[0])
+            assert value.std().item() == pytest.approx(expected, rel=3 / math.sqrt(value.numel()))
+            assert abs(value.mean().item()) < 4 * expected / math.sqrt(value.numel())
+
+
+@needs_node
+def test_counts_are_those_of_the_library():
+    nets = [{**block, "depth": depth} for block in BLOCKS for depth in (8, 26)]
+    for net, answer in zip(nets, engine(*({"net": net} for net in nets)), strict=True):
+        counted = complexity(oracle({**NET, **net}).config, 14)
+        assert answer["parameters"] == counted.parameters
+        assert answer["multiply_adds"] == counted.multiply_adds
+
+
+@needs_node
+def test_a_net_that_diverges_says_so():
+    healthy, lost = engine(
+        {"steps": 3},
+        {"net": {"depth": 56, "batchNorm": False}, "train": {"learningRate": 1}, "steps": 8},
+    )
+    assert not healthy["diverged"]
+    assert lost["diverged"]
+
+
+@needs_node
+def test_memory_serves_one_trainer_after_another():
+    depths = [8, 20, 56] * 4
+    held = [answer["bytes"] for answer in engine(*({"net": {"depth": d}} for d in depths))]
+    assert held[2:] == [held[2]] * (len(held) - 2)
+    assert held[2] < 20e6
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("net", "train", "words"),
+    [
+        ({"depth": 21}, {}, "6n\\+2: the nearest valid depths are 20 and 26"),
+        ({"depth": 2}, {}, "at least 8"),
+        ({"shortcut": "D"}, {}, "one of none, A, B, C"),
+        ({"order": "other"}, {}, "one of original, preactivation"),
+        ({"init": "zero"}, {}, "one of he, xavier, small"),
+        ({"widths": [8, 16]}, {}, "must be three"),
+        ({"widths": [8, 4, 4]}, {}, "must not shrink"),
+        ({"widths": [8, 0.5, 4]}, {}, "whole number of at least 1"),
+        ({"seed": -1}, {}, "from 0 to 4294967295"),
+        ({}, {"batchSize": 1}, "from 2 to 2000"),
+        ({}, {"batchSize": 2001}, "from 2 to 2000"),
+        ({}, {"warmup": -1}, "warm-up is -1"),
+        ({}, {"milestones": [0]}, "milestone is 0"),
+        ({}, {"learningRate": -0.1}, "at least 0"),
+        ({}, {"momentum": None}, "momentum is null"),
+    ],
+)
+def test_impossible_choices_are_refused_in_a_sentence(net, train, words):
+    (answer,) = engine({"net": net, "train": train})
+    assert re.search(words, answer["refused"])
+    assert answer["refused"].endswith(".")
+
+
+def test_the_images_are_those_of_the_embedded_set():
+    data = IMAGES.read_bytes()
+    assert len(data) <= 350_000
+    assert gzip.decompress(data) == packed()
+    for images, labels in read_images(IMAGES).values():
+        assert images.shape[1:] == (1, 14, 14)
+        assert len(set(torch.bincount(labels).tolist())) == 1

@@ -70,6 +70,8 @@ async function bundle(source, file) {
 }
 
 await compile("playground/kernels/index.ts", join(here, "playground", "kernels.wasm"));
+const outcomes = "playground/outcomes.json"; // also for the pages, which quote it
+keep(join(widgets, "playground-outcomes.json"), readFileSync(join(here, outcomes)), `web/${outcomes}`);
 await bundle("playground/node.ts", join(here, "playground", "node.mjs"));
 for (const part of ["explorers", "playground"]) {
   const source = `${part}/index.ts`;

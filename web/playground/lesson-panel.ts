@@ -3,7 +3,7 @@
 import type { Choice } from "./choices.ts";
 import { freshId, h, say } from "./dom.ts";
 import {
-  answersOf, decide, KNOBS, type Lesson, type Measured, measuredOf, RESCUE, rescueLine, TRIES,
+  answersOf, decide, KNOBS, type Lesson, mean, type Measured, measuredOf, RESCUE, rescueLine, TRIES,
 } from "./lessons.ts";
 import type { Arm } from "./runs.ts";
 import type { Texts } from "./texts/index.ts";
@@ -56,13 +56,23 @@ export class LessonPanel {
     const keys = answersOf(lesson);
     this.answer = keys.includes(answer ?? "") ? answer : undefined;
     const words = texts.questions[lesson.id as keyof typeof texts.questions];
-    const inputs = keys.map((key) =>
-      h("input", { type: "radio", name, value: key, change: () => (this.commit.disabled = false) }),
+    // Nets that learn are ticked, any number of them; of other answers one is chosen.
+    const ticks = lesson.kind === "learns";
+    const choices = ticks ? tellApart(lesson.arms, texts) : keys;
+    const inputs = choices.map((value) =>
+      h("input", {
+        ...{ type: ticks ? "checkbox" : "radio", name, value },
+        change: () => (this.commit.disabled = false),
+      }),
     );
+    const chosen = (): string =>
+      ticks
+        ? inputs.map(({ checked }) => (checked ? "+" : "-")).join("")
+        : inputs.find(({ checked }) => checked)!.value;
     this.commit = h("button", {
-      ...{ type: "button", disabled: true },
+      ...{ type: "button", disabled: !ticks },
       click: () => {
-        this.answer = inputs.find(({ checked }) => checked)!.value;
+        this.answer = chosen();
         this.show();
         changed();
       },
@@ -70,13 +80,14 @@ export class LessonPanel {
     this.form = h(
       "fieldset",
       { class: "answers" },
-      h("legend", {}, texts.predict),
+      h("legend", {}, ticks ? texts.predictTicks : texts.predict),
       h(
         "div",
         { class: lesson.kind === "rescue" ? "few" : "" },
-        ...keys.map((key, i) =>
-          h("label", {}, inputs[i], " ", lesson.kind === "rescue" ? key : answerText(lesson, key, texts)),
-        ),
+        ...choices.map((value, i) => {
+          const said = ticks || lesson.kind === "rescue" ? value : answerText(lesson, value, texts);
+          return h("label", {}, inputs[i], " ", said);
+        }),
       ),
       this.commit,
     );
@@ -170,9 +181,8 @@ export class LessonPanel {
       return;
     }
     const measured = lesson.arms.map(measuredOf);
-    const known = measured.every((each) => each !== undefined);
-    const answer = known ? decide(lesson, measured as Measured[]) : undefined;
-    const seeds = known ? Math.min(...measured.map((each) => each!.loss.length)) : 0;
+    const answer = decide(lesson);
+    const seeds = Math.max(0, ...measured.map((each) => each?.loss.length ?? 0));
     const judged = answer === this.answer ? texts.right : texts.wrong;
     const names = tellApart(lesson.arms, texts);
     const by = lesson.kind === "learns" ? "train" : "loss";
@@ -221,9 +231,8 @@ export class LessonPanel {
       .filter(({ shortcut }) => shortcut === "none")
       .map((choice) => measuredOf(choice))
       .filter((each) => each !== undefined);
-    const mean = (values: number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length;
     const ours = recorded.filter((each) => line !== undefined && mean(each.loss) <= line).length;
-    const words = texts.questions.rescue;
+    const words = texts.questions["rescue-plain-56"];
     this.results.replaceChildren(
       h("p", { class: "verdict" }, h("strong", {}, judged), " ", texts.reachedHere(reached.length, finished.length)),
       h("p", {}, texts.reachedMeasured(ours, recorded.length)),
@@ -244,8 +253,7 @@ function spread(measured: Measured | undefined, by: "loss" | "train", texts: Tex
   const lost = measured[by].length - values.length;
   const parts: string[] = [];
   if (values.length > 0) {
-    const mean = values.reduce((sum, each) => sum + each, 0) / values.length;
-    parts.push(texts.range(write(mean), write(Math.min(...values)), write(Math.max(...values))));
+    parts.push(texts.range(write(mean(values)), write(Math.min(...values)), write(Math.max(...values))));
   }
   if (lost > 0) parts.push(texts.lost(lost, measured[by].length));
   return parts.join("; ");

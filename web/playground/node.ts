@@ -2,3 +2,4 @@
 // from here and committed, so that none of them needs the packages of package.json.
 export * from "./engine.ts";
 export * from "./images.ts";
+export * from "./presets.ts";

@@ -472,7 +472,7 @@ export class Playground {
     this.drawCurves();
     if (this.layersPart.open) this.drawLayers();
     this.drawButtons();
-    if (!busy || now - this.tableDrawn > TABLE_EVERY) {
+    if (!busy || this.crew.paused || now - this.tableDrawn > TABLE_EVERY) {
       this.tableDrawn = now;
       this.table.draw(this.panel ? this.visible : this.arms, this.moment);
       this.panel?.draw(this.visible);

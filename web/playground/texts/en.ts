@@ -176,6 +176,7 @@ export const en = {
   lessonsIntro: "Each asks for a prediction before it trains. A wrong guess teaches more than a right figure.",
   leave: "Leave the question",
   predict: "Your prediction",
+  predictTicks: "Your prediction: tick the nets that learn",
   commit: "That is my prediction",
   committed: (answer: string) => `You predicted: ${answer}.`,
   answered: "answered",
@@ -210,32 +211,32 @@ export const en = {
   tryNames: "a try",
   tried: (name: string) => `${name} has been tried. Change something.`,
   questions: {
-    shallow: {
+    "plain-8-20": {
       title: "8 layers against 20, plain",
       question: "Two plain nets, the same images, the same number of iterations. Which ends with the lower training loss?",
       after: "The deeper net could copy the shallower one and let its other layers pass their input on. That such weights exist does not mean that SGD finds them.",
     },
-    longer: {
+    "five-times-longer": {
       title: "Five times as long",
       question: "Perhaps the deeper plain net is only slower. With 1,500 iterations instead of 300, what becomes of the gap in training loss between plain-8 and plain-20?",
       after: "The paper gave its plain nets three times the iterations, and the gap stayed (section 4.1, footnote 3). More iterations than these might still close it here.",
     },
-    deep: {
+    "plain-20-56": {
       title: "20 layers against 56, plain",
       question: "The same question at the depths of the paper's Figure 1. Which ends with the lower training loss?",
       after: "This is degradation: worse on the very images that the net is trained on. Overfitting would be the opposite.",
     },
-    shortcuts: {
+    "with-shortcuts": {
       title: "The same depth, with shortcuts",
-      question: "Twins of 56 layers with the same weights at the start and the same batches; one has shortcuts, which add no parameter. Which ends with the lower training loss?",
-      after: "Nothing else differs: the additions alone make the difference.",
+      question: "Twins of 56 layers with the same weights at the start and the same batches; one has shortcuts, which add no parameter. Beside them a residual net of 20 layers. Which of the three ends with the lowest training loss?",
+      after: "Between the twins nothing differs but the additions. In the paper the deeper residual net also beats the shallower one (Table 6); nets as small as these, trained as briefly, do not show that.",
     },
-    nobn: {
+    "without-bn": {
       title: "Turn BN off",
-      question: "Both nets lose their batch normalisation. Which of them still learns, that is, ends with at most half of the training images wrong?",
+      question: "Three nets lose their batch normalisation. Which of them still learn, that is, end with at most half of the training images wrong?",
       after: "Without BN the additions let the signal grow from block to block; BN keeps it in bounds. Look at the responses, layer by layer.",
     },
-    rate: {
+    "large-rate": {
       title: "A large learning rate, without warm-up and with it",
       question: "Both residual nets train with a learning rate far above the usual one. One spends its first iterations at a tenth of it. Which ends with the lower training loss?",
       after: "The paper warmed its ResNet-110 up in this way, as its usual rate was slightly too large to start converging (section 4.2).",
@@ -245,17 +246,22 @@ export const en = {
       question: "Identity, projections where the size changes, projections everywhere. Which ends with the lowest training loss?",
       after: "In the paper C is slightly better than B, and B than A, at 34 layers on ImageNet (Table 3). A projection on every shortcut means that no path through the net is left untouched; in a deep net trained this briefly that can outweigh the added parameters.",
     },
-    deepest: {
+    "110-layers": {
       title: "110 layers",
       question: "Twins of 110 layers. Which of them learns, that is, ends with at most half of the training images wrong?",
       after: "The paper trains its ResNet-110 in the same way, after a warm-up, and does not report a plain net of this depth.",
     },
-    init: {
+    "initialisation-without-bn": {
       title: "Initial weights, without BN",
       question: "Plain nets without BN, which would hide the scale of the weights. Three ways to draw the first weights: which of the nets learn, that is, end with at most half of the training images wrong?",
       after: "He's variance, 2 divided by the number of inputs, makes up for the half that ReLU cuts away; with smaller weights the signal fades layer by layer. Look at the responses.",
     },
-    rescue: {
+    "initialisation-with-bn": {
+      title: "The same first weights, with BN",
+      question: "The same three ways to draw the first weights, now with BN after each convolution. Which net ends with the lowest training loss?",
+      after: "BN divides by the deviation of what it gets, so the scale of the weights before it disappears from the output. Compare the responses with those of the nets without BN.",
+    },
+    "rescue-plain-56": {
       title: "Rescue plain-56",
       question: "The shortcuts are locked. You have five tries with everything else that people reach for: the learning rate, warm-up, the first weights, three times the iterations. How many of your tries will bring plain-56 down to the dotted line, where the residual net of the same depth ends after 300 iterations?",
       after: "One switch, no parameter added.",

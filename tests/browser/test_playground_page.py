@@ -1,0 +1,430 @@
+"""The Residual Playground in browsers: its numbers are Node's, and everything can be operated."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from test_pages import Watch, browser, missing, site  # noqa: F401
+from test_playground import engine
+
+from resnet_lib import playground
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Page as Tab
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
+NODE_MODULES = ROOT / "web" / "node_modules"
+STEPS = 300
+TRAINING = 120_000  # milliseconds that a press of Train may take on a slow machine
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:  # noqa: F811
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        yield context
+
+
+@pytest.fixture
+def tab(context: BrowserContext, site: str) -> Iterator[Tab]:  # noqa: F811
+    """The playground's page, ready; nothing may have gone wrong in the end."""
+    tab = context.new_page()
+    watch = Watch(tab)
+    visit(tab, site)
+    yield tab
+    assert watch.wrong == []
+
+
+def visit(tab: Tab, site: str, state: str = "") -> None:  # noqa: F811
+    tab.goto(f"{site}/book/playground.html" + (f"#playground?{state}" if state else ""))
+    tab.locator("#playground[data-ready]").wait_for()
+
+
+def train(tab: Tab) -> None:
+    """Press Train and wait for the end."""
+    tab.get_by_role("button", name="Train", exact=True).click()
+    finish(tab)
+
+
+def finish(tab: Tab) -> None:
+    """Wait until nothing is trained any more."""
+    tab.locator("button.main", has_text="Train").wait_for(timeout=TRAINING)
+    tab.wait_for_timeout(200)  # a last frame
+
+
+def saved(tab: Tab, button: int = 0) -> list[dict[str, str]]:
+    """The rows of a CSV download."""
+    with tab.expect_download() as download:
+        tab.get_by_role("button", name="CSV").nth(button).click()
+    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+
+
+def expected(*nets: dict[str, Any], **training: Any) -> list[dict[str, Any]]:
+    """What Node computes for these nets."""
+    asked = [{"net": net, "train": training, "steps": STEPS, "evaluate": True} for net in nets]
+    return engine(*asked)
+
+
+def assert_same(rows: list[dict[str, str]], answers: list[dict[str, Any]]) -> None:
+    """Every loss and error of a download is Node's, to the last digit."""
+    for number, answer in enumerate(answers, 1):
+        net = [row for row in rows if row["net"] == str(number)]
+        batches = [row for row in net if row["split"] == "batch"]
+        assert [float(row["loss"]) for row in batches] == [row["loss"] for row in answer["rows"]]
+        errors = [100 * row["errors"] / 64 for row in answer["rows"]]
+        assert [float(row["top1_error"]) for row in batches] == errors
+        for split, found in answer["evaluated"].items():
+            last = [row for row in net if row["split"] == split][-1]
+            assert int(last["iteration"]) == STEPS
+            assert float(last["loss"]) == found["loss"]
+            assert float(last["top1_error"]) == 100 * found["error"]
+
+
+def shown(tab: Tab) -> list[list[str]]:
+    """The table of nets: name, loss, training error, test error of each."""
+    rows = tab.locator("table.nets").last.locator("tbody tr:not(.tools)")
+    return [
+        [row.locator("button.name span").first.inner_text(), *row.locator("td").all_inner_texts()]
+        for row in rows.all()
+    ]
+
+
+def rounded(answer: dict[str, Any]) -> list[str]:
+    last = [row["loss"] for row in answer["rows"][-50:]]
+    errors = [f"{100 * answer['evaluated'][split]['error']:.1f}%" for split in ("train", "test")]
+    return [f"{sum(last) / len(last):.3f}", *errors]
+
+
+TWINS = {"shortcut": "none"}, {"shortcut": "A"}
+
+
+def test_the_default_trains_to_nodes_numbers(tab: Tab) -> None:
+    answers = expected(*({"depth": 20, **net} for net in TWINS))
+    train(tab)
+    assert_same(saved(tab), answers)
+    plain, residual = map(rounded, answers)
+    assert shown(tab) == [["plain-20", *plain], ["ResNet-20", *residual]]
+    told = tab.locator(".playground .spoken").inner_text()
+    assert all(number in told for number in [*plain, *residual])
+
+
+def test_56_layers_train_to_nodes_numbers_by_keyboard_alone(tab: Tab) -> None:
+    depth = tab.get_by_label("Depth")
+    depth.focus()
+    for _ in range(6):
+        tab.keyboard.press("ArrowRight")
+    assert depth.get_attribute("aria-valuetext") == "56 layers"
+    tab.keyboard.press("Tab")  # to the shortcuts: arrows choose among them
+    tab.keyboard.press("ArrowRight")
+    assert tab.get_by_role("radio", name="B", exact=True).is_checked()
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.textContent") == "Train"
+    tab.keyboard.press("Enter")
+    finish(tab)
+    assert_same(saved(tab), expected(*({"depth": 56, **net} for net in TWINS)))
+    tab.locator("button.name").first.focus()
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.textContent") == "Hide"
+    tab.keyboard.press("Space")
+    assert tab.evaluate("document.activeElement.textContent") == "Show"
+
+
+def iterations(tab: Tab) -> list[int]:
+    """How far each net has come, by its row."""
+    states = tab.locator(".playground .state").all_inner_texts()
+    return [int(re.search(r"Iteration (\d+) of", state)[1]) for state in states]
+
+
+def test_pause_step_go_on_and_stop(tab: Tab) -> None:
+    tab.get_by_role("button", name="Step", exact=True).click()
+    tab.locator(".state", has_text="Iteration 1 of").nth(1).wait_for()
+    assert iterations(tab) == [1, 1]
+    tab.get_by_role("button", name="Step", exact=True).click()
+    tab.locator(".state", has_text="Iteration 2 of").nth(1).wait_for()
+    tab.get_by_role("button", name="Go on").click()
+    tab.wait_for_timeout(700)
+    tab.get_by_role("button", name="Pause").click()
+    tab.wait_for_timeout(500)
+    reached = iterations(tab)
+    assert min(reached) > 2
+    tab.wait_for_timeout(300)
+    assert iterations(tab) == reached
+    tab.get_by_role("button", name="Step", exact=True).click()
+    tab.wait_for_timeout(500)
+    assert iterations(tab) == [each + 1 for each in reached]
+    tab.get_by_role("button", name="Stop").click()
+    finish(tab)
+    assert tab.locator(".state", has_text="stopped").count() == 2
+    rows = saved(tab)
+    answers = expected(*({"depth": 20, **net} for net in TWINS))
+    for number, answer in enumerate(answers, 1):
+        mine = [r for r in rows if r["net"] == str(number) and r["split"] == "batch"]
+        assert len(mine) == reached[number - 1] + 1
+        losses = [row["loss"] for row in answer["rows"][: len(mine)]]
+        assert [float(row["loss"]) for row in mine] == losses
+    tab.get_by_role("button", name="Reset").click()
+    assert tab.locator("table.nets tbody").count() == 0
+
+
+def test_looking_back(tab: Tab) -> None:
+    """The slider below the layers, the pointer in the chart, and the numbers agree."""
+    train(tab)
+    tab.locator("details.layers summary").click()
+    latest = shown(tab)
+    drawn = "() => document.querySelector('details.layers svg path').outerHTML"
+    before = tab.evaluate(drawn)
+    slider = tab.locator("details.layers input[type=range]")
+    slider.focus()
+    tab.keyboard.press("Home")
+    tab.locator(".moment", has_text="at iteration 1").wait_for()
+    tab.wait_for_timeout(200)
+    rows = saved(tab)
+    first = [r for r in rows if r["iteration"] == "1" and r["split"] == "batch"]
+    assert [row[1] for row in shown(tab)] == [f"{float(row['loss']):.3f}" for row in first]
+    assert tab.evaluate(drawn) != before
+    tab.locator("details.layers").get_by_role("button", name="latest").click()
+    tab.wait_for_timeout(200)
+    assert shown(tab) == latest
+    chart = tab.locator(".chart svg").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    moment = tab.locator(".moment", has_text="at iteration").inner_text()
+    assert slider.input_value() == re.search(r"\d+", moment)[0]
+    layers = saved(tab, 1)
+    assert {int(row["layer"]) for row in layers} == set(range(1, 20)), "all convolutions"
+    assert all(float(row["response_std"]) > 0 for row in layers)
+
+
+def test_a_link_leads_to_the_same_curves(tab: Tab, context: BrowserContext) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab.get_by_label("Depth").fill("8")
+    tab.locator("details.more summary").click()
+    tab.get_by_label("Iterations", exact=True).fill("40")
+    tab.get_by_label("Learning rate", exact=True).fill("0.05")
+    train(tab)
+    tab.get_by_role("radio", name="Error").check()
+    mine = saved(tab)
+    tab.get_by_role("button", name="Copy link").click()
+    tab.locator(".notice", has_text="clipboard").wait_for()
+    link = tab.evaluate("navigator.clipboard.readText()")
+    other = context.new_page()
+    other.goto(link)
+    other.locator("#playground[data-ready]").wait_for()
+    assert "2 nets" in other.locator(".notice").inner_text().replace("two", "2")
+    assert other.get_by_role("radio", name="Error").is_checked()
+    assert other.get_by_label("Learning rate", exact=True).input_value() == "0.05"
+    train(other)
+    assert saved(other) == mine
+    tab.reload()
+    tab.locator("#playground[data-ready]").wait_for()
+    train(tab)
+    assert saved(tab) == mine
+
+
+def test_what_the_address_cannot_mean_is_said(tab: Tab, site: str) -> None:  # noqa: F811
+    visit(tab, site, "choose=plain21&runs=resnet8A.n20")
+    tab.locator(".notice", has_text="plain21").wait_for()
+    train(tab)
+    assert [row[0] for row in shown(tab)] == ["ResNet-8"]
+
+
+def test_runs_stay_and_can_be_hidden_cloned_repeated_and_removed(tab: Tab) -> None:
+    tab.get_by_label("Depth").fill("8")
+    tab.locator("details.more summary").click()
+    tab.get_by_label("Iterations", exact=True).fill("30")
+    tab.get_by_label("Number of seeds").fill("2")
+    train(tab)
+    tab.get_by_role("radio", name="C", exact=True).check()
+    train(tab)
+    names = [row[0] for row in shown(tab)]
+    assert names == ["plain-8", "ResNet-8", "ResNet-8 C"], "the same plain net is not trained twice"
+    lines = tab.locator(".chart svg").first.locator("text.label")
+    assert lines.count() == 3
+    tab.locator("button.name").nth(1).click()
+    tools = tab.locator("tr.tools:visible")
+    tools.get_by_role("button", name="Hide").click()
+    tab.wait_for_timeout(100)
+    assert lines.count() == 2
+    tools.get_by_role("button", name="Copy choices").click()
+    assert tab.get_by_role("radio", name="A", exact=True).is_checked()
+    before = saved(tab)
+    tools.get_by_role("button", name="Run again").click()
+    tab.wait_for_timeout(300)
+    finish(tab)
+    assert saved(tab) == before
+    tools.get_by_role("button", name="Remove").click()
+    tab.wait_for_timeout(100)
+    assert [row[0] for row in shown(tab)] == ["plain-8", "ResNet-8 C"]
+
+
+def test_a_net_that_diverges_is_named(tab: Tab) -> None:
+    tab.locator("details.more summary").click()
+    tab.get_by_label("Batch normalisation (BN)").uncheck()
+    tab.get_by_label("Learning rate", exact=True).fill("10")
+    train(tab)
+    assert "ResNet-20 diverged: after" in tab.locator(".notice").inner_text()
+    assert tab.locator(".state", has_text="diverged").count() >= 1
+
+
+def test_a_wrong_number_is_said_and_not_taken(tab: Tab) -> None:
+    tab.locator("details.more summary").click()
+    batch = tab.get_by_label("Batch size")
+    batch.fill("0")
+    message = "Batch size must be a whole number from 2 to 512."
+    assert tab.locator(".wrong", has_text=message).is_visible()
+    batch.blur()
+    assert batch.input_value() == "64"
+
+
+@pytest.mark.parametrize("lesson", playground.lessons())
+def test_a_question_wants_a_prediction_first(tab: Tab, site: str, lesson: str) -> None:  # noqa: F811
+    visit(tab, site, f"lesson={lesson}")
+    tab.locator(".lesson").wait_for()
+    tab.wait_for_timeout(100)
+    button = tab.get_by_role("button", name="Train", exact=True)
+    assert button.is_disabled()
+    tab.locator(".answers input").first.check()
+    tab.get_by_role("button", name="That is my prediction").click()
+    assert button.is_enabled()
+    assert tab.evaluate("document.activeElement.textContent") == "Train"
+    assert f"answers={lesson}:" in tab.evaluate("location.hash")
+
+
+def test_a_question_is_answered_by_what_was_measured(tab: Tab, site: str) -> None:  # noqa: F811
+    visit(tab, site, "lesson=plain-8-20")
+    tab.locator(".answers input").first.check()
+    tab.get_by_role("button", name="That is my prediction").click()
+    train(tab)
+    assert tab.locator(".results .verdict").inner_text().startswith("As you predicted.")
+    assert tab.locator(".results tbody tr").count() == 2
+
+
+def test_nothing_is_loaded_before_it_is_seen(context: BrowserContext, site: str) -> None:  # noqa: F811
+    tab = context.new_page()
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(f"{site}/book/index.html")
+    tab.wait_for_load_state("networkidle")
+    assert not any("playground" in url for url in asked if "_static" in url)
+    tab.goto(f"{site}/book/playground.html")
+    tab.locator("#playground[data-ready]").wait_for()
+    images = [url for url in asked if url.endswith(".gz")]
+    assert len(images) == 1
+
+
+UNABLE = {
+    "WebAssembly with SIMD": "WebAssembly.validate = () => false",
+    "Web Workers": "delete window.Worker",
+    "images could not be loaded": "window.fetch = () => Promise.reject(new Error('no network'))",
+}
+
+
+@pytest.mark.parametrize("what", UNABLE)
+def test_where_it_cannot_run_the_recorded_runs_stay(
+    context: BrowserContext,
+    site: str,  # noqa: F811
+    what: str,
+) -> None:
+    tab = context.new_page()
+    watch = Watch(tab)
+    tab.add_init_script(UNABLE[what])
+    tab.goto(f"{site}/book/playground.html")
+    tab.locator(".playground-hint", has_text=what).wait_for()
+    assert tab.locator(".playground-recorded svg").is_visible()
+    assert watch.wrong == []
+
+
+def test_as_a_file_the_recorded_runs_stay(context: BrowserContext, book: Path) -> None:
+    tab = context.new_page()
+    watch = Watch(tab)
+    tab.goto(f"{book.as_uri()}/book/playground.html")
+    tab.locator(".playground-hint", has_text="make serve").wait_for()
+    assert tab.locator(".playground-recorded svg").is_visible()
+    assert watch.wrong == []
+
+
+def test_drawing_leaves_the_page_smooth(tab: Tab, context: BrowserContext) -> None:
+    """While two nets train, a frame takes the page's thread a fraction of the 16 ms it has.
+
+    Counted in processor time: how late a frame comes depends on what else the machine does.
+    """
+    probe = context.new_cdp_session(tab)
+    probe.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def spent() -> float:
+        metrics = probe.send("Performance.getMetrics")["metrics"]
+        return next(each["value"] for each in metrics if each["name"] == "TaskDuration")
+
+    tab.evaluate(
+        """() => { window.frames_ = 0;
+        const frame = () => { window.frames_++; requestAnimationFrame(frame); };
+        requestAnimationFrame(frame); }"""
+    )
+    tab.locator("details.layers summary").click()
+    before, frames = spent(), tab.evaluate("frames_")
+    train(tab)
+    assert 1000 * (spent() - before) / (tab.evaluate("frames_") - frames) < 8
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser: Browser, site: str, width: int, scheme: str) -> None:  # noqa: F811
+    axe = NODE_MODULES / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        missing("No axe-core: run npm ci in web/.")
+    view = {"width": width, "height": 800}
+    with browser.new_context(viewport=view, color_scheme=scheme) as context:
+        tab = context.new_page()
+        for state in ("", "lesson=rescue-plain-56&answers=rescue-plain-56:0"):
+            tab.goto("about:blank")
+            visit(tab, site, state)
+            if not state:
+                tab.get_by_label("Depth").fill("8")
+                train(tab)
+                tab.locator("button.name").first.click()
+                for part in ("lessons", "more", "layers"):
+                    tab.locator(f"details.{part} summary").click()
+            tab.wait_for_timeout(200)
+            sizes = tab.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+            assert sizes[0] <= sizes[1]
+            tab.add_script_tag(path=str(axe))
+            found = tab.evaluate("axe.run('#playground').then((result) => result.violations)")
+            serious = [
+                (each["id"], [node["html"] for node in each["nodes"]])
+                for each in found
+                if each["impact"] in ("serious", "critical")
+            ]
+            assert serious == []
+
+
+def test_firefox_trains_to_nodes_numbers(site: str) -> None:  # noqa: F811
+    """The default and 56 layers in Firefox, over WebDriver BiDi."""
+    firefox = os.environ.get("FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")
+    if not firefox:
+        missing("No Firefox: apt-get install firefox-esr, or set FIREFOX to the path of one.")
+    if not (NODE_MODULES / "puppeteer-core").is_dir():
+        missing("No puppeteer-core: run npm ci in web/.")
+    command = ["node", str(ROOT / "tests" / "browser" / "firefox.mjs"), firefox]
+    command += [f"{site}/book/playground.html"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["wrong"] == []
+    for depth in (20, 56):
+        rows = list(csv.DictReader(io.StringIO(told["tables"][str(depth)])))
+        assert_same(rows, expected(*({"depth": depth, **net} for net in TWINS)))

@@ -1,0 +1,79 @@
+// Train the lessons' nets over five seeds and keep what came of it in outcomes.json.
+//   node measure.mjs           measures the arms that are not there, or were measured by other kernels
+//   node measure.mjs --list    prints all arms, each once, as JSON
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { loadEngine, PRESETS, readImages } from "./node.mjs";
+
+const SEEDS = [0, 1, 2, 3, 4];
+const WINDOW = 50; // iterations at the end over which the training loss is averaged
+const here = (path) => new URL(path, import.meta.url);
+const bytes = (path) => {
+  const { buffer, byteOffset, length } = readFileSync(here(path));
+  return buffer.slice(byteOffset, byteOffset + length);
+};
+
+/** What tells an arm's choices from another's, whatever its name. */
+const key = ({ net, train }) => JSON.stringify([net, train]);
+
+/** One run: the mean training loss of the last iterations, and both errors in percent after them. */
+function run(engine, images, { net, train }, seed) {
+  const trainer = engine.train({ ...net, seed }, train, images);
+  const losses = [];
+  while (trainer.iteration < train.steps && !trainer.diverged) losses.push(trainer.step().loss);
+  const last = losses.slice(-WINDOW);
+  const result = trainer.diverged
+    ? { loss: null, train_error: null, test_error: null }
+    : {
+        loss: last.reduce((sum, loss) => sum + loss) / last.length,
+        train_error: 100 * trainer.evaluate("train").error,
+        test_error: 100 * trainer.evaluate("test").error,
+      };
+  trainer.free();
+  return result;
+}
+
+/** Values of one quantity over seeds with their mean and range; a diverged run has none. */
+function spread(values) {
+  const there = values.filter((value) => value !== null);
+  if (!there.length) return { mean: null, low: null, high: null, values };
+  const mean = there.reduce((sum, value) => sum + value) / there.length;
+  return { mean, low: Math.min(...there), high: Math.max(...there), values };
+}
+
+const arms = PRESETS.flatMap((preset) => preset.arms);
+if (process.argv.includes("--list")) {
+  const unique = new Map(arms.map(({ net, train }) => [key({ net, train }), { net, train }]));
+  console.log(JSON.stringify([...unique.values()]));
+  process.exit();
+}
+
+const kernels = createHash("sha256").update(readFileSync(here("kernels.wasm"))).digest("hex");
+const file = here("outcomes.json");
+const old = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : { presets: {} };
+const known = new Map(
+  old.kernels === kernels ? Object.values(old.presets).flat().map((each) => [key(each), each]) : [],
+);
+const engine = await loadEngine();
+const images = await readImages(bytes("../../resnet_lib/widgets/playground-data.gz"));
+for (const arm of arms) {
+  if (known.has(key(arm))) continue;
+  const rows = SEEDS.map((seed) => run(engine, images, arm, seed));
+  known.set(key(arm), {
+    net: arm.net,
+    train: arm.train,
+    seeds: SEEDS,
+    diverged: rows.filter(({ loss }) => loss === null).length,
+    loss: spread(rows.map((row) => row.loss)),
+    train_error: spread(rows.map((row) => row.train_error)),
+    test_error: spread(rows.map((row) => row.test_error)),
+  });
+  console.log(arm.name, known.get(key(arm)));
+}
+const presets = Object.fromEntries(
+  PRESETS.map(({ id, arms }) => [
+    id,
+    arms.map((arm) => ({ ...known.get(key(arm)), name: arm.name })),
+  ]),
+);
+writeFileSync(file, JSON.stringify({ kernels, window: WINDOW, presets }, null, 1) + "\n");
