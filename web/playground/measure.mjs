@@ -52,25 +52,24 @@ const images = await readImages(bytes("../../resnet_lib/widgets/playground-data.
 const file = here("outcomes.json");
 const old = existsSync(file) ? Object.values(JSON.parse(readFileSync(file, "utf8")).presets).flat() : [];
 const moved = old.length > 0 && run(engine, images, old[0], 0).loss !== old[0].loss.values[0];
-const known = new Map(moved ? [] : old.map((outcome) => [key(outcome), outcome]));
+const kept = moved ? [] : old.filter(({ loss }) => loss);
+const known = new Map(kept.map((outcome) => [key(outcome), outcome]));
+const save = () => {
+  const outcome = ({ name, net, train }) => ({ ...known.get(key({ net, train })), name, net, train });
+  const presets = Object.fromEntries(PRESETS.map(({ id, arms }) => [id, arms.map(outcome)]));
+  writeFileSync(file, JSON.stringify({ window: WINDOW, presets }, null, 1) + "\n");
+};
 for (const arm of arms) {
   if (known.has(key(arm))) continue;
   const rows = SEEDS.map((seed) => run(engine, images, arm, seed));
   known.set(key(arm), {
-    net: arm.net,
-    train: arm.train,
     seeds: SEEDS,
     diverged: rows.filter(({ loss }) => loss === null).length,
     loss: spread(rows.map((row) => row.loss)),
     train_error: spread(rows.map((row) => row.train_error)),
     test_error: spread(rows.map((row) => row.test_error)),
   });
-  console.log(arm.name, known.get(key(arm)));
+  console.log(arm.name, JSON.stringify(known.get(key(arm)).loss));
+  save();
 }
-const presets = Object.fromEntries(
-  PRESETS.map(({ id, arms }) => [
-    id,
-    arms.map((arm) => ({ ...known.get(key(arm)), name: arm.name })),
-  ]),
-);
-writeFileSync(file, JSON.stringify({ window: WINDOW, presets }, null, 1) + "\n");
+save();
