@@ -14,6 +14,7 @@ import pandas as pd
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError
 from resnet_lib.data import DATASETS, DataError, load
+from resnet_lib.deletions import record_deletions
 from resnet_lib.experiments import EXPERIMENTS, TIERS, RunError, RunSpec, reproduce, run_one
 from resnet_lib.models import MODELS, model_config
 from resnet_lib.runs import ARCHIVE, RecordError, load_records
@@ -84,6 +85,16 @@ def parser() -> argparse.ArgumentParser:
     runs.add_argument(
         "folder", nargs="?", type=Path, default=ARCHIVE, help="where to look (default: the archive)"
     )
+    deletions = commands.add_parser(
+        "deletions",
+        help="measure a recorded net without some of its blocks",
+        description="Delete single blocks and random sets of blocks of a recorded net, and write "
+        "the test errors as deletions.csv beside its record. Ctrl-C stops; the same command goes "
+        "on.",
+    )
+    deletions.add_argument(
+        "folder", type=Path, help="of the run, with record.json and weights.safetensors"
+    )
     return top
 
 
@@ -97,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "models": do_models,
             "data": do_data,
             "runs": do_runs,
+            "deletions": do_deletions,
         }[options.command](options)
     except (ConfigError, DataError, RecordError, RunError) as error:
         print(f"resnet_lib: {error}", file=sys.stderr)
@@ -230,4 +242,12 @@ def do_runs(options: argparse.Namespace) -> int:
         print(f"No runs are recorded in {options.folder}.")
         return 0
     print(summary(records).to_string(index=False))
+    return 0
+
+
+def do_deletions(options: argparse.Namespace) -> int:
+    """Delete blocks of a recorded net and summarise what that did to its test error."""
+    deletions = record_deletions(options.folder)
+    by_size = deletions.frame.groupby(["images", "deleted"])["top1_error"]
+    print(by_size.describe()[["count", "min", "50%", "max"]].round(2).to_string())
     return 0
