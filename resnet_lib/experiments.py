@@ -188,6 +188,11 @@ EXPERIMENTS: dict[str, Experiment] = {
     each.id: each
     for each in (
         Experiment(
+            "start",
+            "Paper, section 1: tens of layers start, by initialisation and BN; each removed",
+            ("plain20", "plain20-small", "plain20-no-bn", "plain20-no-bn-small"),
+        ),
+        Experiment(
             "figure6-plain",
             "Paper, Figure 6, left: plain nets of two depths; Figure 7: their responses",
             ("plain20", "plain56"),

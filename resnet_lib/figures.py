@@ -214,3 +214,17 @@ def plot_by(frame: pd.DataFrame, ax: Axes, x: str, y: str) -> Axes:
     ax.set_ylabel(LABELS.get(y, y))
     legend(ax)
     return ax
+
+
+def plot_tables(tables: dict[str, pd.DataFrame], ax: Axes, column: str) -> Axes:
+    """A quantity per layer of several plain nets, told apart by their dashes, on a log axis.
+
+    tables: label and table as from `analysis.signals`, four at most.
+    """
+    for (label, table), style in zip(tables.items(), DASHES, strict=False):
+        ax.plot(table["layer"], table[column], color=colour("plain"), linestyle=style, label=label)
+    ax.set_yscale("log")
+    ax.set_xlabel("layer")
+    ax.set_ylabel(LABELS.get(column, column))
+    legend(ax)
+    return ax

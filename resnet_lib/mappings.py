@@ -149,7 +149,8 @@ def fit_mappings(
 
 def last_errors(frame: pd.DataFrame) -> pd.DataFrame:
     """The mean error over the last tenth of the steps of each fit in `fit_mappings`' table."""
-    late = frame[frame["step"] >= 0.9 * (frame["step"].max() + 1)]
+    last = frame["step"].max()
+    late = frame[frame["step"] >= min(last, 0.9 * (last + 1))]
     return late.groupby(["kind", "scale", "blocks", "seed"], as_index=False)["error"].mean()
 
 
