@@ -376,7 +376,9 @@ def zero_scale() -> Check:
 @check("gates close, identities do not")
 def gates() -> Check:
     residual, shortcut = noise(2, 4, 5, 5), noise(2, 4, 5, 5, purpose="shortcut")
-    gate = Gate(4, 4, 1, bias=40.0, exclusive=True).double()
+    gate = Gate(4, 4, 1, bias=40.0, exclusive=True)
+    gate.draw("he", random_stream("gates", 0))
+    gate.double()
     with torch.no_grad():
         closed = (gate(residual, shortcut, shortcut) - residual).abs().max().item()
     weights = sum(p.numel() for p in gate.parameters())

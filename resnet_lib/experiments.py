@@ -188,11 +188,6 @@ EXPERIMENTS: dict[str, Experiment] = {
     each.id: each
     for each in (
         Experiment(
-            "start",
-            "Paper, section 1: tens of layers start, by initialisation and BN; each removed",
-            ("plain20", "plain20-small", "plain20-no-bn", "plain20-no-bn-small"),
-        ),
-        Experiment(
             "figure6-plain",
             "Paper, Figure 6, left: plain nets of two depths; Figure 7: their responses",
             ("plain20", "plain56"),
@@ -249,14 +244,17 @@ EXPERIMENTS: dict[str, Experiment] = {
             stretch=3,
         ),
         Experiment(
-            "init-and-bn",
-            "Paper, section 1: initialisation and BN removed",
+            "start",
+            "Paper, section 1: tens of layers start, by initialisation and BN; each removed",
+            ("plain20", "plain20-small", "plain20-no-bn", "plain20-no-bn-small"),
+        ),
+        Experiment(
+            "start-56",
+            "Paper, section 1: the same at 56 layers, with Glorot's initialisation as well",
             (
-                arm("plain20", "plain20 without BN", batch_norm=False),
-                arm("plain20", "plain20 without BN, small init", batch_norm=False, init="small"),
-                arm("plain56", "plain56 without BN", batch_norm=False),
-                arm("plain56", "plain56 without BN, xavier", batch_norm=False, init="xavier"),
-                arm("plain56", "plain56, small init", init="small"),
+                arm("plain56", batch_norm=False),
+                arm("plain56", batch_norm=False, init="xavier"),
+                arm("plain56", init="small"),
             ),
         ),
         Experiment(

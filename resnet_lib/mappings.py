@@ -21,6 +21,7 @@ from resnet_lib.configs import ConfigError
 from resnet_lib.data import ImageSet, Normaliser
 from resnet_lib.devices import one_thread
 from resnet_lib.models import ResNet, build_model, initialise
+from resnet_lib.numerics import random_stream
 
 # What `shrink` can scale in the last layer of a block.
 PARTS = ("weights", "scale and shift")
@@ -187,8 +188,8 @@ def gate_share(x: Tensor, bias: float, seed: int = 0) -> dict[str, float]:
     x: feature maps (N, C, H, W). Source: Paper, section 2; second paper, section 3.1.
     """
     gate = Gate(x.shape[1], x.shape[1], 1, float(bias), exclusive=True)
-    initialise(gate, "he", seed)
-    share = 1 - torch.sigmoid(gate.conv(x) + gate.bias)
+    gate.draw("he", random_stream("gates", seed))
+    share = 1 - torch.sigmoid(F.conv2d(x, gate.weight, gate.bias))
     return {
         "smallest": share.min().item(),
         "mean": share.mean().item(),

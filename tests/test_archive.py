@@ -10,7 +10,8 @@ import pytest
 from helpers import write_record
 
 from resnet_lib import EXPERIMENTS, TIERS, ConfigError
-from resnet_lib.archive import MEASURES, UNITS, arms_in, survey
+from resnet_lib.archive import MEASURES, UNITS, archived, arms_in, survey
+from resnet_lib.experiments import plan, run_one
 from resnet_lib.runs import ARCHIVE
 
 
@@ -195,3 +196,16 @@ def test_the_archive_of_the_repository_is_sound():
         for seed in runs
     ]
     assert len(set(labels)) >= len(archive.records), "each is an arm of an experiment"
+
+
+def test_an_experiment_is_read_from_the_archive_and_what_is_missing_is_named(tmp_path):
+    spec = plan("figure6-plain", "smoke", [0])[0]
+    record = run_one(spec, tmp_path / "smoke", progress=False)
+    records, missing = archived("figure6-plain", "smoke", folder=tmp_path)
+    assert [each.run_id for each in records] == [record.run_id]
+    assert missing == "Not recorded yet: plain56, seeds 0, 1; plain20, seed 1."
+    longer, missing = archived("footnote3", "smoke", folder=tmp_path)
+    assert longer == [], "three times as long is another run"
+    record.status = "interrupted"
+    record.save(tmp_path / "smoke" / record.run_id)
+    assert archived("figure6-plain", "smoke", folder=tmp_path)[0] == []
