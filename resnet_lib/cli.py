@@ -14,7 +14,7 @@ import pandas as pd
 
 from resnet_lib.archive import survey
 from resnet_lib.complexity import OTHER_NETS, complexity
-from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError
+from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError, TrainConfig
 from resnet_lib.data import DATASETS, DataError, load, make_normaliser
 from resnet_lib.deletions import record_deletions
 from resnet_lib.experiments import (
@@ -179,6 +179,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, DataError, RecordError, RunError) as error:
         print(f"resnet_lib: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("resnet_lib: stopped.", file=sys.stderr)
+        return 130
 
 
 def do_train(options: argparse.Namespace) -> int:
@@ -273,30 +276,26 @@ def summary(records: Sequence[RunRecord]) -> pd.DataFrame:
 
 def do_evaluate(options: argparse.Namespace) -> int:
     """Test a net, or an ensemble of several weights."""
-    model_config(options.model)  # a wrong name is said before anything is fetched
+    model_config(options.model.partition("-")[0])  # a wrong name is said before all else
     photos = is_photos(options.data)
-    if options.weights == [TORCHVISION] and not photos:
-        raise ConfigError(
-            "torchvision's weights tell ImageNet's classes apart: test them on imagenette, "
-            "imagenet, or a folder of photographs."
-        )
+    if photos and options.size:
+        raise ConfigError("--size reduces class sheets; photographs keep their protocol's sizes.")
+    recipe = TrainConfig()
     # Weights before images: they are the smaller download.
     if options.weights == [TORCHVISION]:
-        nets, normalise = [pretrained(options.model)], None
-        pictures = load_photos(options.data)
-    else:
-        pictures = load_photos(options.data) if photos else load(options.data, options.size)
-        shape = {
-            "in_channels": 3 if photos else pictures.channels,
-            "classes": len(pictures.classes),
-        }
-        found = [read_net(options.model, Path(each), **shape) for each in options.weights]
-        nets, recipes = [net for net, _ in found], [recipe for _, recipe in found]
-        if len({recipe.normalisation for recipe in recipes}) > 1:
+        if not photos:
             raise ConfigError(
-                "the nets of an ensemble must have had their images normalised alike."
+                "torchvision's weights tell ImageNet's classes apart: test them on imagenette, "
+                "imagenet, or a folder of photographs."
             )
-        normalise = None if photos else make_normaliser(pictures, recipes[0])
+        nets = [pretrained(options.model)]
+    else:
+        found = [read_net(options.model, Path(each)) for each in options.weights]
+        nets, recipe = [net for net, _ in found], found[0][1]
+        if any(other.normalisation != recipe.normalisation for _, other in found):
+            raise ConfigError("the nets of an ensemble must have seen images normalised alike.")
+    pictures = load_photos(options.data) if photos else load(options.data, options.size)
+    normalise = None if photos else make_normaliser(pictures, recipe)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         errors = measure_errors(

@@ -93,13 +93,16 @@ def load_photos(name: str | Path) -> Photos:
     Errors: `DataError` that says what is missing and what to put where.
     """
     folder = find_photos(name)
-    places = sorted(each for each in (folder / "val").iterdir() if each.is_dir())
-    files = [
-        (label, path)
-        for label, place in enumerate(places)
-        for path in sorted(place.iterdir())
-        if path.suffix.lower() in ENDINGS
-    ]
+    try:
+        places = sorted(each for each in (folder / "val").iterdir() if each.is_dir())
+        files = [
+            (label, path)
+            for label, place in enumerate(places)
+            for path in sorted(place.iterdir())
+            if path.suffix.lower() in ENDINGS
+        ]
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be listed: {error.strerror}.") from None
     if not files:
         raise DataError(
             f"{folder / 'val'} holds no images: it needs a folder for each class, named by its "

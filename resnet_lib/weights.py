@@ -129,24 +129,36 @@ def pretrained(model: str) -> ResNet:
     return from_torchvision(state, config.depth)
 
 
-def read_net(model: str, source: Path, **changes) -> tuple[ResNet, TrainConfig]:
+def read_net(model: str, source: Path) -> tuple[ResNet, TrainConfig]:
     """A trained net from a file, in evaluation mode, and how it was trained.
 
     source: a run's folder, its record.json or its weights; or a safetensors or torch file of any
-    net of ours. Where a record belongs to it (beside it, or in the archive under the file's name),
-    the record says what net it is; else `model` and `changes` do, and the paper's recipe is
-    assumed. Errors: `ConfigError`, `DataError` or `RecordError` in one sentence.
+    net of ours, or of torchvision's ResNets. Where a record belongs to it (beside it, or in the
+    archive under the file's name), the record says what net it is; else `model` does, with width,
+    channels and classes as the tensors have them, and the paper's recipe is assumed.
+    Errors: `ConfigError`, `DataError` or `RecordError` in one sentence.
     """
     record, path = find_record(source)
-    if record is None:
-        net, config = build_model(model, seed=0, **changes), TrainConfig()
-    else:
-        if record.model_name != model_config(model).name:
+    weights = read_weights(path)
+    if record is not None:
+        if model not in (record.model_name, record.model_name.partition("-")[0]):
             raise ConfigError(f"{source} is a {record.model_name}, and not a {model}.")
         net = build_model(ModelConfig.from_dict(record.model), seed=record.model_seed)
-        config = TrainConfig.from_dict(record.train)
-    load_weights(net, read_weights(path))
-    return net.eval(), config
+    elif "layer1.0.conv1.weight" in weights and model_config(model).family == "imagenet":
+        return from_torchvision(weights, model_config(model).depth), TrainConfig()
+    else:
+        net = build_model(model, seed=0, **sizes_of(weights))
+    load_weights(net, weights)
+    return net.eval(), TrainConfig() if record is None else TrainConfig.from_dict(record.train)
+
+
+def sizes_of(weights: Mapping[str, Tensor]) -> dict[str, int]:
+    """The fields of `ModelConfig` that the first and the last layer's tensors show."""
+    first, last = (weights.get(f"{layer}.weight", torch.empty(0)) for layer in ("conv1", "fc"))
+    found = (
+        dict(zip(("width", "in_channels"), first.shape, strict=False)) if first.ndim == 4 else {}
+    )
+    return found | ({"classes": len(last)} if last.ndim == 2 else {})
 
 
 def find_record(source: Path) -> tuple[RunRecord | None, Path]:
@@ -172,7 +184,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         state = state.get("state_dict", state)  # as many training scripts save it
         if not state or not all(isinstance(each, Tensor) for each in state.values()):
             raise TypeError("it holds no dictionary of tensors")
-        return state
+        return {name.removeprefix("module."): tensor for name, tensor in state.items()}
     except FileNotFoundError:
         raise DataError(f"{path} does not exist: give a weights file or a run's folder.") from None
     except Exception as error:

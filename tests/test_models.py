@@ -1,6 +1,7 @@
 """The nets: structure and initial weights."""
 
 import math
+import threading
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from torch import nn
 from resnet_lib import MODELS, ConfigError, ModelConfig, build_model
 from resnet_lib.blocks import BasicBlock, ProjectionShortcut
 from resnet_lib.configs import INITS, SHORTCUTS
-from resnet_lib.models import initialise
+from resnet_lib.models import ResNet, initialise, undrawn
 
 BUILT = [name for name in FIRST_PAPER if MODELS[name].depth <= 110]
 
@@ -205,3 +206,36 @@ def test_initialise_redraws_all_weights():
     net = tiny_net("resnet8", shortcut="C", seed=1)
     initialise(net, "he", 0)
     assert same_weights(net, tiny_net("resnet8", shortcut="C", seed=0))
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if MODELS[name].depth <= 50])
+@pytest.mark.parametrize("changes", [{}, {"batch_norm": False}], ids=str)
+def test_no_weight_is_left_undrawn(name, changes):
+    """build_model saves torch's own drawing; over a drawn net, `initialise` must give the same."""
+    config = replace(MODELS[name], width=4, **changes)
+    drawn = ResNet(config)
+    initialise(drawn, config.init, 3)
+    assert same_weights(build_model(config, seed=3), drawn)
+
+
+def test_other_threads_layers_are_drawn_while_a_net_is_built():
+    found = {}
+
+    def elsewhere():
+        found["there"] = nn.Conv2d(3, 4, 3).weight.abs().sum().item()
+
+    with undrawn():
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        before = nn.Conv2d.reset_parameters
+    assert found["there"] > 0
+    assert nn.Conv2d.reset_parameters is not before
+    assert nn.Conv2d(3, 4, 3).weight.abs().sum() > 0
+
+
+def test_layers_are_drawn_again_after_an_error():
+    usual = nn.Conv2d.reset_parameters, nn.Linear.reset_parameters
+    with pytest.raises(ValueError, match="stop"), undrawn():
+        raise ValueError("stop")
+    assert (nn.Conv2d.reset_parameters, nn.Linear.reset_parameters) == usual

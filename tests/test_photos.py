@@ -21,6 +21,7 @@ from resnet_lib.testing import SET_SIZES, measure_errors
 from resnet_lib.weights import from_torchvision, pretrained, read_net
 
 DEPTH = 18
+WEIGHTS_HERE = "here.safetensors"
 WEIGHTS = torchvision.models.ResNet18_Weights.IMAGENET1K_V1
 
 
@@ -203,6 +204,35 @@ def test_bare_weights_can_be_tested(capsys, tmp_path, ending) -> None:
     assert "on 50 images" in out
 
 
+def test_a_file_of_torchvision_s_is_taken_by_its_names(
+    capsys, tmp_path, imagenette, torchvision_s
+) -> None:
+    torch.save(torchvision_s.state_dict(), tmp_path / "own.pth")
+    options = ("--data", "imagenette", "--images", "3", "--batch-size", "2")
+    outs = [
+        run(capsys, "resnet18", "--weights", weights, *options)[0]
+        for weights in ("torchvision", tmp_path / "own.pth")
+    ]
+    assert outs[0] == outs[1]
+
+
+def test_a_run_of_another_option_is_found_by_either_name(capsys, tmp_path) -> None:
+    tiny_train(tiny_net(shortcut="B"), folder=tmp_path)
+    options = ("--weights", tmp_path, "--size", "7", "--images", "50")
+    for name in ("resnet8", "resnet8-B"):
+        assert "on 50 images" in run(capsys, name, *options)[0]
+    assert "resnet8-B, and not a resnet14" in fail(capsys, "resnet14", *options)
+
+
+def test_ctrl_c_is_no_traceback(capsys, monkeypatch, imagenette, torchvision_s) -> None:
+    def interrupt(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("resnet_lib.cli.measure_errors", interrupt)
+    options = ("--weights", "torchvision", "--data", "imagenette")
+    assert run(capsys, "resnet18", *options, status=130) == ("", "resnet_lib: stopped.\n")
+
+
 def test_the_archive_s_weights_know_their_record() -> None:
     from resnet_lib.runs import ARCHIVE
 
@@ -286,11 +316,19 @@ def test_weights_that_cannot_be_downloaded_are_one_sentence(
         (("resnet8", "--weights", "no.pt"), ("no.pt", "does not exist")),
         (("resnet8", "--weights", "no.safetensors"), ("no.safetensors", "does not exist")),
         (("resnet8", "--weights", "no/record.json"), ("record.json",)),
-        (("resnet8", "--weights", "no.pt", "--data", "embeded"), ("embeded", "embedded")),
+        (("resnet8", "--weights", WEIGHTS_HERE, "--data", "embeded"), ("embeded", "embedded")),
+        (("resnet8", "--weights", WEIGHTS_HERE), ("3 channels", "embedded")),
+        (("resnet8", "--weights", WEIGHTS_HERE, "--data", "imagenette", "--size", "7"), ("size",)),
+        (("resnet8", "--weights", WEIGHTS_HERE, "--protocol", "10-crop"), ("3 channels",)),
+        (("resnet8", "--weights", WEIGHTS_HERE, "--data", "imagenette"), ("4 classes", "10")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_a_mistake_is_one_sentence(capsys, imagenette, arguments, parts) -> None:
+def test_a_mistake_is_one_sentence(
+    capsys, tmp_path, monkeypatch, imagenette, arguments, parts
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_file(build_model("resnet8", seed=0, classes=4).state_dict(), WEIGHTS_HERE)
     text = fail(capsys, *arguments)
     assert all(part in text for part in parts)
 
@@ -304,8 +342,9 @@ def test_a_file_that_holds_no_weights_is_one_sentence(capsys, tmp_path, ending, 
 
 
 def test_weights_of_another_net_are_one_sentence(capsys, tmp_path) -> None:
-    save_file(tiny_net("plain8").state_dict(), tmp_path / "net.safetensors")
-    assert "shape" in fail(capsys, "resnet8", "--weights", tmp_path / "net.safetensors")
+    save_file(tiny_net("resnet14").state_dict(), tmp_path / "net.safetensors")
+    text = fail(capsys, "resnet8", "--weights", tmp_path / "net.safetensors")
+    assert "conv2_x.1.bn1.num_batches_tracked is unknown" in text
     tiny_train(tiny_net(), folder=tmp_path / "run")
     assert "resnet8, and not a plain8" in fail(capsys, "plain8", "--weights", tmp_path / "run")
     with pytest.raises(ConfigError, match="no weights"):

@@ -27,6 +27,7 @@ from resnet_lib.testing import (
     dense_scores,
     fitted,
     measure_errors,
+    padding_effect,
     sliding_scores,
 )
 
@@ -186,8 +187,21 @@ def test_zero_padding_makes_dense_and_sliding_differ_in_a_residual_net() -> None
     net = build_model(ModelConfig(8, width=4), seed=0).double().eval()
     x = torch.rand(2, 3, 48, 52, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     dense, sliding = windows_of(net, x, 32)
-    difference = (dense - sliding).abs().mean() / sliding.std()
+    difference, agreement = padding_effect(net, x, 32, 4)
+    assert difference == pytest.approx(((dense - sliding).abs().mean() / sliding.std()).item())
     assert 0.01 < difference < 1
+    assert agreement == (dense.argmax(1) == sliding.argmax(1)).double().mean().item()
+
+
+def test_without_padding_there_is_no_effect_of_it() -> None:
+    net = build_model(ModelConfig(8, "none", width=4), seed=0).double().eval()
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            module.padding = (0, 0)
+    x = torch.rand(2, 3, 48, 52, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    difference, agreement = padding_effect(net, x, 32, 4)
+    assert difference < 1e-9
+    assert agreement == 1
 
 
 # Input
