@@ -184,7 +184,11 @@ def wants_probe(record: RunRecord) -> bool:
     """Whether an experiment of the record's tier measures nets like this during training."""
     if record.tier not in ("short", "paper"):
         return False
-    tier, key = find_tier(record.tier), key_of_record(record)
+    return is_probed(key_of_record(record), find_tier(record.tier))
+
+
+def is_probed(key: Key, tier: Tier) -> bool:
+    """Whether an experiment measures the nets of such runs during training."""
     return any(
         key_of_arm(experiment, arm, tier) == key
         for experiment in EXPERIMENTS.values()
