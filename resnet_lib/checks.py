@@ -18,7 +18,6 @@ from resnet_lib.blocks import (
     BasicBlock,
     Bottleneck,
     ConstantScaling,
-    Gate,
     ProjectionShortcut,
     ResidualUnit,
     make_shortcut,
@@ -376,7 +375,8 @@ def zero_scale() -> Check:
 @check("gates close, identities do not")
 def gates() -> Check:
     residual, shortcut = noise(2, 4, 5, 5), noise(2, 4, 5, 5, purpose="shortcut")
-    gate = Gate(4, 4, 1, bias=40.0, exclusive=True).double()
+    changes = {"width": 4, "junction": "exclusive-gate", "gate_bias": 40.0}
+    gate = build_model("resnet8", seed=0, **changes).double().blocks()[0][1].junction
     with torch.no_grad():
         closed = (gate(residual, shortcut, shortcut) - residual).abs().max().item()
     weights = sum(p.numel() for p in gate.parameters())
