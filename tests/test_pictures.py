@@ -13,7 +13,16 @@ import torch.nn.functional as F
 from helpers import tiny_net
 from PIL import Image
 
-from resnet_lib import ConfigError, RecordError, build_model, load, load_net, load_records, widgets
+from resnet_lib import (
+    ConfigError,
+    RecordError,
+    build_model,
+    explore,
+    load,
+    load_net,
+    load_records,
+    widgets,
+)
 from resnet_lib.checkpoints import KEPT, kept_nets, net_of
 from resnet_lib.data import DataError, Normaliser
 from resnet_lib.deletions import checksum
@@ -206,3 +215,20 @@ def test_an_empty_archive_is_said_to_be_empty(name, tmp_path):
 def test_the_data_stay_small():
     for name in ("identity", "deletion", "shortcut", "crops"):
         assert len(gzip.compress(widgets.as_json(made(name)).encode())) < 150_000, name
+
+
+@pytest.mark.parametrize("name", ["identity", "deletion", "shortcut", "crops"])
+def test_in_a_notebook_each_is_one_line(name):
+    pytest.importorskip("anywidget")
+    widget = getattr(explore, name)(shown=True)
+    assert widget.explorer == name
+    assert widget.state == {"shown": True}
+    assert widget.data == made(name)
+
+
+def test_a_net_of_your_own_in_a_notebook():
+    pytest.importorskip("anywidget")
+    net = build_model("resnet18", seed=0, classes=2)
+    widget = explore.crops(net, ["cat", "dog"], "cat")
+    assert widget.data["classes"] == ["cat", "dog"]
+    assert widget.data["size"] == 224

@@ -82,7 +82,7 @@ export const en = {
     response: "response of {net} {value}",
     alone: "{net} without it {error}",
     locked: "it changes the dimensions and cannot be deleted",
-    legend: "Press blocks to delete them from both nets. Bars: standard deviation of the last layer's response (after BN, before the addition),",
+    legend: "Press blocks to delete them. Bars: standard deviation of the last layer's response (after BN, before the addition),",
     hatched: "Hatched blocks change the dimensions and must stay.",
     intactMark: "intact: {error}",
     chance: "guessing",
