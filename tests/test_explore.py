@@ -268,7 +268,10 @@ def test_explore_is_one_line_each() -> None:
     views = widget._repr_mimebundle_()
     views = views[0] if isinstance(views, tuple) else views
     assert "application/vnd.jupyter.widget-view+json" in views
+    assert 'data-explorer="runs" data-state="step=free"' in views["text/html"]
     assert "<svg" in views["text/html"]
+    own = explore.runs([record_of("plain20")])
+    assert "data-explorer" not in explore.page_view(own), "the page has not these data"
     assert explore.architecture("plain34").state["kind"] == "plain"
 
 
