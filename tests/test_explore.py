@@ -124,7 +124,7 @@ def test_runs_are_the_archives() -> None:
         for split in ("train", "test"):
             rows = records[run["run_id"]].curves.query("split == @split")
             assert run[split]["iteration"] == rows["iteration"].tolist()
-            assert run[split]["top1_error"] == pytest.approx(rows["top1_error"].tolist(), abs=6e-4)
+            assert run[split]["top1_error"] == pytest.approx(rows["top1_error"].tolist(), abs=6e-3)
 
 
 def test_a_new_run_appears_by_itself_and_a_broken_one_is_named() -> None:
