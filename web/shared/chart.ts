@@ -194,19 +194,20 @@ export class Chart {
     const { x, y } = this.scales;
     const floor = drawing.log ? drawing.y[0] : -Infinity;
     const low = (value: number) => y(Math.max(value, floor));
-    const path = line<Point>((p) => x(p[0]), (p) => low(p[1]));
-    const shade = area<[number, number, number]>((p) => x(p[0]), (p) => low(p[1]), (p) => low(p[2]));
+    const path = line<Point>((p) => x(p[0]), (p) => low(p[1])).digits(1);
+    const shade = area<[number, number, number]>((p) => x(p[0]), (p) => low(p[1]), (p) => low(p[2])).digits(1);
+    const most = 12_000 / Math.max(30, drawing.lines.length); // points a line: to answer within a frame
     for (const each of drawing.lines) {
       const fresh = each.fresh && !this.seen.has(each.name);
       this.seen.add(each.name);
       const kind = fresh ? "rnx-fresh" : "";
       if (each.band?.length) {
-        inside.append(s("path", { class: `rnx-band ${kind}`, d: shade(each.band), style: `fill:${each.colour}` }));
+        inside.append(s("path", { class: `rnx-band ${kind}`, d: shade(thin(each.band, most)), style: `fill:${each.colour}` }));
       }
       inside.append(
         s("path", {
           class: `rnx-line ${kind}`,
-          d: path(each.points),
+          d: path(thin(each.points, most)),
           "data-line": each.name,
           "stroke-dasharray": each.dash,
           "stroke-width": each.width ?? 2,
@@ -357,6 +358,12 @@ export class Chart {
     }
     event.preventDefault();
   }
+}
+
+/** At most about `most` of the points, the last among them; what is read out is never thinned. */
+function thin<P>(points: P[], most: number): P[] {
+  const step = Math.ceil(points.length / most);
+  return step < 2 ? points : points.filter((_, i) => i % step === 0 || i === points.length - 1);
 }
 
 /** A line's value at an x that it was measured at, or null. */
