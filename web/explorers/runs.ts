@@ -483,7 +483,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     const later = longer();
     const [longShallow, longDeep] = pair.map((name) => (later ? groupsOf(later.id).get(name) : undefined));
     if (!later || !longShallow || !longDeep) {
-      return [fill(t.longer.missing, { iterations: num(3 * (usual?.iterations ?? 0), 0) })];
+      return [t.longer.paper, fill(t.longer.missing, { iterations: num(3 * (usual?.iterations ?? 0), 0) })];
     }
     const after = gaps(longShallow, longDeep, "train");
     const values = { before: signed(trainGap), after: signed(after), usual: num(usual!.iterations, 0), longer: num(later.iterations, 0) };
