@@ -232,7 +232,7 @@ def test_runs_reads_every_point_of_the_archive(tab: Page, site: str) -> None:
     for row in rows:
         curve = records[row["run_id"]].curves.query("split == 'train'")
         at = curve[curve["iteration"] == int(row["iteration"])]["top1_error"].item()
-        assert float(row["top1_error"]) == pytest.approx(at, abs=6e-4)
+        assert float(row["top1_error"]) == pytest.approx(at, abs=6e-3)
     assert len({row["run_id"] for row in rows}) >= 1
 
 
