@@ -9,14 +9,23 @@ bare step        forward, backward, optimiser on one ready batch: ours without d
 
 All rows are measured in turn in every round, one thread each on the CPU; a figure is the median of
 the rounds. The images are random: their content has no influence on speed.
+
+A second table has the playground's engine in Node beside PyTorch: the same small nets in float32,
+one thread each, milliseconds a training step; a textbook's step on a batch that is ready, in both
+memory layouts. GFLOP/s count two for each multiply-add that the engine does (taps that fall on the
+padding are none), and stand beside what the machine's 128-bit SIMD does without touching memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import shutil
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,9 +36,10 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from tqdm import tqdm
 
-from resnet_lib import TrainConfig, build_model, train
+from resnet_lib import ModelConfig, TrainConfig, build_model, train
 from resnet_lib.data import Normaliser, TrainingBatches, image_set
 from resnet_lib.devices import choose_layout, choose_precision, find_device
+from resnet_lib.models import layout as places
 from resnet_lib.training import make_optimiser, training_step
 
 STEPS, WARM_UP = 8, 2
@@ -182,6 +192,97 @@ def measure(options: argparse.Namespace, device: torch.device) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+PLAYGROUND = Path(__file__).resolve().parents[1] / "web" / "playground"
+SMALL = ModelConfig(20, width=8, in_channels=1, stem_stride=2)
+SMALL_SIZE, SMALL_BATCH = 14, 64
+
+
+def multiply_adds_done(config: ModelConfig) -> int:
+    """Multiply-adds of one training step on one image, without the taps that fall on the padding.
+
+    Forward and the gradients with respect to weights and inputs, but not to the images.
+    """
+
+    def conv(channels: int, width: int, size: int, stride: int) -> int:
+        rows = range(0, size, stride)
+        inside = sum(0 <= row + tap < size for row in rows for tap in (-1, 0, 1))
+        return channels * width * inside**2
+
+    size = (SMALL_SIZE - 1) // config.stem_stride + 1
+    total = 2 * conv(config.in_channels, config.width, SMALL_SIZE, config.stem_stride)
+    for place in places(config):
+        out = (size - 1) // place.stride + 1
+        first = conv(place.in_channels, place.width, size, place.stride)
+        total += 3 * (first + conv(place.width, place.width, out, 1))
+        size = out
+    return total + 3 * 4 * config.width * config.classes
+
+
+def small_step(config: ModelConfig, memory_format: torch.memory_format) -> Callable[[], float]:
+    """Measures one of the playground's nets in PyTorch: milliseconds a training step."""
+    net = build_model(config, seed=0).to(memory_format=memory_format).train()
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(SMALL_BATCH, 1, SMALL_SIZE, SMALL_SIZE, generator=draw)
+    x = x.contiguous(memory_format=memory_format)
+    y = torch.randint(10, (SMALL_BATCH,), generator=draw)
+
+    def step() -> None:
+        loss = F.cross_entropy(net(x), y)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        loss.item()
+
+    return lambda: 1000 * SMALL_BATCH / timed(step, SMALL_BATCH, torch.device("cpu"))
+
+
+def measure_playground(rounds: int, depths: tuple[int, ...] = (8, 20, 56)) -> pd.DataFrame:
+    """The second table: the engine and PyTorch, interleaved, medians over the rounds."""
+    node = subprocess.Popen(
+        ["node", "bench.mjs"],
+        cwd=PLAYGROUND,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def ask(line: str) -> float:
+        print(line, file=node.stdin, flush=True)
+        return float(node.stdout.readline())
+
+    arms: dict[tuple[int, str], Callable[[], float]] = {}
+    for depth in depths:
+        config = dataclasses.replace(SMALL, depth=depth)
+        arms[depth, "engine"] = lambda depth=depth: ask(f"{depth} A")
+        arms[depth, "PyTorch"] = small_step(config, torch.contiguous_format)
+        arms[depth, "PyTorch, channels last"] = small_step(config, torch.channels_last)
+    found, peaks = {key: [] for key in arms}, []
+    for _ in tqdm(range(rounds), desc="playground"):
+        peaks.append(ask("peak"))
+        for key, arm in arms.items():
+            found[key].append(arm())
+    node.stdin.close()
+    node.wait()
+    rows = []
+    for (depth, name), times in found.items():
+        milliseconds = statistics.median(times)
+        ratios = [a / b for a, b in zip(times, found[depth, "engine"], strict=True)]
+        done = 2 * multiply_adds_done(dataclasses.replace(SMALL, depth=depth)) * SMALL_BATCH
+        rows.append(
+            {
+                "model": f"resnet{depth}",
+                "step": name,
+                "ms": round(milliseconds, 2),
+                "lowest": round(min(times), 2),
+                "this / engine": round(statistics.median(ratios), 2),
+                "GFLOP/s": round(done / milliseconds / 1e6, 1),
+                "SIMD peak": round(max(peaks), 1),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
@@ -195,6 +296,10 @@ def main() -> None:
         print(measure(options, find_device()).to_string(index=False))
     else:
         print("cuda: not measured, there is no GPU here")
+    if shutil.which("node"):
+        print(measure_playground(options.rounds).to_string(index=False))
+    else:
+        print("playground: not measured, there is no Node here")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from resnet_lib.analysis import main_path
 from resnet_lib.configs import SHORTCUTS
 from resnet_lib.data import Normaliser, image_set
 
+OUTCOMES = ROOT / "web" / "playground" / "outcomes.json"
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(
     NODE is None,
@@ -474,3 +475,57 @@ def test_the_images_are_those_of_the_embedded_set():
     for images, labels in read_images(IMAGES).values():
         assert images.shape[1:] == (1, 14, 14)
         assert len(set(torch.bincount(labels).tolist())) == 1
+
+
+@needs_node
+def test_a_lesson_measured_again_gives_the_same_numbers():
+    outcomes = json.loads(OUTCOMES.read_text())
+    lesson = outcomes["presets"]["plain-8-20"]
+    requests = [
+        {
+            "net": {**outcome["net"], "seed": 1},
+            "train": outcome["train"],
+            "steps": outcome["train"]["steps"],
+            "evaluate": True,
+        }
+        for outcome in lesson
+    ]
+    for outcome, answer in zip(lesson, engine(*requests), strict=True):
+        place = outcome["seeds"].index(1)
+        last = [row["loss"] for row in answer["rows"][-outcomes["window"] :]]
+        assert outcome["loss"]["values"][place] == pytest.approx(sum(last) / len(last), rel=1e-12)
+        for split in ("train", "test"):
+            again = 100 * answer["evaluated"][split]["error"]
+            assert outcome[f"{split}_error"]["values"][place] == pytest.approx(again, rel=1e-12)
+
+
+@needs_node
+def test_every_arm_of_every_lesson_was_measured():
+    listed = json.loads(
+        subprocess.check_output([NODE, "measure.mjs", "--list"], cwd=OUTCOMES.parent, text=True)
+    )
+    outcomes = [
+        each for arms in json.loads(OUTCOMES.read_text())["presets"].values() for each in arms
+    ]
+    for arm in listed:
+        assert any(arm["net"] == each["net"] and arm["train"] == each["train"] for each in outcomes)
+    for outcome in outcomes:
+        assert outcome["seeds"] == [0, 1, 2, 3, 4]
+        for what in ("loss", "train_error", "test_error"):
+            values = [value for value in outcome[what]["values"] if value is not None]
+            assert len(values) == 5 - outcome["diverged"]
+            if values:
+                found = [outcome[what][name] for name in ("low", "mean", "high")]
+                expected = [min(values), sum(values) / len(values), max(values)]
+                assert found == pytest.approx(expected)
+
+
+@needs_node
+def test_what_is_committed_is_what_the_pinned_compiler_builds():
+    web = ROOT / "web"
+    if not (web / "node_modules").is_dir():
+        pytest.skip("the compilers are not here: cd web && npm ci")
+    done = subprocess.run(
+        [NODE, "build.mjs", "--check"], cwd=web, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

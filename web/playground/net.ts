@@ -73,8 +73,8 @@ export interface Probe {
 interface Operation {
   forward(k: Kernels, training: boolean): void;
   backward(k: Kernels): void;
-  /** Choose gradients' memory; called in the order of the backward pass. */
-  plan(gradients: Gradients): void;
+  /** Choose memory for gradients; called in the order of the backward pass. */
+  place(gradients: Gradients): void;
 }
 
 /** Memory for gradients, used again as soon as nothing needs what it holds. */
@@ -141,7 +141,7 @@ export class Net {
     this.transposed = this.layout.take(this.transposedBytes);
     const backward = new Gradients(this);
     backward.want(this.logits);
-    for (const operation of [...this.operations].reverse()) operation.plan(backward);
+    for (const operation of [...this.operations].reverse()) operation.place(backward);
     this.parameterBytes = this.parameters.reduce((sum, each) => sum + each.bytes, 0);
     this.values = this.layout.take(this.parameterBytes);
     this.gradients = this.layout.take(this.parameterBytes);
@@ -336,7 +336,7 @@ class Convolution implements Operation {
     }
   }
 
-  plan(gradients: Gradients): void {
+  place(gradients: Gradients): void {
     if (this.x !== this.net.input) this.accumulate = gradients.want(this.x);
     gradients.done(this.y);
   }
@@ -398,14 +398,14 @@ class Activation implements Operation {
     this.sample = net.layout.hold(Int32Array.from(places));
   }
 
-  plan(gradients: Gradients): void {
-    this.planShortcut(gradients);
+  place(gradients: Gradients): void {
+    this.placeShortcut(gradients);
     if (this.y.gradient) this.accumulate = true;
     else gradients.share(this.y, this.out);
     gradients.done(this.out);
   }
 
-  protected planShortcut(gradients: Gradients): void {
+  protected placeShortcut(gradients: Gradients): void {
     const { shortcut } = this.ending;
     if (!shortcut) return;
     if (this.samples) gradients.want(shortcut);
@@ -474,8 +474,8 @@ class Normalisation extends Activation {
     probe.shift = this.shift;
   }
 
-  plan(gradients: Gradients): void {
-    this.planShortcut(gradients);
+  place(gradients: Gradients): void {
+    this.placeShortcut(gradients);
     this.adds = gradients.want(this.y);
     gradients.done(this.out);
   }
@@ -512,7 +512,7 @@ class Normalisation extends Activation {
 class Pooling implements Operation {
   constructor(private net: Net, private x: Feature, private out: Feature) {}
 
-  plan(gradients: Gradients): void {
+  place(gradients: Gradients): void {
     gradients.want(this.x);
     gradients.done(this.out);
   }

@@ -3,3 +3,4 @@
 export * from "./engine.ts";
 export * from "./images.ts";
 export * from "./presets.ts";
+export { default as kernels } from "./kernels.wasm";

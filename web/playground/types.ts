@@ -80,7 +80,10 @@ export interface Trainer {
   readonly batch: Int32Array;
   /** One SGD step: the batch's mean loss before it, and how many of its images were wrong. */
   step(): { loss: number; errors: number };
-  /** Mean loss and share of wrong images (0 to 1) over a split, with BN's running statistics. */
+  /**
+   * Mean loss and share of wrong images (0 to 1) over a split, with BN's running statistics. These
+   * lag some dozens of steps behind: a deep plain net evaluates wildly at the beginning.
+   */
   evaluate(split: "train" | "test"): { loss: number; error: number };
   /** Signals of the last step's batch, one a layer in order; before the first step an empty list. */
   signals(): Signal[];

@@ -2,4 +2,5 @@
 // Addresses are bytes, and all memory belongs to the caller (web/playground/net.ts).
 export * from "./convolution";
 export * from "./normalisation";
+export * from "./peak";
 export * from "./training";
