@@ -1,7 +1,7 @@
 // The Residual Playground: wires the controls, the nets, the charts and the address together.
 import { type Address, parse, type Shown, SIGNALS, write } from "./address.ts";
 import { Chart, type Line, type View } from "./chart.ts";
-import { type Choice, DEFAULT, encode } from "./choices.ts";
+import { type Choice, DEFAULT, encode, isPlain } from "./choices.ts";
 import { Controls } from "./controls.ts";
 import { costOf } from "./cost.ts";
 import { colourOf, dashOf, layerLine, lastMean, testLine, trainingLine } from "./curves.ts";
@@ -43,6 +43,7 @@ export class Playground {
   private speed: number | undefined; // seconds a multiply-add of one image, from the last run
 
   // Parts that change.
+  private readonly option = h("p", { class: "hint" });
   private readonly hint = h("p", { class: "hint" });
   private readonly status = h("p", { class: "status" });
   private readonly notice = h("p", { class: "notice", role: "status" });
@@ -159,6 +160,7 @@ export class Playground {
       this.above,
       h("div", { class: "buttons" }, this.main, this.stepper, this.stopper, this.resetter),
       this.hint,
+      this.option,
       this.notice,
       h(
         "figure",
@@ -528,6 +530,8 @@ export class Playground {
       parts.push(texts.estimate(duration(seconds, texts)));
     }
     say(this.hint, parts.join("; "));
+    const option = chosen.find((choice) => !isPlain(choice))?.shortcut;
+    say(this.option, option && option !== "none" && !this.panel ? texts.options[option] : "");
   }
 
   /** How a net is drawn; without a label where it has a second line. */

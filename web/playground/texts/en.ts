@@ -35,8 +35,6 @@ export const en = {
     names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`,
   million: (value: string) => `${value} million`,
 
-  ready: (names: string) => `Train starts ${names} from the same weights, on the same batches.`,
-  readyOne: (name: string) => `Train starts ${name}.`,
   at: (iteration: string, steps: string) => `Iteration ${iteration} of ${steps}`,
   left: (time: string) => `${time} left`,
   seconds: (value: number) => (value < 1 ? "less than 1 s" : `about ${value} s`),
@@ -195,7 +193,7 @@ export const en = {
     },
     none: "no clear winner: the seeds overlap",
     noneLearns: "none of them learns",
-    allLearn: (count: number) => (count === 2 ? "both learn" : "all of them learn"),
+    allLearn: (count: number): string => (count === 2 ? "both learn" : "all of them learn"),
     only: (names: string) => `only ${names}`,
     rescue: (reached: number, tries: number) => `${reached || "none"} of ${tries} tries`,
   },
@@ -208,8 +206,6 @@ export const en = {
     `Of the ${all} settings that we measured, ${reached || "none"} did.`,
   unlock: "The switch is yours now: turn the shortcuts on, and train once more.",
   residualLine: "ResNet-56, as measured",
-  tryNames: "a try",
-  tried: (name: string) => `${name} has been tried. Change something.`,
   questions: {
     "plain-8-20": {
       title: "8 layers against 20, plain",
@@ -267,7 +263,6 @@ export const en = {
       after: "One switch, no parameter added.",
     },
   },
-  recorded: (name: string) => `${name}, measured`,
 
   noWasm:
     "This browser has no WebAssembly with SIMD, so nothing can be trained here; the figure shows recorded runs.",
