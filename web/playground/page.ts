@@ -214,8 +214,10 @@ export class Playground {
   /** Take the state from the address; nets that are there already stay. */
   private load(): void {
     const { state, wrong } = parse(this.address.read());
-    if (state.choice) this.controls.take(state.choice, state.nets);
-    else this.controls.take(this.controls.choice, state.nets);
+    this.controls.take(state.choice ?? this.controls.choice, state.nets);
+    this.answers = { ...this.answers, ...state.answers };
+    this.open(state.lesson);
+    if (state.lesson && !this.panel) wrong.push(`lesson=${state.lesson}`);
     for (const { choice, hidden } of state.runs) {
       const arm = this.find(choice) ?? this.add(choice);
       arm.hidden = hidden;
@@ -223,9 +225,6 @@ export class Playground {
     this.shown = state.shown;
     this.signal = state.signal;
     this.moment = state.moment;
-    this.answers = { ...this.answers, ...state.answers };
-    this.open(state.lesson);
-    if (state.lesson && !this.panel) wrong.push(`lesson=${state.lesson}`);
     this.controls.more.open = state.open.includes("more");
     this.layersPart.open = state.open.includes("layers");
     this.tell(
@@ -278,9 +277,8 @@ export class Playground {
     this.tell("");
     if (this.panel) {
       // Only the question's own nets, so that nothing gives the answer away or stands in the way.
-      const own = this.panel.lesson.arms.map(encode);
-      const known = this.panel.ready ? own : [];
-      for (const arm of this.arms) arm.hidden = !known.includes(encode(arm.choice));
+      const { panel } = this;
+      for (const arm of this.arms) arm.hidden = !(panel.ready && panel.owns(arm.choice));
     }
     this.listLessons();
     this.changed();
@@ -476,8 +474,10 @@ export class Playground {
     this.drawButtons();
     if (!busy || this.crew.paused || now - this.tableDrawn > TABLE_EVERY) {
       this.tableDrawn = now;
-      this.table.draw(this.panel ? this.visible : this.arms, this.moment);
-      this.panel?.draw(this.visible);
+      const { panel } = this;
+      const listed = panel ? this.arms.filter(({ choice }) => panel.owns(choice)) : this.arms;
+      this.table.draw(panel && !panel.ready ? [] : listed, this.moment);
+      panel?.draw(listed);
       this.drawStatus();
       this.save();
     }
@@ -539,9 +539,10 @@ export class Playground {
     const { visible } = this;
     const depths = visible.map(({ choice }) => choice.depth);
     const old = this.latest.length > 0 && !this.latest.includes(arm);
-    const number = visible.length > 2 ? ` · ${arm.number}` : "";
+    const name = longName(arm.choice);
+    const alike = visible.some((other) => other !== arm && longName(other.choice) === name);
     return {
-      label: label ? `${longName(arm.choice)}${number}` : "",
+      label: label ? name + (alike ? ` · ${arm.number}` : "") : "",
       colour: colourOf(arm.choice),
       dash: dashOf(arm.choice.depth, depths),
       faded: this.pointed ? this.pointed !== arm && !this.pointed.hidden : old,

@@ -194,7 +194,8 @@ export const en = {
     none: "no clear winner: the seeds overlap",
     noneLearns: "none of them learns",
     allLearn: (count: number): string => (count === 2 ? "both learn" : "all of them learn"),
-    only: (names: string) => `only ${names}`,
+    someLearn: (some: string, others: string, count: number) =>
+      `${some} ${some.includes(" and ") ? "learn" : "learns"}, ${others} ${count === 1 ? "does" : "do"} not`,
     rescue: (reached: number, tries: number) => `${reached || "none"} of ${tries} tries`,
   },
   theSwitch: "Shortcuts",

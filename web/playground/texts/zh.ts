@@ -172,7 +172,7 @@ export const zh: Texts = {
     none: "没有明显的胜者：各种子互有高低",
     noneLearns: "没有一个学会",
     allLearn: (count) => (count === 2 ? "两个都学会" : "全都学会"),
-    only: (names) => `只有 ${names}`,
+    someLearn: (some, others) => `${some} 学会，${others} 没有`,
     rescue: (reached, tries) => `${tries} 次中 ${reached} 次`,
   },
   theSwitch: "shortcut",
