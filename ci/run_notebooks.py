@@ -75,12 +75,14 @@ def digest(files: list[Path], *more: str) -> str:
 def ingredients(profile: str) -> str:
     """A hash of everything that every notebook's outputs depend on.
 
-    Not of the records in data/runs, which no notebook reads.
+    Not of the records in data/runs, which no notebook reads, nor of the explorers, whose data the
+    pages take from elsewhere.
     """
     files = [*shipped(ROOT / "resnet_lib"), *shipped(ROOT / "data")]
-    records = ROOT / "data" / "runs"
+    library = ROOT / "resnet_lib"
+    left_out = {ROOT / "data" / "runs", library / "widgets", library / "explore.py"}
     return digest(
-        [path for path in files if path.suffix != ".md" and not path.is_relative_to(records)],
+        [path for path in files if path.suffix != ".md" and not left_out & {path, *path.parents}],
         f"format {FORMAT}",
         profile,
         os.environ.get("RESNET_LIB_DATA", ""),
@@ -180,6 +182,8 @@ class Notebook:
         """Take over the executed copy, write its statistics and return them."""
         notebook = json.loads(self.draft.read_text(encoding="utf-8"))
         hide_injected(notebook)
+        # The state of widgets is their code and data: the pages have both elsewhere.
+        notebook["metadata"].pop("widgets", None)
         self.draft.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
         os.replace(self.draft, self.copy)
         code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]

@@ -1,9 +1,7 @@
-"""The Residual Playground in a notebook, and what a page shows where it cannot run.
+"""The Residual Playground as a widget, and what the book says of its nets.
 
-from resnet_lib.playground import playground
-playground()
-
-The playground itself is web/playground/, built into widgets/playground.js.
+The playground itself is web/playground/, built into widgets/playground.js;
+`resnet_lib.explore.playground()` shows it in a notebook.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import json
 from functools import cache
 from pathlib import Path
 from statistics import fmean, geometric_mean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -47,17 +45,14 @@ def widget_class() -> type[anywidget.AnyWidget]:
         images = traitlets.Bytes().tag(sync=True)
         state = traitlets.Unicode().tag(sync=True)
 
+        def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+            """Beside the widget the recorded runs, for viewers without a kernel."""
+            bundle = super()._repr_mimebundle_(**kwargs)
+            views = bundle[0] if isinstance(bundle, tuple) else bundle
+            views["text/html"] = plain_view()
+            return bundle
+
     return Playground
-
-
-def playground(state: str = "") -> anywidget.AnyWidget:
-    """The playground as a widget; it trains in the browser, the kernel does nothing.
-
-    state: what to begin with, as behind the "?" in the address of a view in the book:
-    `playground("lesson=rescue")`, `playground("choose=resnet56B")`. The widget's `state` follows
-    what the reader does.
-    """
-    return widget_class()(images=IMAGES.read_bytes(), state=state)
 
 
 def recorded(*depths: int) -> pd.DataFrame:
