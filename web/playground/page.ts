@@ -207,8 +207,9 @@ export class Playground {
     return this.arms.filter((arm) => arm.iteration > 0);
   }
 
+  /** Nets that the address asks for. */
   private get pending(): Arm[] {
-    return this.arms.filter((arm) => arm.state === "new");
+    return this.visible.filter((arm) => arm.state === "new");
   }
 
   /** Take the state from the address; nets that are there already stay. */
@@ -321,11 +322,12 @@ export class Playground {
 
   private start(paused: boolean): void {
     if (this.panel && !this.panel.ready) return;
-    const pending = this.pending.filter(({ hidden }) => !hidden);
+    const { pending } = this;
     const wanted = pending.length > 0 ? pending : this.fresh(this.chosen);
     if (wanted.length === 0) return;
     this.tell("");
-    this.moment = undefined;
+    // Nets that the address asks for are looked at where it says.
+    if (pending.length === 0) this.moment = undefined;
     this.crew.paused = paused;
     this.crew.add(wanted);
     this.speak(this.texts.started(this.texts.and(wanted.map(({ choice }) => longName(choice)))));
@@ -555,7 +557,7 @@ export class Playground {
       .filter((arm) => arm.iteration > 0)
       .flatMap((arm) => {
         const training = trainingLine(arm, shown === "loss" ? "losses" : "errors", this.style(arm, shown === "loss"));
-        return shown === "loss" ? [training] : [{ ...training, raw: undefined }, testLine(arm, this.style(arm, true))];
+        return shown === "loss" ? [training] : [training, testLine(arm, this.style(arm, true))];
       })
       .filter(({ points }) => points.length > 0);
     const steps = this.visible.filter((arm) => arm.state !== "new").map(({ choice }) => choice.steps);
