@@ -213,7 +213,7 @@ export class LessonPanel {
   private drawRescue(arms: Arm[]): void {
     const { texts } = this;
     const tries = arms.filter(({ choice }) => choice.shortcut === "none");
-    const line = rescueLine();
+    const line = rescueLine()?.value;
     const finished = tries.filter((arm) => arm.over && arm.iteration > 0);
     const reached = finished.filter((arm) => line !== undefined && (readArm(arm).mean.loss ?? Infinity) <= line);
     const open = finished.length >= TRIES;

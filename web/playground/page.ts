@@ -583,7 +583,8 @@ export class Playground {
     const guessing = { value: guess, label: texts.guessing, colour: "var(--playground-muted)" };
     const goal = panel?.lesson.kind === "rescue" && panel.ready ? rescueLine() : undefined;
     if (goal === undefined || this.shown !== "loss") return [guessing];
-    return [guessing, { value: goal, label: texts.residualLine, colour: "var(--playground-A)" }];
+    const { value, seeds } = goal;
+    return [guessing, { value, label: texts.residualLine(seeds), colour: "var(--playground-A)" }];
   }
 
   private alt(): string {

@@ -206,7 +206,7 @@ export const en = {
   reachedMeasured: (reached: number, all: number) =>
     `Of the ${all} settings that we measured, ${reached || "none"} did.`,
   unlock: "The switch is yours now: turn the shortcuts on, and train once more.",
-  residualLine: "ResNet-56, as measured",
+  residualLine: (seeds: number) => `ResNet-56, the highest of ${several(seeds, "seed")}`,
   questions: {
     "plain-8-20": {
       title: "8 layers against 20, plain",
@@ -256,7 +256,7 @@ export const en = {
     "initialisation-with-bn": {
       title: "The same first weights, with BN",
       question: "The same three ways to draw the first weights, now with BN after each convolution. Which net ends with the lowest training loss?",
-      after: "BN divides by the deviation of what it gets, so the scale of the weights before it disappears from the output. Compare the responses with those of the nets without BN.",
+      after: "BN divides by the deviation of what it gets, so the scale of the weights before it disappears from the output: compare the responses with those of the nets without BN. It does not disappear from training. Under BN, weights half as large have gradients twice as large, so one learning rate turns small weights further.",
     },
     "rescue-plain-56": {
       title: "Rescue plain-56",

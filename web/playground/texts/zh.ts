@@ -180,7 +180,7 @@ export const zh: Texts = {
   reachedHere: (reached, tries) => `你试了 ${tries} 次，${reached} 次到达虚线。`,
   reachedMeasured: (reached, all) => `我们实测的 ${all} 种设置中，${reached} 种到达。`,
   unlock: "现在开关归你：打开 shortcut，再训练一次。",
-  residualLine: "ResNet-56，实测",
+  residualLine: (seeds) => `ResNet-56，${seeds} 个种子中最高的`,
   questions: {
     "plain-8-20": {
       title: "8 层对 20 层，普通网络",
@@ -230,7 +230,7 @@ export const zh: Texts = {
     "initialisation-with-bn": {
       title: "同样的初始权重，有 BN",
       question: "同样三种方法抽取初始权重，这次每个卷积后有 BN。哪个网络最后的训练损失最低？",
-      after: "BN 除以输入的标准差，前面权重的大小便从输出中消失。请与没有 BN 的网络比较层响应。",
+      after: "BN 除以输入的标准差，前面权重的大小便从输出中消失：请与没有 BN 的网络比较层响应。但它并没有从训练中消失：在 BN 之下，权重小一半，梯度就大一倍，同样的学习率使小权重转得更远。",
     },
     "rescue-plain-56": {
       title: "拯救 plain-56",
