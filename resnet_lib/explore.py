@@ -166,3 +166,15 @@ def train(folder: Any = None) -> Any:
 
     widget_class()  # before anything is built: anywidget may be missing
     return train.panel(train.Session(folder))
+
+
+def playground(state: str = "") -> anywidget.AnyWidget:
+    """Plain and residual nets that train in the browser, side by side; the kernel does nothing.
+
+    state: what to begin with, as behind the "?" in the address of the book's playground:
+    `explore.playground("lesson=rescue-plain-56")`, `explore.playground("choose=resnet56B")`. The
+    widget's `state` follows what is done in it.
+    """
+    from resnet_lib import playground
+
+    return playground.widget_class()(images=playground.IMAGES.read_bytes(), state=state)

@@ -1,9 +1,7 @@
-"""The Residual Playground in a notebook, and what a page shows where it cannot run.
+"""The Residual Playground as a widget, and what the book says of its nets.
 
-from resnet_lib.playground import playground
-playground()
-
-The playground itself is web/playground/, built into widgets/playground.js.
+The playground itself is web/playground/, built into widgets/playground.js;
+`resnet_lib.explore.playground()` shows it in a notebook.
 """
 
 from __future__ import annotations
@@ -12,7 +10,8 @@ import html
 import json
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import fmean, geometric_mean
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -46,23 +45,21 @@ def widget_class() -> type[anywidget.AnyWidget]:
         images = traitlets.Bytes().tag(sync=True)
         state = traitlets.Unicode().tag(sync=True)
 
+        def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+            """Beside the widget the recorded runs, for viewers without a kernel."""
+            bundle = super()._repr_mimebundle_(**kwargs)
+            views = bundle[0] if isinstance(bundle, tuple) else bundle
+            views["text/html"] = plain_view()
+            return bundle
+
     return Playground
 
 
-def playground(state: str = "") -> anywidget.AnyWidget:
-    """The playground as a widget; it trains in the browser, the kernel does nothing.
-
-    state: what to begin with, as behind the "?" in the address of a view in the book:
-    `playground("lesson=rescue")`, `playground("choose=resnet56B")`. The widget's `state` follows
-    what the reader does.
-    """
-    return widget_class()(images=IMAGES.read_bytes(), state=state)
-
-
-def recorded() -> pd.DataFrame:
+def recorded(*depths: int) -> pd.DataFrame:
     """Recorded runs of the playground's engine: training loss, a mean over some batches a row.
 
-    Columns model, kind, depth, seed, split, iteration, loss; made by ci/record_playground.mjs.
+    depths: those wanted, by default all. Columns model, kind, depth, seed, split, iteration, loss;
+    recorded by ci/record_playground.mjs.
     """
     file = json.loads(CURVES.read_text(encoding="utf-8"))
     rows = [
@@ -70,16 +67,47 @@ def recorded() -> pd.DataFrame:
             "model": f"{NAMES[net['kind']]}-{net['depth']}",
             "kind": net["kind"],
             "depth": net["depth"],
-            "seed": seed,
+            "seed": run["seed"],
             "split": "train",
             "iteration": (number + 1) * file["every"],
             "loss": loss,
         }
         for net in file["nets"]
-        for seed, losses in zip(file["seeds"], net["loss"], strict=True)
-        for number, loss in enumerate(losses)
+        for run in net["runs"]
+        for number, loss in enumerate(run["loss"])
+        if not depths or net["depth"] in depths
     ]
     return pd.DataFrame(rows)
+
+
+def measured(address: str) -> float:
+    """A mean over seeds that a page may quote. Errors: `LookupError` that lists what there is.
+
+    "plain-20 train_error" is of the recorded nets: train_error, test_error in percent,
+    gradient_start and gradient_end, the geometric mean of the activation gradient at the first
+    convolution over that at the last. "options/option C train_error" is of a net of a question:
+    loss, train_error, test_error, or diverged, how many of its seeds did.
+    """
+    name, _, quantity = address.rpartition(" ")
+    lesson, _, arm = name.rpartition("/")
+    if lesson:
+        nets = json.loads(OUTCOMES.read_text(encoding="utf-8"))["presets"].get(lesson, [])
+        found = {each["name"]: each for each in nets}
+    else:
+        nets = json.loads(CURVES.read_text(encoding="utf-8"))["nets"]
+        found = {f"{NAMES[net['kind']]}-{net['depth']}": net["runs"] for net in nets}
+    if arm not in found:
+        raise LookupError(f"there is no net {arm!r}; there are: {', '.join(found) or 'none'}")
+    if lesson:
+        value = found[arm].get(quantity)
+        value = value["mean"] if isinstance(value, dict) else value
+    else:
+        values = [run.get(quantity) for run in found[arm]]
+        average = geometric_mean if quantity.startswith("gradient") else fmean
+        value = None if None in values or quantity == "loss" else average(values)
+    if value is None:
+        raise LookupError(f"{arm} has no {quantity!r}")
+    return value
 
 
 def lessons() -> list[str]:
@@ -94,7 +122,7 @@ def plain_view() -> str:
     from resnet_lib import figures
     from resnet_lib.outputs import STYLE, inline_svg
 
-    frame = recorded()
+    frame = recorded(20, 56)
     (figure,), (ax,) = figures.panels()
     figures.plot_curves(frame, ax, column="loss", splits=("train",))
     ax.set_ylabel("training loss")

@@ -1,6 +1,6 @@
 // Runs the playground's engine for tests/test_playground.py: requests on standard input, answers on
-// standard output, both JSON. A request is {net, train, images, steps, evaluate}; images is the
-// path of an image file. Numbers of tensors travel as hexadecimal bytes, so that none is rounded.
+// standard output, both JSON. A request is {net, train, images, steps, evaluate, tensors};
+// images is the path of an image file, tensors asks for weights and gradients around the last step. Numbers of tensors travel as hexadecimal bytes, so that none is rounded.
 import { readFileSync } from "node:fs";
 import { loadEngine, readImages } from "../web/playground/node.mjs";
 
@@ -10,7 +10,7 @@ const readable = (tensors) =>
     name, shape, values: hex(values), gradient: gradient && hex(gradient),
   }));
 
-async function answer(engine, { net, train, images, steps = 1, evaluate = false }) {
+async function answer(engine, { net, train, images, steps = 1, evaluate = false, tensors = true }) {
   const bytes = readFileSync(images);
   const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length);
   const splits = await readImages(file);
@@ -24,14 +24,14 @@ async function answer(engine, { net, train, images, steps = 1, evaluate = false 
   const rows = [], batches = [];
   let before;
   for (let i = 0; i < steps; i++) {
-    if (i === steps - 1) before = readable(trainer.tensors());
+    if (tensors && i === steps - 1) before = readable(trainer.tensors());
     rows.push(trainer.step());
     batches.push([...trainer.batch]);
   }
   const out = {
     rows, batches, before,
     signals: trainer.signals(),
-    after: readable(trainer.tensors()),
+    after: tensors && readable(trainer.tensors()),
     evaluated: evaluate && { train: trainer.evaluate("train"), test: trainer.evaluate("test") },
     parameters: trainer.parameters,
     multiply_adds: trainer.multiplyAdds,

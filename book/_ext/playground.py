@@ -3,7 +3,8 @@
     :::{playground}
     :::
 
-    {lesson}`Rescue plain-56 <rescue>`      a link to a question, from any page
+    {lesson}`Rescue plain-56 <rescue-plain-56>`     a link to a question, from any page
+    {trained}`plain-20 train_error:.1f`             a measured number, in a format of Python
 
 A page holds the recorded runs as a plain figure; a small script puts the playground in their place
 when the reader comes near. Its module and its images lie once in the book, under names that change
@@ -74,6 +75,21 @@ class Lesson(SphinxRole):
         return [lesson_link(self.rawtext, text.strip(), lesson=name, line=self.lineno)], []
 
 
+class Trained(SphinxRole):
+    """A number that was measured of the playground's nets; see `playground.measured`."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        address, _, spec = self.text.rpartition(":")
+        try:
+            text = format(playground.measured(address), spec)
+        except (LookupError, ValueError) as error:
+            log.error("{trained}`%s`: %s", self.text, error, location=self.get_location())
+            return [nodes.problematic(self.rawtext, self.rawtext)], []
+        self.env.note_dependency(str(playground.CURVES))
+        self.env.note_dependency(str(playground.OUTCOMES))
+        return [nodes.inline(self.rawtext, text, classes=["measured"])], []
+
+
 def resolve_links(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Turn `lesson_link` into links, now that all pages are read."""
     homes = sorted(name for name, data in app.env.metadata.items() if data.get("playground"))
@@ -128,6 +144,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(lesson_link)
     app.add_directive("playground", Playground)
     app.add_role("lesson", Lesson())
+    app.add_role("trained", Trained())
     app.connect("doctree-resolved", resolve_links)
     app.connect("html-page-context", add_host, priority=700)
     app.connect("build-finished", copy_files)

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CELLS = (
     "from resnet_lib import explore\nexplore.runs(step='free', nets='resnet20')",
     "panel = explore.train('runs')\npanel",
+    "explore.playground('choose=resnet8B.n20')",
 )
 
 
@@ -128,6 +129,10 @@ def test_train_from_press_to_curve(browser: Browser, lab: tuple[str, Path]) -> N
             name: tab.locator("button.jupyter-button", has_text=name)
             for name in ("Train", "Stop", "Resume")
         }
+        small = tab.locator(".playground")
+        small.get_by_role("button", name="Train", exact=True).click()
+        small.locator("td", has_text="%").nth(3).wait_for(timeout=60_000)
+        assert small.locator("button.name").all_inner_texts() == ["plain-8", "ResNet-8 B"]
         press["Train"].dblclick()
         running = place.locator(".rnx-readout", has_text="iteration")
         running.wait_for(timeout=60_000)

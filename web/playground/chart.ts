@@ -102,7 +102,8 @@ export class Chart {
   }
 
   private get right(): number {
-    return this.width - (this.width < NARROW ? 74 : 98);
+    const longest = Math.max(8, ...(this.view?.lines ?? []).map(({ label }) => label.length));
+    return this.width - 14 - longest * (this.width < NARROW ? 6.4 : 7.4);
   }
 
   private scales(view: View) {
@@ -115,7 +116,7 @@ export class Chart {
     this.view = view;
     if (this.width < 160) return;
     const { x, y } = this.scales(view);
-    const frame = JSON.stringify([this.width, view.x, view.y, view.xLabel, view.yLabel]);
+    const frame = JSON.stringify([this.width, this.right, view.x, view.y, view.xLabel, view.yLabel]);
     if (frame !== this.frame) {
       this.frame = frame;
       this.drawAxes(view, x, y);

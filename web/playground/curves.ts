@@ -37,6 +37,16 @@ function spread(values: readonly number[]): Point[] {
   return points;
 }
 
+/** The smoothed points of a run, made anew only when it has gone on. */
+const smoothed = new WeakMap<readonly number[], { length: number; points: Point[] }>();
+function smoothPoints(values: readonly number[]): Point[] {
+  const known = smoothed.get(values);
+  if (known?.length === values.length) return known.points;
+  const points = spread(smooth(values));
+  smoothed.set(values, { length: values.length, points });
+  return points;
+}
+
 /** Mean, and lowest to highest, of several lines over the same places. */
 function gather(lines: Point[][]): { points: Point[]; band?: Band[] } {
   if (lines.length === 1) return { points: lines[0] };
@@ -73,10 +83,10 @@ function comparable(arm: Arm): Run[] {
 /** Training loss or error of an arm: single batches faint, their moving average above. */
 export function trainingLine(arm: Arm, what: "losses" | "errors", style: Style): Line {
   const runs = comparable(arm);
-  const lines = runs.map((run) => spread(smooth(run[what])));
+  const lines = runs.map((run) => smoothPoints(run[what]));
   const { points, band } = lines.length > 0 ? gather(lines) : { points: [], band: undefined };
-  const finite = runs.length === 1 ? smooth(runs[0][what]).length : 0;
-  const raw = runs.length === 1 ? spread(runs[0][what].slice(0, finite)) : undefined;
+  const single = what === "losses" && runs.length === 1;
+  const raw = single ? spread(runs[0][what]).filter(([, value]) => Number.isFinite(value)) : undefined;
   const lost = arm.state === "diverged";
   return { key: `${arm.number} ${what}`, ...style, width: what === "errors" ? 1.2 : 2, points, band, raw, lost };
 }

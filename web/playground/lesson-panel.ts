@@ -30,7 +30,9 @@ export function answerText(lesson: Lesson, key: string, texts: Texts): string {
   if (lesson.kind === "lowest") return key === "none" ? answers.none : names[Number(key)];
   const learning = names.filter((_, i) => key[i] === "+");
   if (learning.length === 0) return answers.noneLearns;
-  return learning.length === names.length ? answers.allLearn(names.length) : answers.only(texts.and(learning));
+  if (learning.length === names.length) return answers.allLearn(names.length);
+  const others = names.filter((each) => !learning.includes(each));
+  return answers.someLearn(texts.and(learning), texts.and(others), others.length);
 }
 
 export class LessonPanel {
@@ -143,10 +145,11 @@ export class LessonPanel {
     );
   }
 
-  /** The nets of the question among those that are there. */
-  mine(arms: Arm[]): Arm[] {
-    if (this.lesson.kind !== "rescue") return arms;
-    return arms.filter(({ choice }) => choice.depth === RESCUE.depth);
+  /** Whether a net is one of the question's. */
+  owns(choice: Choice): boolean {
+    if (this.lesson.arms.some((arm) => same(arm, choice))) return true;
+    const tried = { ...choice, ...changes(RESCUE) };
+    return this.lesson.kind === "rescue" && same(tried, RESCUE);
   }
 
   /** What Train starts now. */
@@ -163,7 +166,7 @@ export class LessonPanel {
     return this.answer !== undefined;
   }
 
-  /** Say how it stands; `arms` are the nets that can be seen. */
+  /** Say how it stands; `arms` are the question's nets that are there. */
   draw(arms: Arm[]): void {
     if (this.lesson.kind === "rescue") this.drawRescue(arms);
     else this.drawResults(arms);
@@ -171,7 +174,7 @@ export class LessonPanel {
 
   private drawResults(arms: Arm[]): void {
     const { lesson, texts } = this;
-    const own = lesson.arms.map((choice) => arms.find((arm) => arm.choice === choice || same(arm.choice, choice)));
+    const own = lesson.arms.map((choice) => arms.find((arm) => same(arm.choice, choice)));
     const over = this.answer !== undefined && own.every((arm) => arm?.over && arm.iteration > 0);
     const sign = over ? own.map((arm) => arm!.number).join() : "";
     if (sign === this.resultsShown) return;
@@ -209,8 +212,8 @@ export class LessonPanel {
 
   private drawRescue(arms: Arm[]): void {
     const { texts } = this;
-    const tries = this.mine(arms).filter(({ choice }) => choice.shortcut === "none");
-    const line = rescueLine();
+    const tries = arms.filter(({ choice }) => choice.shortcut === "none");
+    const line = rescueLine()?.value;
     const finished = tries.filter((arm) => arm.over && arm.iteration > 0);
     const reached = finished.filter((arm) => line !== undefined && (readArm(arm).mean.loss ?? Infinity) <= line);
     const open = finished.length >= TRIES;
@@ -218,7 +221,7 @@ export class LessonPanel {
     const { learningRate, warmup, init, steps } = this.knobs as Record<Knob, HTMLSelectElement>;
     for (const list of [learningRate, warmup, init, steps]) list.disabled = open && this.shortcuts!.checked;
     say(this.tried, texts.triesSoFar(finished.length, TRIES, reached.length));
-    const twin = this.mine(arms).find(({ choice }) => choice.shortcut !== "none");
+    const twin = arms.find(({ choice }) => choice.shortcut !== "none");
     const sign = open ? `${finished.length} ${reached.length} ${twin?.state}` : "";
     if (sign === this.resultsShown) return;
     this.resultsShown = sign;
@@ -239,6 +242,12 @@ export class LessonPanel {
       h("p", {}, twin?.over ? words.after : texts.unlock),
     );
   }
+}
+
+/** What a try may change, as it is in another choice. */
+function changes(choice: Choice): Partial<Choice> {
+  const names = Object.keys(KNOBS) as Knob[];
+  return Object.fromEntries(names.map((name) => [name, choice[name]]));
 }
 
 function same(one: Choice, other: Choice): boolean {

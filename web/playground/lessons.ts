@@ -122,7 +122,7 @@ export function decide({ kind, arms }: Lesson): string | undefined {
 }
 
 /** The training loss that a rescued plain-56 has to reach: the highest of the residual net's. */
-export function rescueLine(): number | undefined {
+export function rescueLine(): { value: number; seeds: number } | undefined {
   const twin = measuredOf({ ...RESCUE, shortcut: "A" });
-  return twin && Math.max(...twin.loss);
+  return twin && { value: Math.max(...twin.loss), seeds: twin.loss.length };
 }

@@ -1,7 +1,7 @@
 // The Residual Playground: wires the controls, the nets, the charts and the address together.
 import { type Address, parse, type Shown, SIGNALS, write } from "./address.ts";
 import { Chart, type Line, type View } from "./chart.ts";
-import { type Choice, DEFAULT, encode } from "./choices.ts";
+import { type Choice, DEFAULT, encode, isPlain } from "./choices.ts";
 import { Controls } from "./controls.ts";
 import { costOf } from "./cost.ts";
 import { colourOf, dashOf, layerLine, lastMean, testLine, trainingLine } from "./curves.ts";
@@ -43,6 +43,7 @@ export class Playground {
   private speed: number | undefined; // seconds a multiply-add of one image, from the last run
 
   // Parts that change.
+  private readonly option = h("p", { class: "hint" });
   private readonly hint = h("p", { class: "hint" });
   private readonly status = h("p", { class: "status" });
   private readonly notice = h("p", { class: "notice", role: "status" });
@@ -159,6 +160,7 @@ export class Playground {
       this.above,
       h("div", { class: "buttons" }, this.main, this.stepper, this.stopper, this.resetter),
       this.hint,
+      this.option,
       this.notice,
       h(
         "figure",
@@ -205,15 +207,18 @@ export class Playground {
     return this.arms.filter((arm) => arm.iteration > 0);
   }
 
+  /** Nets that the address asks for. */
   private get pending(): Arm[] {
-    return this.arms.filter((arm) => arm.state === "new");
+    return this.visible.filter((arm) => arm.state === "new");
   }
 
   /** Take the state from the address; nets that are there already stay. */
   private load(): void {
     const { state, wrong } = parse(this.address.read());
-    if (state.choice) this.controls.take(state.choice, state.nets);
-    else this.controls.take(this.controls.choice, state.nets);
+    this.controls.take(state.choice ?? this.controls.choice, state.nets);
+    this.answers = { ...this.answers, ...state.answers };
+    this.open(state.lesson);
+    if (state.lesson && !this.panel) wrong.push(`lesson=${state.lesson}`);
     for (const { choice, hidden } of state.runs) {
       const arm = this.find(choice) ?? this.add(choice);
       arm.hidden = hidden;
@@ -221,9 +226,6 @@ export class Playground {
     this.shown = state.shown;
     this.signal = state.signal;
     this.moment = state.moment;
-    this.answers = { ...this.answers, ...state.answers };
-    this.open(state.lesson);
-    if (state.lesson && !this.panel) wrong.push(`lesson=${state.lesson}`);
     this.controls.more.open = state.open.includes("more");
     this.layersPart.open = state.open.includes("layers");
     this.tell(
@@ -276,9 +278,8 @@ export class Playground {
     this.tell("");
     if (this.panel) {
       // Only the question's own nets, so that nothing gives the answer away or stands in the way.
-      const own = this.panel.lesson.arms.map(encode);
-      const known = this.panel.ready ? own : [];
-      for (const arm of this.arms) arm.hidden = !known.includes(encode(arm.choice));
+      const { panel } = this;
+      for (const arm of this.arms) arm.hidden = !(panel.ready && panel.owns(arm.choice));
     }
     this.listLessons();
     this.changed();
@@ -321,11 +322,12 @@ export class Playground {
 
   private start(paused: boolean): void {
     if (this.panel && !this.panel.ready) return;
-    const pending = this.pending.filter(({ hidden }) => !hidden);
+    const { pending } = this;
     const wanted = pending.length > 0 ? pending : this.fresh(this.chosen);
     if (wanted.length === 0) return;
     this.tell("");
-    this.moment = undefined;
+    // Nets that the address asks for are looked at where it says.
+    if (pending.length === 0) this.moment = undefined;
     this.crew.paused = paused;
     this.crew.add(wanted);
     this.speak(this.texts.started(this.texts.and(wanted.map(({ choice }) => longName(choice)))));
@@ -474,8 +476,10 @@ export class Playground {
     this.drawButtons();
     if (!busy || this.crew.paused || now - this.tableDrawn > TABLE_EVERY) {
       this.tableDrawn = now;
-      this.table.draw(this.panel ? this.visible : this.arms, this.moment);
-      this.panel?.draw(this.visible);
+      const { panel } = this;
+      const listed = panel ? this.arms.filter(({ choice }) => panel.owns(choice)) : this.arms;
+      this.table.draw(panel && !panel.ready ? [] : listed, this.moment);
+      panel?.draw(listed);
       this.drawStatus();
       this.save();
     }
@@ -528,6 +532,8 @@ export class Playground {
       parts.push(texts.estimate(duration(seconds, texts)));
     }
     say(this.hint, parts.join("; "));
+    const option = chosen.find((choice) => !isPlain(choice))?.shortcut;
+    say(this.option, option && option !== "none" && !this.panel ? texts.options[option] : "");
   }
 
   /** How a net is drawn; without a label where it has a second line. */
@@ -535,9 +541,10 @@ export class Playground {
     const { visible } = this;
     const depths = visible.map(({ choice }) => choice.depth);
     const old = this.latest.length > 0 && !this.latest.includes(arm);
-    const number = visible.length > 2 ? ` · ${arm.number}` : "";
+    const name = longName(arm.choice);
+    const alike = visible.some((other) => other !== arm && longName(other.choice) === name);
     return {
-      label: label ? `${longName(arm.choice)}${number}` : "",
+      label: label ? name + (alike ? ` · ${arm.number}` : "") : "",
       colour: colourOf(arm.choice),
       dash: dashOf(arm.choice.depth, depths),
       faded: this.pointed ? this.pointed !== arm && !this.pointed.hidden : old,
@@ -550,7 +557,7 @@ export class Playground {
       .filter((arm) => arm.iteration > 0)
       .flatMap((arm) => {
         const training = trainingLine(arm, shown === "loss" ? "losses" : "errors", this.style(arm, shown === "loss"));
-        return shown === "loss" ? [training] : [{ ...training, raw: undefined }, testLine(arm, this.style(arm, true))];
+        return shown === "loss" ? [training] : [training, testLine(arm, this.style(arm, true))];
       })
       .filter(({ points }) => points.length > 0);
     const steps = this.visible.filter((arm) => arm.state !== "new").map(({ choice }) => choice.steps);
@@ -576,7 +583,8 @@ export class Playground {
     const guessing = { value: guess, label: texts.guessing, colour: "var(--playground-muted)" };
     const goal = panel?.lesson.kind === "rescue" && panel.ready ? rescueLine() : undefined;
     if (goal === undefined || this.shown !== "loss") return [guessing];
-    return [guessing, { value: goal, label: texts.residualLine, colour: "var(--playground-A)" }];
+    const { value, seeds } = goal;
+    return [guessing, { value, label: texts.residualLine(seeds), colour: "var(--playground-A)" }];
   }
 
   private alt(): string {

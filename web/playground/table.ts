@@ -71,7 +71,9 @@ export class NetTable {
     const depths = arms.filter(({ hidden }) => !hidden).map(({ choice }) => choice.depth);
     for (const arm of arms) {
       if (!this.rows.has(arm)) this.rows.set(arm, this.row(arm));
-      this.update(this.rows.get(arm)!, depths, moment, arms.length > 2);
+      const name = longName(arm.choice);
+      const alike = arms.some((other) => other !== arm && longName(other.choice) === name);
+      this.update(this.rows.get(arm)!, depths, moment, alike);
     }
   }
 

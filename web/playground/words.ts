@@ -53,7 +53,8 @@ export interface Reading {
 
 /** A run's numbers: now, or at an iteration that it has passed. */
 export function read(run: Run, moment?: number): Reading {
-  if (run.iteration === 0) return {};
+  // The numbers of a net that diverged mean nothing.
+  if (run.iteration === 0 || (run.state === "diverged" && moment === undefined)) return {};
   if (moment === undefined || moment >= run.iteration) {
     return {
       loss: lastMean(run.losses),

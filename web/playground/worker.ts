@@ -27,7 +27,7 @@ const order = (): Promise<void> => new Promise((resolve) => (wake = resolve));
 
 onmessage = ({ data: message }: MessageEvent<Order>): void => {
   if (message.kind === "start") {
-    train(message).catch((error) => tell({ kind: "failed", message: String(error) }));
+    train(message).catch((error) => tell({ kind: "failed", message: error.message }));
     return;
   }
   if (message.kind === "pause") paused = true;

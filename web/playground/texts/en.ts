@@ -35,8 +35,6 @@ export const en = {
     names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`,
   million: (value: string) => `${value} million`,
 
-  ready: (names: string) => `Train starts ${names} from the same weights, on the same batches.`,
-  readyOne: (name: string) => `Train starts ${name}.`,
   at: (iteration: string, steps: string) => `Iteration ${iteration} of ${steps}`,
   left: (time: string) => `${time} left`,
   seconds: (value: number) => (value < 1 ? "less than 1 s" : `about ${value} s`),
@@ -195,8 +193,9 @@ export const en = {
     },
     none: "no clear winner: the seeds overlap",
     noneLearns: "none of them learns",
-    allLearn: (count: number) => (count === 2 ? "both learn" : "all of them learn"),
-    only: (names: string) => `only ${names}`,
+    allLearn: (count: number): string => (count === 2 ? "both learn" : "all of them learn"),
+    someLearn: (some: string, others: string, count: number) =>
+      `${some} ${some.includes(" and ") ? "learn" : "learns"}, ${others} ${count === 1 ? "does" : "do"} not`,
     rescue: (reached: number, tries: number) => `${reached || "none"} of ${tries} tries`,
   },
   theSwitch: "Shortcuts",
@@ -207,9 +206,7 @@ export const en = {
   reachedMeasured: (reached: number, all: number) =>
     `Of the ${all} settings that we measured, ${reached || "none"} did.`,
   unlock: "The switch is yours now: turn the shortcuts on, and train once more.",
-  residualLine: "ResNet-56, as measured",
-  tryNames: "a try",
-  tried: (name: string) => `${name} has been tried. Change something.`,
+  residualLine: (seeds: number) => `ResNet-56, the highest of ${several(seeds, "seed")}`,
   questions: {
     "plain-8-20": {
       title: "8 layers against 20, plain",
@@ -259,7 +256,7 @@ export const en = {
     "initialisation-with-bn": {
       title: "The same first weights, with BN",
       question: "The same three ways to draw the first weights, now with BN after each convolution. Which net ends with the lowest training loss?",
-      after: "BN divides by the deviation of what it gets, so the scale of the weights before it disappears from the output. Compare the responses with those of the nets without BN.",
+      after: "BN divides by the deviation of what it gets, so the scale of the weights before it disappears from the output: compare the responses with those of the nets without BN. It does not disappear from training. Under BN, weights half as large have gradients twice as large, so one learning rate turns small weights further.",
     },
     "rescue-plain-56": {
       title: "Rescue plain-56",
@@ -267,7 +264,6 @@ export const en = {
       after: "One switch, no parameter added.",
     },
   },
-  recorded: (name: string) => `${name}, measured`,
 
   noWasm:
     "This browser has no WebAssembly with SIMD, so nothing can be trained here; the figure shows recorded runs.",
