@@ -113,7 +113,10 @@ def render(src: Path, work: Path) -> Path:
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(src), "--path-output", str(work)]
     strict = ["-W", "-n", "--keep-going", "-q"]
-    done = subprocess.run([*command, *strict], capture_output=True, text=True)
+    # The ledger's pages are made by the library beside this script, whichever is installed.
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run([*command, *strict], capture_output=True, text=True, env=environment)
     log = work / "log.txt"
     log.write_text(plain(done.stdout + done.stderr))
     if done.returncode != 0:

@@ -37,7 +37,7 @@ LABELS = {
     "scaled_weight_gradient": "weight gradient times weight norm",
     "error": "squared error, relative",
     "scale": "target: s times the input",
-    "deleted": "number of the deleted block (0: none)",
+    "number": "number of the deleted block (0: none)",
 }
 
 

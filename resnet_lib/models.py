@@ -33,10 +33,6 @@ MODELS: dict[str, ModelConfig] = {
         *(ModelConfig(depth, block="bottleneck") for depth in (164, 1001)),
         *(ModelConfig(depth, order="preactivation") for depth in (20, 32, 44, 56, 110)),
         *(ModelConfig(depth, block="bottleneck", order="preactivation") for depth in (164, 1001)),
-        *(
-            ModelConfig(20, "none", batch_norm=norm, init=init)
-            for norm, init in ((True, "small"), (False, "he"), (False, "small"))
-        ),
         *(ModelConfig.imagenet(depth, shortcut="none") for depth in (18, 34)),
         *(ModelConfig.imagenet(depth) for depth in (18, 34, 50, 101, 152)),
     )
