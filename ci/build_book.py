@@ -2,7 +2,8 @@
 
     python ci/build_book.py [--profile smoke|quick|short|paper] [--out _build/book] [--jobs N]
 
-OUT/src        what Jupyter Book reads: this repository with the notebooks executed
+OUT/src        what Jupyter Book reads: this repository with the notebooks executed, and in
+               explorers/ what resnet_lib.widgets makes of the recorded runs
 OUT/sphinx     where it works; kept, so that the next build makes only the pages that changed
 OUT/html       the book: open index.html, or serve the folder
 """
@@ -57,6 +58,7 @@ def sources() -> list[Path]:
 
 def stage(src: Path) -> None:
     """Make `src` mirror the repository's book; unchanged files keep their time stamps."""
+    explorers(src / "explorers")
     belong = {src / STATISTICS_PAGE}
     for source in sources():
         copy = src / source.relative_to(ROOT)
@@ -65,14 +67,36 @@ def stage(src: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copy)
     for path in src.rglob("*"):
-        if path.is_file() and path not in belong and path.parent != src / "notebooks":
+        made = path.parent in (src / "notebooks", src / "explorers")
+        if path.is_file() and path not in belong and not made:
             path.unlink()
+
+
+def explorers(folder: Path) -> None:
+    """Bring the explorers' data and plain figures up to date. Errors: `BuildError`."""
+    inputs = [*shipped(ROOT / "resnet_lib"), *shipped(ROOT / "data")]
+    key, marker = digest(inputs), folder / "made-from"
+    if marker.is_file() and marker.read_text() == key:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-m", "resnet_lib.widgets", str(folder)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise BuildError(f"The explorers' data could not be made.\n\n{done.stderr}")
+    shutil.copyfile(ROOT / "resnet_lib" / "widgets" / "explorers.js", folder / "explorers.js")
+    marker.write_text(key)
 
 
 def foundation(src: Path) -> str:
     """A hash of what decides every page: a change of it makes all pages anew."""
     files = [ROOT / "_config.yml", ROOT / "_toc.yml", *shipped(ROOT / "book" / "_ext")]
     names = sorted(str(path.relative_to(src)) for path in src.rglob("*") if path.is_file())
+    files += [*(src / "explorers").glob("*.js*")]  # their hashed names stand in the pages
     packages = sorted(f"{each.name} {each.version}" for each in metadata.distributions())
     return digest([*files, Path(__file__).resolve()], *names, *packages)
 
@@ -89,7 +113,10 @@ def render(src: Path, work: Path) -> Path:
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(src), "--path-output", str(work)]
     strict = ["-W", "-n", "--keep-going", "-q"]
-    done = subprocess.run([*command, *strict], capture_output=True, text=True)
+    # The ledger's pages are made by the library beside this script, whichever is installed.
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run([*command, *strict], capture_output=True, text=True, env=environment)
     log = work / "log.txt"
     log.write_text(plain(done.stdout + done.stderr))
     if done.returncode != 0:

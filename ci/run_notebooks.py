@@ -77,12 +77,14 @@ def digest(files: list[Path], *more: str) -> str:
 def ingredients(profile: str) -> str:
     """A hash of everything that every notebook's outputs depend on.
 
-    Not of the recorded runs: see `archive_of`.
+    Not of the recorded runs: see `archive_of`. Nor of the explorers, whose data the pages take from
+    elsewhere.
     """
     files = [*shipped(ROOT / "resnet_lib"), *shipped(ROOT / "data")]
-    records = ROOT / "data" / "runs"
+    library = ROOT / "resnet_lib"
+    left_out = {ROOT / "data" / "runs", library / "widgets", library / "explore.py"}
     return digest(
-        [path for path in files if path.suffix != ".md" and not path.is_relative_to(records)],
+        [path for path in files if path.suffix != ".md" and not left_out & {path, *path.parents}],
         f"format {FORMAT}",
         profile,
         os.environ.get("RESNET_LIB_DATA", ""),

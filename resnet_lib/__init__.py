@@ -6,12 +6,13 @@ record.curves
 """
 
 from resnet_lib.analysis import deepen
+from resnet_lib.archive import archived
 from resnet_lib.checkpoints import load_net
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
 from resnet_lib.data import DataError, load
 from resnet_lib.devices import find_device
-from resnet_lib.experiments import EXPERIMENTS, TIERS, archived, reproduce
+from resnet_lib.experiments import EXPERIMENTS, TIERS, reproduce
 from resnet_lib.models import MODELS, build_model
 from resnet_lib.runs import RecordError, RunRecord, load_records, load_runs
 from resnet_lib.training import evaluate, train

@@ -117,8 +117,9 @@ def describe(values: pd.Series) -> str:
     if not len(values):
         return "not measured (no seed with both runs complete)"
     agree = "" if direction(values) != "unclear" else "; they do not agree"
+    seeds = "seed" if len(values) == 1 else "seeds"
     mean, low, high = (f"{v:+.1f}" for v in (values.mean(), values.min(), values.max()))
-    text = f"{mean} points ({low} to {high} over {len(values)} seeds{agree})"
+    text = f"{mean} points ({low} to {high} over {len(values)} {seeds}{agree})"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -154,6 +155,17 @@ def health(ratio: float, factor: float = 10.0) -> str:
     if ratio > factor:
         return "exploding"
     return "vanishing" if ratio < 1 / factor else "healthy"
+
+
+def weaker_layers(frame: pd.DataFrame, residual: str, plain: str) -> pd.Series:
+    """In how many percent of the layers the residual net responds more weakly, for each seed.
+
+    frame: rows as from `runs.probes`; compared layer by layer at the last moment measured.
+    """
+    last = frame[frame["iteration"] == frame["iteration"].max()]
+    table = last.pivot_table(index=["seed", "layer"], columns="model", values="response_std")
+    both = table.reindex(columns=[residual, plain]).dropna()
+    return 100 * (both[residual] < both[plain]).groupby("seed").mean()
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from torch import nn
 
 from resnet_lib.configs import ConfigError, ModelConfig
 from resnet_lib.models import ResNet, build_model
-from resnet_lib.runs import RecordError, RunRecord
+from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
+# The repository's copies of some runs' weights, in float16: {run_id}.safetensors.
+KEPT = ARCHIVE.parent / "weights"
 
 
 @contextmanager
@@ -112,10 +114,16 @@ def save_weights(model: nn.Module, folder: Path) -> Path:
 def load_net(folder: Path | str) -> ResNet:
     """The trained net of a recorded run, in evaluation mode on the CPU.
 
-    folder: of the run, with record.json and weights.safetensors. Errors: `RecordError`.
+    folder: of the run, with record.json and weights.safetensors; where these are missing, the
+    copy that the repository keeps is taken, if there is one. Errors: `RecordError`.
     """
     record = RunRecord.load(folder)
-    path = Path(folder) / WEIGHTS
+    path, kept = Path(folder) / WEIGHTS, KEPT / f"{record.run_id}.safetensors"
+    return net_of(record, path if path.exists() or not kept.exists() else kept)
+
+
+def net_of(record: RunRecord, path: Path) -> ResNet:
+    """A record's net with weights from a file. Errors: `RecordError`."""
     net = build_model(ModelConfig.from_dict(record.model), seed=record.model_seed)
     try:
         net.load_state_dict(load_file(path))
@@ -125,3 +133,11 @@ def load_net(folder: Path | str) -> ResNet:
             f"{path} does not hold the weights of {record.run_id}: {reason}"
         ) from None
     return net.eval()
+
+
+def kept_nets(records: Iterable[RunRecord]) -> Iterator[tuple[RunRecord, Path]]:
+    """The records whose weights the repository keeps, with the files; `net_of` makes the nets."""
+    for record in records:
+        path = KEPT / f"{record.run_id}.safetensors"
+        if path.exists():
+            yield record, path

@@ -11,18 +11,31 @@ from typing import NoReturn
 
 import pandas as pd
 
+from resnet_lib.archive import survey
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError
 from resnet_lib.data import DATASETS, DataError, load
-from resnet_lib.experiments import EXPERIMENTS, TIERS, RunError, RunSpec, reproduce, run_one
+from resnet_lib.deletions import record_deletions
+from resnet_lib.experiments import (
+    EXPERIMENTS,
+    GROUPS,
+    TIERS,
+    RunError,
+    RunSpec,
+    reproduce,
+    run_one,
+)
+from resnet_lib.ledger import KINDS, VERDICTS, Ledger
 from resnet_lib.models import MODELS, model_config
-from resnet_lib.runs import ARCHIVE, RecordError, load_records
+from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, load_records
 
 EXAMPLES = """examples:
   python -m resnet_lib train resnet56 --data embedded --iterations 400
   python -m resnet_lib train plain20 --data cifar10 --tier short --out runs
+  python -m resnet_lib reproduce figure6 --tier short --seeds 0 1 2
   python -m resnet_lib reproduce figure6-plain --tier quick --seeds 0 1
-  python -m resnet_lib models
+  python -m resnet_lib ledger --verdict unclear
+  python -m resnet_lib runs --missing
 """
 
 
@@ -68,7 +81,9 @@ def parser() -> argparse.ArgumentParser:
         help="run what a table or figure needs and is not recorded yet",
         description="Run experiments, several runs at once, and keep their records. Ctrl-C stops; "
         "the same command goes on. Experiments: "
-        + "; ".join(f"{each.id} ({each.reproduces})" for each in EXPERIMENTS.values()),
+        + "; ".join(f"{each.id} ({each.reproduces})" for each in EXPERIMENTS.values())
+        + ". Several at once: "
+        + "; ".join(f"{name} ({', '.join(each)})" for name, each in GROUPS.items()),
     )
     many.add_argument("experiments", nargs="+", metavar="EXPERIMENT")
     many.add_argument("--tier", default="short", choices=list(TIERS))
@@ -77,12 +92,36 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument("--out", type=Path, help="folder of the records (default: the archive)")
     many.add_argument("--jobs", type=int, help="runs at once (default: one a processor)")
 
+    claims = commands.add_parser(
+        "ledger",
+        help="hold the papers' claims against what is recorded, counted and proved",
+        description="One line a claim with its verdict; with ids, all that is held against these.",
+    )
+    claims.add_argument("ids", nargs="*", metavar="CLAIM", help="such as 13: show it in full")
+    claims.add_argument("--verdict", nargs="+", metavar="VERDICT", help=", ".join(VERDICTS))
+    claims.add_argument("--kind", nargs="+", choices=KINDS, help="how it is to be settled")
+    claims.add_argument("--chapter", help="such as degradation")
+    claims.add_argument("--runs", type=Path, help="folder of the records (default: the archive)")
+
     commands.add_parser("models", help="list the nets with their size and cost")
     data = commands.add_parser("data", help="load a data set and describe it")
     data.add_argument("name", nargs="?", default="embedded", help="name or folder")
     runs = commands.add_parser("runs", help="list recorded runs")
     runs.add_argument(
         "folder", nargs="?", type=Path, default=ARCHIVE, help="where to look (default: the archive)"
+    )
+    runs.add_argument(
+        "--missing", action="store_true", help="list what the experiments want and is not there"
+    )
+    deletions = commands.add_parser(
+        "deletions",
+        help="measure a recorded net without some of its blocks",
+        description="Delete single blocks and random sets of blocks of a recorded net, and write "
+        "the test errors as deletions.csv beside its record. Ctrl-C stops; the same command goes "
+        "on.",
+    )
+    deletions.add_argument(
+        "folder", type=Path, help="of the run, with record.json and weights.safetensors"
     )
     return top
 
@@ -94,9 +133,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return {
             "train": do_train,
             "reproduce": do_reproduce,
+            "ledger": do_ledger,
             "models": do_models,
             "data": do_data,
             "runs": do_runs,
+            "deletions": do_deletions,
         }[options.command](options)
     except (ConfigError, DataError, RecordError, RunError) as error:
         print(f"resnet_lib: {error}", file=sys.stderr)
@@ -172,7 +213,7 @@ def check_out(folder: Path | None) -> None:
         raise ConfigError(f"{folder} is a file: --out needs a folder.")
 
 
-def summary(records: list) -> pd.DataFrame:
+def summary(records: Sequence[RunRecord]) -> pd.DataFrame:
     """One row a run: what it was and where it ended."""
     rows = []
     for record in records:
@@ -191,6 +232,23 @@ def summary(records: list) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def do_ledger(options: argparse.Namespace) -> int:
+    """List claims with their verdicts, or show some in full."""
+    if options.runs is not None and not options.runs.is_dir():
+        raise ConfigError(f"{options.runs} is not a folder.")
+    ledger = Ledger.read(survey(options.runs or ARCHIVE))
+    rows = ledger.select(options.ids, options.verdict, options.kind, options.chapter)
+    for row in rows:
+        if options.ids:
+            print("\n".join(row.lines()), end="\n\n")
+        else:
+            print(f"{row.claim.id:>4}  {row.short:<42}  {row.claim.title}")
+    print(f"{len(rows)} of {len(ledger)} claims.")
+    for each in ledger.archive.refused:
+        print(f"kept apart: {each.folder.name}: {each.reason}")
+    return 0
 
 
 def do_models(options: argparse.Namespace) -> int:
@@ -225,9 +283,27 @@ def do_runs(options: argparse.Namespace) -> int:
     """List recorded runs."""
     if not options.folder.is_dir():
         raise ConfigError(f"{options.folder} is not a folder.")
+    archive = survey(options.folder)
+    if options.missing:
+        missing = archive.missing()
+        groups = missing.groupby(["tier", "experiment", "arm"], sort=False)["seed"]
+        seeds = groups.agg(lambda each: " ".join(map(str, each))).rename("seeds").reset_index()
+        print(seeds.to_string(index=False) if len(seeds) else "Nothing is missing.")
+        return 0
     records = load_records(options.folder)
-    if not records:
+    if not records and not archive.refused:
         print(f"No runs are recorded in {options.folder}.")
         return 0
-    print(summary(records).to_string(index=False))
+    if records:
+        print(summary(records).to_string(index=False))
+    for each in archive.refused:
+        print(f"kept apart: {each.folder.relative_to(options.folder)}: {each.reason}")
+    return 0
+
+
+def do_deletions(options: argparse.Namespace) -> int:
+    """Delete blocks of a recorded net and summarise what that did to its test error."""
+    deletions = record_deletions(options.folder)
+    by_size = deletions.frame.groupby(["images", "deleted"])["top1_error"]
+    print(by_size.describe()[["count", "min", "50%", "max"]].round(2).to_string())
     return 0

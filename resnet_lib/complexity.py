@@ -91,6 +91,28 @@ def count(module: nn.Module, channels: int, size: int) -> Count:
     )
 
 
+def vgg(depth: int) -> dict[str, int]:
+    """What VGG-16 or VGG-19 costs for one 224x224 image, all of it and its head.
+
+    Keys layers, parameters, multiply_adds, and head_parameters and head_multiply_adds of the
+    three fully connected layers. The net is torchvision's, built without computing a weight.
+    """
+    import torchvision
+
+    with torch.device("meta"):
+        net = getattr(torchvision.models, f"vgg{depth}")(weights=None)
+    head = net.classifier
+    whole = count(net, 3, 224)
+    weights = sum(layer.weight.numel() for layer in head if isinstance(layer, nn.Linear))
+    return {
+        "layers": whole.layers,
+        "parameters": whole.parameters,
+        "multiply_adds": whole.multiply_adds,
+        "head_parameters": sum(p.numel() for p in head.parameters()),
+        "head_multiply_adds": weights,
+    }
+
+
 @lru_cache(maxsize=4096)
 def count_block(config: ModelConfig, place: Place, size: int) -> Count:
     """Count one block; blocks that differ in their number only share the answer."""

@@ -1,6 +1,6 @@
 """The papers' experiments as entries of a list, the schedules they run in, and how to run many.
 
-    reproduce("figure6", tier="quick")
+    reproduce("figure6", tier="short", folder="runs")
 
 A tier fixes data, schedule and seeds: everything that the arms of a comparison must share.
 Runs that are recorded already are read, not repeated; a run that was stopped goes on.
@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import multiprocessing.connection
 import os
 import queue
 import signal
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ from resnet_lib.devices import choose_precision, find_device, one_thread
 from resnet_lib.models import build_model, model_config
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.progress import interruptible
-from resnet_lib.runs import ARCHIVE, RunRecord, load_records, run_id
+from resnet_lib.runs import RunRecord, run_id
 from resnet_lib.training import train
 
 
@@ -97,33 +99,144 @@ TIERS: dict[str, Tier] = {
 
 
 @dataclass(frozen=True)
+class Arm:
+    """One net of an experiment: a model's name, and fields that are changed.
+
+    changes: fields of `ModelConfig` or of `TrainConfig`; no name is in both. label: tells the arm
+    from every other of the archive; by default the changed net's own name.
+    """
+
+    model: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", self.net().name)
+
+    @property
+    def of_train(self) -> dict[str, Any]:
+        """The changes that belong to the recipe."""
+        names = {each.name for each in fields(TrainConfig)}
+        return {name: value for name, value in self.changes.items() if name in names}
+
+    def net(self, **changes: Any) -> ModelConfig:
+        """The arm's net, further changed by a tier or by the data."""
+        own = {name: v for name, v in self.changes.items() if name not in self.of_train}
+        return model_config(self.model, **{**changes, **own})
+
+
+def arm(model: str, label: str = "", **changes: Any) -> Arm:
+    """An `Arm` in short: arm("resnet20", shortcut="B")."""
+    return Arm(model, changes, label)
+
+
+@dataclass(frozen=True)
 class Experiment:
     """Some nets to be trained in one tier, and which table or figure that reproduces.
 
-    stretch: multiplies the iterations and milestones of the tier. probe: a name in PROBES.
+    arms: nets by name, or with changes. stretch: multiplies the iterations and milestones of the
+    tier. probe: a name in PROBES. data: instead of the data of a tier of CIFAR-10. tiers: those
+    in which the archive is meant to hold it; it runs in any. seeds: instead of the tier's.
     """
 
     id: str
     reproduces: str
-    models: tuple[str, ...]
+    arms: tuple[Arm, ...]
     stretch: int = 1
     probe: str | None = None
+    data: str | None = None
+    tiers: tuple[str, ...] = ("short", "paper")
+    seeds: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        arms = tuple(arm(each) if isinstance(each, str) else each for each in self.arms)
+        object.__setattr__(self, "arms", arms)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of its nets, arm by arm."""
+        return tuple(each.net().name for each in self.arms)
+
+    def label(self, arm: Arm) -> str:
+        """What an arm is called in the archive: with the length and the data, if they differ."""
+        length = f" x{self.stretch}" if self.stretch > 1 else ""
+        return f"{arm.label}{length}{f' on {self.data}' if self.data else ''}"
+
+    def data_in(self, tier: Tier) -> str:
+        """The data set of a tier, where the experiment has not its own."""
+        return self.data if self.data and tier.data == "cifar10" else tier.data
+
+    def seeds_in(self, tier: Tier) -> tuple[int, ...]:
+        """The tier's seeds, or the experiment's own."""
+        return tier.seeds if self.seeds is None else self.seeds
+
+    def recipe(self, arm: Arm, tier: Tier) -> TrainConfig:
+        """How an arm is trained in a tier, with seed 0."""
+        usual = tier.train
+        stretched = replace(
+            usual,
+            iterations=usual.iterations * self.stretch,
+            milestones=tuple(m * self.stretch for m in usual.milestones),
+            eval_every=usual.eval_every * self.stretch,
+        )
+        return replace(stretched, **arm.of_train)
 
 
+# The first paper warms up ResNet-110 only: at 0.01 until the training error is below 80%, which
+# took about 400 iterations. The second paper warms up all its CIFAR nets for 400 iterations; here
+# they follow the first paper's rule, and each record says when its warm-up ended.
+WARM_UP = {"warmup_lr": 0.01}
+PAPER = ("paper",)  # days on a CPU
+VARIANTS = ("bn-after-addition", "relu-before-addition", "relu-only-preactivation", "preactivation")
+
+# In the order in which they should be run.
 EXPERIMENTS: dict[str, Experiment] = {
     each.id: each
     for each in (
         Experiment(
             "figure6-plain",
-            "Paper, Figure 6, left: plain nets of two depths",
+            "Paper, Figure 6, left: plain nets of two depths; Figure 7: their responses",
             ("plain20", "plain56"),
             probe="signals",
         ),
         Experiment(
             "figure6-residual",
-            "Paper, Figure 6, middle: residual nets of the same depths",
+            "Paper, Figure 6, middle: residual nets of the same depths; Figure 7: their responses",
             ("resnet20", "resnet56"),
             probe="signals",
+        ),
+        Experiment(
+            "shortcut-options",
+            "Own experiment: shortcut options B and C on CIFAR-10 (the paper's Table 3: ImageNet)",
+            tuple(arm(f"resnet{n}", shortcut=option) for option in "BC" for n in (20, 56)),
+        ),
+        Experiment(
+            "figure6-between",
+            "Paper, Figure 6: plain and residual nets of the depths between",
+            ("plain32", "plain44", "resnet32", "resnet44"),
+        ),
+        Experiment(
+            "preactivation",
+            "Own experiment: pre-activation at 56 layers (the second paper begins at 110)",
+            ("preresnet56",),
+        ),
+        Experiment(
+            "float32-control",
+            "Own experiment: the twins of 56 layers in float32, as the control of precision",
+            tuple(
+                arm(f"{n}56", f"{n}56 float32", precision="float32") for n in ("plain", "resnet")
+            ),
+            tiers=("short",),
+            seeds=(0,),
+        ),
+        Experiment(
+            "embedded-net",
+            "Own experiment: a net on the embedded images, for its weights",
+            ("resnet20",),
+            data="embedded",
+            tiers=("short",),
+            seeds=(0,),
         ),
         Experiment(
             "footnote3",
@@ -132,24 +245,169 @@ EXPERIMENTS: dict[str, Experiment] = {
             stretch=3,
         ),
         Experiment(
-            "table3-20",
-            "Paper, Table 3, on CIFAR nets instead of ResNet-34: options A, B and C, 20 layers",
-            ("resnet20", "resnet20-B", "resnet20-C"),
+            "init-and-bn",
+            "Paper, section 1: initialisation and BN removed",
+            (
+                arm("plain20", "plain20 without BN", batch_norm=False),
+                arm("plain20", "plain20 without BN, small init", batch_norm=False, init="small"),
+                arm("plain56", "plain56 without BN", batch_norm=False),
+                arm("plain56", "plain56 without BN, xavier", batch_norm=False, init="xavier"),
+                arm("plain56", "plain56, small init", init="small"),
+            ),
         ),
         Experiment(
-            "table3-56",
-            "Paper, Table 3, on CIFAR nets instead of ResNet-34: options A, B and C, 56 layers",
-            ("plain56", "resnet56", "resnet56-B", "resnet56-C"),
+            "figure6-110",
+            "Paper, Figure 6 and Table 6: 110 layers, the residual net with its warm-up",
+            (arm("plain110"), arm("resnet110", **WARM_UP)),
             probe="signals",
+            tiers=PAPER,
+        ),
+        Experiment(
+            "footnote5",
+            "Paper, section 4.2, footnote 5: ResNet-110 without the warm-up",
+            (arm("resnet110", "resnet110 without warm-up"),),
+            tiers=PAPER,
+        ),
+        Experiment(
+            "footnote4",
+            "Paper, section 4.1, footnote 4: plain nets of bottlenecks; depths are our own",
+            tuple(
+                arm("plain20", f"plain{n} of bottlenecks", depth=n, block="bottleneck")
+                for n in (29, 83)
+            ),
+        ),
+        Experiment(
+            "activation",
+            "Second paper, Tables 2 and 3: orders of BN, ReLU and addition, 110 and 164 layers",
+            (
+                *(arm("resnet110", order=order, **WARM_UP) for order in VARIANTS),
+                arm("resnet164", **WARM_UP),
+                *(arm("resnet164", order=order, **WARM_UP) for order in VARIANTS),
+            ),
+            tiers=PAPER,
+        ),
+        Experiment(
+            "shortcuts",
+            "Second paper, Table 1: what can stand on the shortcut of ResNet-110",
+            (
+                *(
+                    arm(
+                        "resnet110",
+                        f"resnet110-constant ({shortcut}, {residual})",
+                        junction="constant",
+                        shortcut_scale=shortcut,
+                        residual_scale=residual,
+                        **WARM_UP,
+                    )
+                    for shortcut, residual in ((0.0, 1.0), (0.5, 1.0), (0.5, 0.5))
+                ),
+                *(
+                    arm(
+                        "resnet110",
+                        f"resnet110-{gate} ({bias})",
+                        junction=gate,
+                        gate_bias=float(bias),
+                        **WARM_UP,
+                    )
+                    for gate, bias in (
+                        ("exclusive-gate", 0),
+                        ("exclusive-gate", -6),
+                        ("exclusive-gate", -7),
+                        ("shortcut-gate", 0),
+                        ("shortcut-gate", -6),
+                    )
+                ),
+                arm("resnet110", shortcut="C", **WARM_UP),
+                arm("resnet110", junction="dropout", **WARM_UP),
+            ),
+            tiers=PAPER,
+        ),
+        Experiment(
+            "cifar100",
+            "Second paper, Table 3: CIFAR-100, 164 layers",
+            (arm("resnet164", **WARM_UP), arm("preresnet164", **WARM_UP)),
+            data="cifar100",
+            tiers=PAPER,
+        ),
+        Experiment(
+            "thousand-layers",
+            "Second paper, Tables 3 and 4: 1001 layers, batches of 128 and 64",
+            (
+                arm("resnet1001", **WARM_UP),
+                arm("preresnet1001", **WARM_UP),
+                arm("preresnet1001", "preresnet1001, batch 64", batch_size=64, **WARM_UP),
+            ),
+            tiers=PAPER,
+        ),
+        Experiment(
+            "figure6-1202",
+            "Paper, Figure 6, right, and Table 6: 1202 layers",
+            ("resnet1202",),
+            tiers=PAPER,
+        ),
+        Experiment(
+            "start",
+            "Own experiment: does training start, with initialisation or BN removed?",
+            (
+                "plain20",
+                arm("plain20", "plain20, small init", init="small"),
+                arm("plain20", "plain20 without BN", batch_norm=False),
+                arm("plain20", "plain20 without BN, small init", batch_norm=False, init="small"),
+            ),
+            tiers=(),  # while the reader waits; "init-and-bn" is for the archive
+        ),
+        Experiment(
+            "options-20",
+            "Own experiment: the paper's Table 3 with 20 layers, options A, B and C",
+            ("resnet20", *(arm("resnet20", shortcut=option) for option in "BC")),
+            tiers=(),  # while the reader waits; "shortcut-options" is for the archive
+        ),
+        Experiment(
+            "options-56",
+            "Own experiment: the paper's Table 3 with 56 layers, plain and options A, B and C",
+            ("plain56", "resnet56", *(arm("resnet56", shortcut=option) for option in "BC")),
+            probe="signals",
+            tiers=(),
         ),
         Experiment(
             "bottlenecks",
-            "Paper, section 4.1, footnote 4, on CIFAR nets: bottlenecks without and with shortcuts",
-            ("plain29", "plain83", "resnet29", "resnet83"),
+            "Own experiment: footnote 4's plain nets of bottlenecks, and their residual twins",
+            tuple(
+                arm(f"{kind}20", f"{kind}{n} of bottlenecks", depth=n, block="bottleneck")
+                for kind in ("plain", "resnet")
+                for n in (29, 83)
+            ),
+            tiers=(),
         ),
     )
 }
-"""The experiments by name, each with the table or figure that it reproduces."""
+"""The experiments by name, each with what it reproduces."""
+
+# Names for several entries at once.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "figure6": ("figure6-plain", "figure6-residual", "figure6-between"),
+    "table6": ("figure6-residual", "figure6-between", "figure6-110", "figure6-1202"),
+}
+
+
+def find_experiments(name: str) -> list[Experiment]:
+    """The entry of a name, or those of a group. Errors: `ConfigError` that lists the nearest."""
+    if name in GROUPS:
+        return [EXPERIMENTS[each] for each in GROUPS[name]]
+    if name not in EXPERIMENTS:
+        raise unknown_name(name, [*EXPERIMENTS, *GROUPS], "experiment")
+    return [EXPERIMENTS[name]]
+
+
+def find_arm(label: str) -> tuple[Experiment, Arm]:
+    """The first experiment with an arm of a label, and the arm. Errors: `ConfigError`."""
+    found = {}
+    for experiment in EXPERIMENTS.values():
+        for each in experiment.arms:
+            found.setdefault(experiment.label(each), (experiment, each))
+    if label not in found:
+        raise unknown_name(label, list(found), "arm of an experiment")
+    return found[label]
 
 
 @dataclass(frozen=True)
@@ -216,42 +474,36 @@ def plan(
     seeds: Iterable[int] | None = None,
     data: str | None = None,
 ) -> list[RunSpec]:
-    """The runs of an experiment, seed by seed. Errors: `ConfigError`.
+    """The runs of an experiment or of a group, seed by seed. Errors: `ConfigError`.
 
     data: another data set than the tier's; channels and classes of the nets follow it.
     """
-    if isinstance(experiment, str):
-        if experiment not in EXPERIMENTS:
-            raise unknown_name(experiment, list(EXPERIMENTS), "experiment")
-        experiment = EXPERIMENTS[experiment]
+    entries = find_experiments(experiment) if isinstance(experiment, str) else [experiment]
     tier = find_tier(tier)
-    name = data or tier.data
-    images = load_once(name, tier.size)
-    recipe = stretched(tier.train, experiment.stretch)
-    return [
-        RunSpec(
-            model=model_config(
-                model, **tier.model, in_channels=images.channels, classes=len(images.classes)
-            ),
-            train=replace(recipe, seed=seed),
-            data=name,
-            size=tier.size,
-            tier=tier.name,
-            probe=experiment.probe,
-            probe_at=tier.probe_at,
-        )
-        for seed in (tier.seeds if seeds is None else seeds)
-        for model in experiment.models
+    seeds = None if seeds is None else tuple(seeds)
+    specs = [
+        run_spec(entry, arm, tier, seed, data)
+        for entry in entries
+        for seed in (entry.seeds_in(tier) if seeds is None else seeds)
+        for arm in entry.arms
     ]
+    return sorted(specs, key=lambda spec: spec.train.seed) if len(entries) > 1 else specs
 
 
-def stretched(recipe: TrainConfig, factor: int) -> TrainConfig:
-    """A recipe of `factor` times as many iterations, its milestones moved likewise."""
-    return replace(
-        recipe,
-        iterations=recipe.iterations * factor,
-        milestones=tuple(m * factor for m in recipe.milestones),
-        eval_every=recipe.eval_every * factor,
+def run_spec(
+    experiment: Experiment, arm: Arm, tier: Tier, seed: int, data: str | None = None
+) -> RunSpec:
+    """One run of an experiment. data: instead of the tier's."""
+    name = data or experiment.data_in(tier)
+    images = load_once(name, tier.size)
+    return RunSpec(
+        model=arm.net(**tier.model, in_channels=images.channels, classes=len(images.classes)),
+        train=replace(experiment.recipe(arm, tier), seed=seed),
+        data=name,
+        size=tier.size,
+        tier=tier.name,
+        probe=experiment.probe,
+        probe_at=tier.probe_at,
     )
 
 
@@ -271,50 +523,15 @@ def reproduce(
     jobs: runs at once; by default one for each processor, and one at a time on a GPU.
     """
     names = [experiments] if isinstance(experiments, str) else list(experiments)
-    seeds = find_tier(tier).seeds if seeds is None else tuple(seeds)
-    specs = [spec for seed in seeds for name in names for spec in plan(name, tier, [seed], data)]
-    return run_all(specs, folder, jobs=jobs, progress=progress)
-
-
-def archived(
-    experiments: str | Iterable[str],
-    tier: str | Tier = "short",
-    data: str | None = None,
-    folder: Path | str = ARCHIVE,
-) -> tuple[list[RunRecord], str]:
-    """What the archive has of some experiments, and a sentence on what is not recorded yet.
-
-    Trains nothing and loads no data set. Only complete runs count, of the same net (whatever the
-    images' channels and classes), the same schedule, data set and seed.
-    """
-    names = [experiments] if isinstance(experiments, str) else list(experiments)
-    tier = find_tier(tier)
-    found = {
-        identity(ModelConfig.from_dict(record.model), record.train, record.data["name"]): record
-        for record in load_records(Path(folder) / tier.name)
-        if record.status == "complete"
-    }
-    records, missing = [], {}
-    for seed, name in itertools.product(tier.seeds, names):
-        recipe = stretched(tier.train, EXPERIMENTS[name].stretch).to_dict() | {"seed": seed}
-        for model in EXPERIMENTS[name].models:
-            config = model_config(model, **tier.model)
-            record = found.get(identity(config, recipe, data or tier.data))
-            if record is not None:
-                records.append(record)
-            else:
-                missing.setdefault(config.name, []).append(seed)
-    listed = "; ".join(
-        f"{name}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
-        for name, seeds in missing.items()
-    )
-    return records, f"Not recorded yet: {listed}." if missing else "All these runs are recorded."
-
-
-def identity(model: ModelConfig, recipe: Mapping[str, Any], data: str) -> tuple[Any, ...]:
-    """What must agree for an archived run to stand for a planned one."""
-    same = replace(model, in_channels=3, classes=10)
-    return same, recipe["iterations"], tuple(recipe["milestones"]), recipe["seed"], data
+    seeds = None if seeds is None else tuple(seeds)
+    specs = [spec for name in names for spec in plan(name, tier, seeds, data)]
+    # One run that two experiments share is done once, with the probe that one of them asks for.
+    unique: dict[tuple, RunSpec] = {}
+    for spec in sorted(specs, key=lambda spec: spec.train.seed):
+        same = (spec.model, spec.train, spec.data)
+        if same not in unique or unique[same].probe is None:
+            unique[same] = spec
+    return run_all(list(unique.values()), folder, jobs=jobs, progress=progress)
 
 
 def recorded(spec: RunSpec, folder: Path | str | None) -> RunRecord | None:
@@ -435,6 +652,13 @@ def _start_worker(messages: Any, stop: Any) -> None:
     _messages, _stop = messages, stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End a worker whose parent was killed: it would train on and keep others from its run."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _work(call: int, index: int, spec: RunSpec, folder: Path | None) -> RunRecord:

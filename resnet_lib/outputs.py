@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 # Colours as (on a light page, on a dark page). Figures are drawn in the first; in a page the
 # style sheet below puts the second in its place.
@@ -68,6 +69,37 @@ def show(figures: list[Figure], name: str, alt: str) -> None:
     )
     display(
         {"text/html": markup, "text/plain": alt},
+        raw=True,
+        metadata={"scrapbook": {"name": name, "mime_prefix": ""}},
+    )
+
+
+def show_table(frame: DataFrame, name: str, **formats: str) -> None:
+    """Show a frame without its index, and hand it to the book as a table under a name.
+
+    formats: of columns, such as error=".1f"; a column's title is its name with spaces.
+    """
+    from IPython.display import display
+
+    shown = frame.copy()
+    for column, spec in formats.items():
+        values = [format(value, spec) for value in frame[column]]
+        shown[column] = [text.replace("-", "\N{MINUS SIGN}") for text in values]
+    numeric = [column for column in frame if frame[column].dtype.kind in "iuf"]
+    cell = "<{0} style='text-align:{1}'>{2}</{0}>".format
+    sides = ["right" if column in numeric else "left" for column in frame]
+    rows = [[html.escape(str(column).replace("_", " ")) for column in frame]]
+    rows += [[html.escape(str(value)) for value in row] for row in shown.itertuples(index=False)]
+    head, *body = (
+        "<tr>" + "".join(map(cell, ["td" if i else "th"] * len(row), sides, row)) + "</tr>"
+        for i, row in enumerate(rows)
+    )
+    markup = f"<thead>{head}</thead><tbody>{''.join(body)}</tbody>"
+    markup = (
+        f'<div class="pst-scrollable-table-container"><table class="table">{markup}</table></div>'
+    )
+    display(
+        {"text/html": markup, "text/plain": shown.to_string(index=False)},
         raw=True,
         metadata={"scrapbook": {"name": name, "mime_prefix": ""}},
     )

@@ -8,16 +8,31 @@ import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from resnet_lib import MODELS, ModelConfig, TrainConfig, build_model, complexity, load, train
+from resnet_lib import (
+    MODELS,
+    TIERS,
+    ModelConfig,
+    RunRecord,
+    TrainConfig,
+    build_model,
+    complexity,
+    load,
+    train,
+)
+from resnet_lib.archive import FULL_SIZE, present_numerics
 from resnet_lib.complexity import Complexity
-from resnet_lib.data import ImageSet
+from resnet_lib.data import CHECKSUMS, ImageSet
+from resnet_lib.experiments import find_arm
+from resnet_lib.runs import CURVES, run_id
 
 # One thread everywhere: what is compared bit by bit must not depend on how work is split.
 torch.set_num_threads(1)
@@ -198,3 +213,65 @@ def python(code: str, *arguments: str, **options) -> subprocess.Popen:
         env={**os.environ, "PYTHONPATH": paths},
         **options,
     )
+
+
+def write_record(
+    folder: Path,
+    label: str,
+    seed: int = 0,
+    tier: str = "short",
+    *,
+    train_error: float = 20.0,
+    test_error: float = 25.0,
+    precision: str = "bfloat16",
+    response: float = 1.0,
+    **changes,
+) -> Path:
+    """A made-up record of an arm of an experiment, for tests of what reads the archive.
+
+    changes: values of the record. Returns its folder.
+    """
+    experiment, arm = find_arm(label)
+    schedule = TIERS[tier]
+    name = experiment.data_in(schedule)
+    net = arm.net(**schedule.model, in_channels=1 if name == "embedded" else 3)
+    recipe = replace(experiment.recipe(arm, schedule), seed=seed)
+    data = {"name": name, "size": FULL_SIZE[name], "checksum": CHECKSUMS.get(name, "abc")}
+    data |= changes.pop("data", {})
+    numerics = changes.pop("numerics", None) or present_numerics(net)
+    seen = SimpleNamespace(name=data["name"], checksum=data["checksum"])
+    id = run_id(net, seed, recipe, seen, numerics, precision)
+    moments = [recipe.iterations // 4, recipe.iterations]
+    rows = [
+        (id, at, 1.0, split, error / 40, error + 5 * (at < recipe.iterations), 0.1, 1.0)
+        for at in moments
+        for split, error in (("train", train_error), ("test", test_error))
+    ]
+    probe = pd.DataFrame(
+        [
+            {"iteration": at, "layer": layer, "response_std": response, "activation_gradient": 0.1}
+            for at in (0, *moments)
+            for layer in (1, 2, 3)
+        ]
+    )
+    values = {
+        "run_id": id,
+        "tier": tier,
+        "model_name": net.name,
+        "model": net.to_dict(),
+        "model_seed": seed,
+        "train": recipe.to_dict(),
+        "data": data,
+        "numerics": numerics,
+        "device": "cpu",
+        "precision": precision,
+        "layout": "channels_last",
+        "environment": {},
+        "commit": None,
+        "status": "complete",
+        "iterations_done": recipe.iterations,
+        "curves": pd.DataFrame(rows, columns=list(CURVES)),
+        "probe": probe if experiment.probe else pd.DataFrame(),
+    }
+    record = RunRecord(**(values | changes))
+    return record.save(folder / tier / record.run_id)

@@ -30,6 +30,7 @@ from resnet_lib.analysis import (
     gap,
     main_path,
     signals,
+    weaker_layers,
 )
 from resnet_lib.configs import SHORTCUTS
 from resnet_lib.data import Normaliser
@@ -335,3 +336,19 @@ def test_checking_the_construction_leaves_both_nets_as_they_were():
         assert net.training
         assert net.fc.weight.dtype == torch.float32
         assert same_weights(net, tiny_net(name))
+
+
+def test_weaker_layers_are_counted_at_the_last_moment():
+    rows = [
+        ("resnet20", 0, 9, 1, 0.5),
+        ("plain20", 0, 9, 1, 0.9),
+        ("resnet20", 0, 9, 2, 0.9),
+        ("plain20", 0, 9, 2, 0.5),
+        ("resnet20", 0, 0, 2, 0.1),
+        ("plain20", 0, 0, 2, 0.5),
+        ("resnet20", 1, 9, 1, 0.5),
+    ]
+    columns = ["model", "seed", "iteration", "layer", "response_std"]
+    frame = pd.DataFrame(rows, columns=columns)
+    assert weaker_layers(frame, "resnet20", "plain20").to_dict() == {0: 50.0}
+    assert len(weaker_layers(frame, "resnet56", "plain56")) == 0

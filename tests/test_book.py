@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -153,6 +154,23 @@ def test_building_again_is_quick(book: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert all(f"{slug}: unchanged" in done.stdout for slug in SLUGS)
     assert time.perf_counter() - began < 15
+
+
+def test_the_ledger_shows_every_claim_with_its_verdict(book: Path) -> None:
+    from resnet_lib.ledger import Ledger
+
+    text = (book / "book" / "ledger.html").read_text()
+    rows = Ledger.read()
+    assert len(re.findall(r'<div class="[^"]*\bclaim\b', text)) == len(rows)
+    for id, row in rows.items():
+        start = text.index(f'id="claim-{id}"')
+        card = text[start : text.find('id="claim-', start + 1)]
+        assert f">{row.short}</span>" in card, id
+        assert html.escape(row.claim.title, quote=False) in html.unescape(card).replace("’", "'")
+    for verdict in {row.verdict for row in rows.values()}:
+        name = verdict.replace(" ", "-")
+        assert f'id="verdict-{name}"' in text
+        assert f"#verdict-{name}:checked" in (book / "_static" / "ledger.css").read_text()
 
 
 # The way to it, on a small book
@@ -307,6 +325,15 @@ WRONG = {
     ),
     "01-small::less:": ("less:", "it is not of the form notebook::key:format"),
     "01-small::word": ("01-small::word:.1f", "its value 'grew' does not fit the format .1f"),
+    "The gap": ("{verdict}`130` The gap", "there is no claim '130': the nearest are "),
+    "points, not": (
+        "{published}`P1/Table 6/ResNet-65` points, not",
+        "there is no published number 'P1/Table 6/ResNet-65': the nearest are P1/Table 6/ResNet",
+    ),
+    "; nets": (
+        "{archive}`short/plain21/test error`; nets",
+        "there is no arm of an experiment 'plain21': the nearest are plain20",
+    ),
     "01-small drawing": ("01-small gap", "it is no figure or table: it has only text/plain"),
     "{cite:t}`": (
         "{measured}`02-no::x` {cite:t}`",

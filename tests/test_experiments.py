@@ -3,6 +3,7 @@
 import signal
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -11,7 +12,6 @@ from helpers import TINY
 
 from resnet_lib import (
     EXPERIMENTS,
-    MODELS,
     TIERS,
     ConfigError,
     ModelConfig,
@@ -22,16 +22,21 @@ from resnet_lib import (
     reproduce,
 )
 from resnet_lib.analysis import PROBES
+from resnet_lib.archive import key_of_arm, present_numerics
+from resnet_lib.data import CHECKSUMS
 from resnet_lib.experiments import (
+    GROUPS,
     Experiment,
     RunSpec,
     Tier,
-    archived,
+    arm,
     default_jobs,
+    find_arm,
     plan,
     run_all,
     run_one,
 )
+from resnet_lib.runs import run_id
 
 RECIPE = TrainConfig(
     iterations=6,
@@ -43,6 +48,8 @@ RECIPE = TrainConfig(
     eval_every=3,
     precision="float32",
 )
+# What an experiment of a longer schedule stretches.
+STRETCHED = ("iterations", "milestones", "eval_every")
 TIER = Tier("tiny", RECIPE, "embedded", 7, {"width": 4}, seeds=(0, 1), probe_at=(0, 6))
 
 
@@ -89,19 +96,21 @@ def plan_with_embedded(experiment, tier):
 
 @pytest.mark.parametrize("tier", list(TIERS))
 @pytest.mark.parametrize("experiment", list(EXPERIMENTS))
-def test_the_arms_of_every_experiment_share_everything_but_the_net(experiment, tier):
-    runs = plan_with_embedded(experiment, tier)
+def test_the_arms_of_every_experiment_share_everything_but_what_they_say(experiment, tier):
     entry, schedule = EXPERIMENTS[experiment], TIERS[tier]
-    assert len(runs) == len(schedule.seeds) * len(entry.models)
-    for seed in schedule.seeds:
+    runs = plan_with_embedded(experiment, tier)
+    seeds = entry.seeds_in(schedule)
+    assert len(runs) == len(seeds) * len(entry.arms)
+    for seed in seeds:
         arms = [run for run in runs if run.train.seed == seed]
         assert [arm.model.name for arm in arms] == list(entry.models)
-        shared = {(a.train, a.data, a.size, a.tier, a.probe, a.probe_at) for a in arms}
-        assert len(shared) == 1
-        nets = {replace(arm.model, depth=20, shortcut="A") for arm in arms}
-        assert len(nets) == 1
-    assert {replace(run.train, seed=0) for run in runs} == {replace(runs[0].train, seed=0)}
-    assert len({run.run_id for run in runs}) == len(runs)
+        assert len({(a.data, a.size, a.tier, a.probe, a.probe_at) for a in arms}) == 1
+        for run, own in zip(arms, entry.arms, strict=True):
+            usual = replace(schedule.train, **{n: getattr(run.train, n) for n in STRETCHED})
+            assert run.train == replace(usual, seed=seed, **own.of_train)
+            assert run.model == own.net(**schedule.model, in_channels=1, classes=10)
+    if tier in ("short", "paper"):  # a batch of 64 is the usual one of the small nets
+        assert len({(run.model, run.train) for run in runs}) == len(runs)
 
 
 @pytest.mark.parametrize("tier", list(TIERS))
@@ -120,26 +129,71 @@ def test_every_plan_can_be_run(experiment, tier):
         assert all(0 <= at <= train.iterations for at in run.probe_at)
 
 
-@pytest.mark.parametrize("tier", list(TIERS))
-def test_plain_and_residual_nets_are_trained_alike(tier):
-    """The comparison crosses experiments: their recipes differ in the stretch alone."""
-    recipes = {}
-    for name, experiment in EXPERIMENTS.items():
-        runs = plan_with_embedded(name, tier)
-        recipes.setdefault(experiment.stretch, set()).add(
-            (runs[0].train, runs[0].size, runs[0].model.width, runs[0].model.stem_stride)
-        )
-    assert all(len(each) == 1 for each in recipes.values())
+# Runs are recorded under these names; a change here loses them.
+RUN_IDS = {
+    "plain20": "plain20-cifar10-3200-s0-3a7e5c4f",
+    "plain56": "plain56-cifar10-3200-s0-92c65b8c",
+    "resnet20": "resnet20-cifar10-3200-s0-ade27b9e",
+    "resnet56": "resnet56-cifar10-3200-s0-72f69de5",
+    "plain20 x3": "plain20-cifar10-9600-s0-e776bd98",
+    "plain56 x3": "plain56-cifar10-9600-s0-44d387d5",
+}
+
+
+@pytest.mark.parametrize("label", RUN_IDS)
+def test_the_names_of_recorded_runs_stay(label):
+    experiment, arm = find_arm(label)
+    recipe, data = experiment.recipe(arm, TIERS["short"]), SimpleNamespace()
+    data.name, data.checksum = "cifar10", CHECKSUMS["cifar10"]
+    numbers = (arm.net(), 0, recipe, data, present_numerics(arm.net()), "bfloat16")
+    assert run_id(*numbers) == RUN_IDS[label]
 
 
 @pytest.mark.parametrize("experiment", list(EXPERIMENTS))
 def test_every_experiment_names_nets_and_what_it_reproduces(experiment):
     entry = EXPERIMENTS[experiment]
     assert entry.id == experiment
-    assert set(entry.models) <= set(MODELS)
-    assert len(set(entry.models)) == len(entry.models) > 1
+    assert len({arm.label for arm in entry.arms}) == len(entry.arms)
     assert entry.stretch >= 1
-    assert entry.reproduces.startswith("Paper")
+    assert entry.reproduces.startswith(("Paper, ", "Second paper, ", "Own experiment: "))
+    assert set(entry.tiers) <= {"short", "paper"}
+
+
+def test_a_label_means_one_net_one_recipe_and_one_data_set():
+    meanings = {}
+    for entry in EXPERIMENTS.values():
+        for own in entry.arms:
+            key = key_of_arm(entry, own, TIERS["paper"])
+            meanings.setdefault(entry.label(own), set()).add(key)
+            assert find_arm(entry.label(own))[1] == own
+    assert all(len(keys) == 1 for keys in meanings.values())
+    assert len(set.union(*meanings.values())) == len(meanings)
+
+
+def test_changes_go_to_the_net_or_to_the_recipe():
+    one = arm("resnet20", shortcut="B", warmup_lr=0.01)
+    assert (one.label, one.of_train) == ("resnet20-B", {"warmup_lr": 0.01})
+    assert one.net(width=8) == ModelConfig(20, "B", width=8)
+    with pytest.raises(ConfigError, match="shortcutt"):
+        arm("resnet20", shortcutt="B")
+
+
+@pytest.mark.parametrize("group", list(GROUPS))
+def test_a_group_is_its_entries_seed_by_seed(group):
+    runs = plan_with_embedded(group, "smoke")
+    nets = [model for each in GROUPS[group] for model in EXPERIMENTS[each].models]
+    for seed in TIERS["smoke"].seeds:
+        assert [run.model.name for run in runs if run.train.seed == seed] == nets
+    assert [run.train.seed for run in runs] == sorted(run.train.seed for run in runs)
+
+
+def test_experiments_that_share_a_run_do_it_once(tmp_path, monkeypatch):
+    """With the probe that one of them asks for."""
+    for name, probe in (("a", None), ("b", "signals"), ("c", None)):
+        monkeypatch.setitem(EXPERIMENTS, name, Experiment(name, "a test", ("plain8",), probe=probe))
+    records = reproduce(["a", "b", "c"], TIER, seeds=[0], folder=tmp_path, jobs=1, progress=False)
+    assert len(records) == 1
+    assert set(records[0].probe["iteration"]) == {0, 6}
 
 
 @pytest.mark.parametrize("tier", list(TIERS))
@@ -175,8 +229,10 @@ def test_seeds_may_be_chosen(pair):
 
 
 def test_names_that_are_unknown_list_the_nearest():
-    with pytest.raises(ConfigError, match=r"'figure6'.*figure6-plain"):
-        plan("figure6", "smoke")
+    with pytest.raises(ConfigError, match=r"'figure7'.*figure6-plain"):
+        plan("figure7", "smoke")
+    with pytest.raises(ConfigError, match=r"'plain57'.*plain56"):
+        find_arm("plain57")
     with pytest.raises(ConfigError, match=r"'quik'.*quick"):
         plan("figure6-plain", "quik")
     with pytest.raises(ConfigError, match=r"'quik'.*quick"):
@@ -373,26 +429,19 @@ def test_without_a_folder_nothing_is_kept(tmp_path, pair, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("experiment", list(EXPERIMENTS))
-def test_every_experiment_runs_in_the_smoke_tier(experiment, tmp_path):
+SMALL = [
+    name
+    for name, each in EXPERIMENTS.items()
+    if max(arm.net().depth for arm in each.arms) < 100 and each.data is None
+]
+
+
+@pytest.mark.parametrize("experiment", SMALL)
+def test_every_experiment_runs_in_the_smoke_tier(experiment):
+    """Those of 100 layers and more are built and counted, above and in test_families.py."""
     first = TIERS["smoke"].seeds[:1]
     records = reproduce(experiment, "smoke", seeds=first, jobs=1, progress=False)
     assert [record.model_name for record in records] == list(EXPERIMENTS[experiment].models)
     for record in records:
         assert record.status == "complete"
         assert bool(len(record.probe)) == (EXPERIMENTS[experiment].probe is not None)
-
-
-def test_the_archive_is_read_and_what_is_missing_is_named(tmp_path):
-    spec = plan("figure6-plain", "smoke", [0])[0]
-    record = run_one(spec, tmp_path / "smoke", progress=False)
-    records, missing = archived("figure6-plain", "smoke", folder=tmp_path)
-    assert [each.run_id for each in records] == [record.run_id]
-    assert missing == "Not recorded yet: plain56, seeds 0, 1; plain20, seed 1."
-    longer, missing = archived("footnote3", "smoke", folder=tmp_path)
-    assert longer == [], "three times as long is another run"
-    other, _ = archived("figure6-plain", "smoke", data="cifar10", folder=tmp_path)
-    assert other == []
-    record.status = "interrupted"
-    record.save(tmp_path / "smoke" / record.run_id)
-    assert archived("figure6-plain", "smoke", folder=tmp_path)[0] == []

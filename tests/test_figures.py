@@ -156,6 +156,54 @@ def test_outputs_carry_their_name_and_words(monkeypatch) -> None:
     assert words[0] == {"application/papermill.record/text/plain": "'+1.5 points'"}
 
 
+def test_a_table_carries_its_name_and_shows_signs(monkeypatch) -> None:
+    shown: list[tuple[dict, dict]] = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, raw, metadata: shown.append((data, metadata))
+    )
+    table = pd.DataFrame({"net": ["a <b>", "c"], "top1_error": [-1.25, 20.0]})
+    outputs.show_table(table, "errors", top1_error=".1f")
+    (data, metadata), markup = shown[0], shown[0][0]["text/html"]
+    assert metadata["scrapbook"]["name"] == "errors"
+    assert "a &lt;b&gt;" in markup
+    assert "top1 error" in markup
+    assert "\N{MINUS SIGN}1.2</td>" in markup
+    assert markup.count("text-align:right") == 3
+    assert "\N{MINUS SIGN}1.2" in data["text/plain"]
+
+
+def test_a_quantity_by_kind_with_the_band_of_its_seeds() -> None:
+    rows = [
+        {"kind": kind, "seed": seed, "scale": scale, "error": scale + seed}
+        for kind in ("plain", "residual")
+        for seed in (0, 2)
+        for scale in (0, 1)
+    ]
+    _, (ax,) = figures.panels()
+    figures.plot_by(pd.DataFrame(rows), ax, "scale", "error")
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert list(lines) == ["plain", "residual"]
+    assert list(lines["plain"].get_ydata()) == [1, 2]
+    assert lines["residual"].get_color() == figures.colour("residual")
+    band = ax.collections[0].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == (0, 3)
+
+
+def test_tables_are_told_apart_by_dashes() -> None:
+    table = pd.DataFrame({"layer": [1, 2], "response_std": [1.0, 0.1]})
+    _, (ax,) = figures.panels()
+    figures.plot_tables({"one": table, "two": table}, ax, "response_std")
+    one, two = ax.get_lines()
+    assert one.get_linestyle() != two.get_linestyle()
+    assert one.get_color() == two.get_color() == figures.colour("plain")
+
+
+def test_empty_axes_say_so() -> None:
+    _, (ax,) = figures.panels()
+    figures.legend(ax)
+    assert [text.get_text() for text in ax.texts] == ["not recorded yet"]
+
+
 def test_figures_need_no_torch() -> None:
     source = Path(figures.__file__).read_text()
     assert not re.search(r"^\s*(from|import) torch", source, re.MULTILINE)

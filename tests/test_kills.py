@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import multiprocessing
 import os
 import random
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
-from helpers import tiny_net, tiny_train
+from filelock import FileLock
+from helpers import python, tiny_net, tiny_train
 
-from resnet_lib import RunRecord
+from resnet_lib import RunRecord, train
 from resnet_lib.checkpoints import load_net
+from resnet_lib.experiments import run_one
 
 ITERATIONS, KILLS = 200, 20
 
@@ -64,6 +68,60 @@ def train_until(kill_at: int | None, fresh, folder: Path, precision: str) -> Non
         os.kill(process.pid, signal.SIGKILL)
     process.join()
     assert process.exitcode == (0 if kill_at is None else -signal.SIGKILL)
+
+
+MANY = """
+import sys
+from dataclasses import replace
+from resnet_lib import ModelConfig
+from resnet_lib.experiments import RunSpec, run_all
+from helpers import RECIPE, TINY
+
+if __name__ == "__main__":
+    net = ModelConfig(8, "none", **TINY)
+    short, long = (
+        replace(RECIPE, iterations=n, milestones=(), window=2, seed=n) for n in (6, 1_200)
+    )
+    specs = [RunSpec(net, recipe, "embedded", 7, "tiny") for recipe in (short, long)]
+    print(*(spec.run_id for spec in specs), flush=True)
+    run_all(specs, sys.argv[1], jobs=2, progress=False)
+"""
+
+
+def test_killing_many_runs_loses_no_finished_one(tmp_path) -> None:
+    """The parent is killed: its workers end with it, and the same call goes on."""
+    script = tmp_path / "many.py"
+    script.write_text(MANY)
+    code, runs = (
+        f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')",
+        tmp_path / "r",
+    )
+    process = python(code, str(runs))
+    first, second = process.stdout.readline().split()
+    waiting = time.monotonic() + 120
+    while not (runs / first / "record.json").exists() or not (runs / second / ".holder").exists():
+        assert time.monotonic() < waiting, process.kill()
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (runs / second / "record.json").exists(), "it ended before it could be killed"
+    with FileLock(runs / second / ".lock", timeout=20):
+        pass  # free: the worker has ended
+    path = runs / first / "record.json"
+    before = path.stat().st_mtime_ns, path.read_bytes()
+    process = python(code, str(runs))
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert (path.stat().st_mtime_ns, path.read_bytes()) == before
+    assert {RunRecord.load(runs / name).status for name in (first, second)} == {"complete"}
+
+
+def test_a_checkpoint_is_at_most_a_minute_old() -> None:
+    """What `reproduce` can lose: it leaves `train` its default."""
+    default = inspect.signature(train).parameters["checkpoint_seconds"].default
+    assert default <= 60
+    assert "checkpoint_seconds" not in inspect.getsource(run_one)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

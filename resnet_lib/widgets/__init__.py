@@ -1,1 +1,64 @@
-"""The explorers and the playground: one small module each, and their built bundles."""
+"""The explorers' Python side, and the bundles that run them (built by web/build.mjs).
+
+An explorer NAME is this package's module NAME and web/explorers/NAME.ts. The module has
+
+    data() -> dict                   what the explorer shows, as plain JSON
+    figures(data) -> list[Figure]    its default view, for pages where it cannot run
+    sentence(data) -> str            the same in words
+
+Nothing else needs to know of it: the book, the tests and `python -m resnet_lib.widgets` list the
+package. `resnet_lib.explore` is the reader's door.
+"""
+
+from __future__ import annotations
+
+import html
+import importlib
+import json
+import pkgutil
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from resnet_lib.configs import unknown_name
+
+HERE = Path(__file__).resolve().parent
+BUNDLE = HERE / "explorers.js"
+
+
+def names() -> list[str]:
+    """All explorers."""
+    return sorted(each.name for each in pkgutil.iter_modules([str(HERE)]) if each.name[0] != "_")
+
+
+def explorer(name: str) -> ModuleType:
+    """An explorer's module. Errors: `ConfigError` that lists the nearest names."""
+    if name not in names():
+        raise unknown_name(name, names(), "explorer")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def as_json(data: dict[str, Any]) -> str:
+    """An explorer's data as compact JSON; NaN is refused, since no browser would read it."""
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def plain_view(name: str, data: dict[str, Any]) -> str:
+    """The default view as HTML: a figure and a sentence, for where the explorer cannot run."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    from resnet_lib.outputs import STYLE, inline_svg
+
+    module, words = explorer(name), html.escape(explorer(name).sentence(data))
+    before = mpl.get_backend()
+    with warnings.catch_warnings():
+        mpl.use("agg")
+        figures = module.figures(data)
+        drawings = "".join(inline_svg(each, f"{name} {i}") for i, each in enumerate(figures))
+        for each in figures:
+            plt.close(each)
+        mpl.use(before)
+    picture = f'<div class="rn-figure" aria-hidden="true"><style>{STYLE}</style>{drawings}</div>'
+    return f"{picture}<p>{words}</p>"

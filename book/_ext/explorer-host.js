@@ -1,0 +1,82 @@
+// Puts the explorers into a page of the book, each when the reader comes near it. Where that cannot
+// be (a page opened as a file, data that fail to load), the plain figure and its sentence stay.
+(() => {
+  const script = document.currentScript;
+  const files = JSON.parse(script.dataset.files);
+  const address = (key) => new URL(files[key], script.src).href;
+  const places = [...document.querySelectorAll(".explorer[data-explorer]")];
+  if (!["http:", "https:"].includes(location.protocol)) return;
+
+  const loaded = new Map();
+  const once = (key, load) => {
+    if (!loaded.has(key)) loaded.set(key, load());
+    return loaded.get(key);
+  };
+  async function json(name) {
+    const answer = await fetch(address(name));
+    if (!answer.ok) throw new Error(`${answer.url}: ${answer.status}`);
+    return answer.json();
+  }
+
+  const began = new Map(); // element -> promise of what mount returned
+  const begin = (place) => {
+    if (!began.has(place)) began.set(place, start(place));
+    return began.get(place);
+  };
+  async function start(place) {
+    const name = place.dataset.explorer;
+    try {
+      const [module, data] = await Promise.all([
+        once("module", () => import(address("module"))),
+        once(name, () => json(name)),
+      ]);
+      const target = document.createElement("div");
+      const usual = place.dataset.state;
+      const mounted = module.mount(target, {
+        name,
+        data,
+        state: asked(place) ?? usual,
+        language: place.dataset.language,
+        links: JSON.parse(script.dataset.links),
+        onState: (query) => history.replaceState(null, "", link(place, query)),
+        link: (query) => new URL(link(place, query), location.href).href,
+      });
+      place.replaceChildren(target);
+      place.dataset.ready = "";
+      return mounted;
+    } catch (error) {
+      console.warn(error);
+      const hint = place.querySelector(".explorer-hint");
+      if (hint) hint.textContent = "The explorer could not be loaded; this is its plain figure.";
+    }
+  }
+
+  // A view's address: #explorer-runs?step=free&at=1600
+  const link = (place, query) => `#${place.id}${query ? `?${query}` : ""}`;
+  const asked = (place) => {
+    const [id, query] = decodeURI(location.hash.slice(1)).split(/\?(.*)/s);
+    return id === place.id ? (query ?? null) : null;
+  };
+  async function follow() {
+    const place = places.find((each) => location.hash.slice(1).split("?")[0] === each.id);
+    if (!place) return;
+    const state = asked(place);
+    const mounted = await begin(place);
+    if (mounted && state !== null) mounted.read(state);
+    place.scrollIntoView({ block: "start" });
+  }
+
+  const near = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        near.unobserve(target);
+        begin(target);
+      }
+    },
+    { rootMargin: "600px" },
+  );
+  places.forEach((place) => near.observe(place));
+  addEventListener("hashchange", follow);
+  follow();
+})();

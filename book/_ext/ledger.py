@@ -1,0 +1,374 @@
+"""The claim ledger in the book: its page, and roles that look up what it says.
+
+    {verdict}`13`                          the verdict on a claim, linked to the ledger
+    {verdict}`13::word`                    the verdict without what it rests on
+    {verdict}`13::zh`                      the same in Chinese
+    {published}`P1/Table 6/ResNet-56`      a printed number with its place
+    {published}`P1/Table 6/ResNet-56::value`    the number alone
+    {archive}`short/plain56 - plain20/training error`    a measured number: mean, spread, seeds
+    :::{ledger}                            all claims; :::{records} what is kept apart or missing
+
+Pages that use one of these are read again when a record, a claim or the library has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+PAGE = "book/ledger"
+ZH = "language-zh"
+CHAPTERS = {
+    "degradation": "Degradation",
+    "residual-learning": "Residual learning",
+    "plain-and-residual": "Plain and residual nets",
+    "shortcut-options": "Shortcut options",
+    "bottleneck": "Bottleneck",
+    "training": "Training",
+    "testing": "Testing",
+    "identity-mappings": "Identity mappings",
+    "further": "Further",
+}
+WAYS = {
+    "run": "by training",
+    "count": "by counting",
+    "proof": "by proof",
+    "eval": "by evaluating trained nets",
+    "printed": "in print only",
+    "no": "elsewhere",
+}
+CHINESE = {
+    "holds": "成立",
+    "does not hold": "不成立",
+    "same direction": "方向一致",
+    "opposite direction": "方向相反",
+    "unclear": "不明确",
+    "not measured": "未测量",
+}
+
+log = logging.getLogger(__name__)
+
+
+@cache
+def read() -> Any:
+    """The ledger, once a build. Here and not above: importing torch takes a while."""
+    from resnet_lib.ledger import Ledger
+
+    return Ledger.read()
+
+
+def slug(text: str) -> str:
+    """A verdict as part of a class name."""
+    return text.replace(" ", "-")
+
+
+def state(root: Path | None = None) -> str:
+    """A hash of everything that decides what the ledger says. root: of the repository."""
+    if root is None:
+        import resnet_lib
+
+        root = Path(resnet_lib.__file__).parents[1]
+    files = [*(root / "resnet_lib").glob("*.py")]
+    for folder, pattern in (("paper", "*"), ("runs", "record.json"), ("runs", "*.csv")):
+        files += (root / "data" / folder).rglob(pattern)
+    total = hashlib.sha256()
+    for path in sorted(each for each in files if each.is_file()):
+        total.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return total.hexdigest()
+
+
+def note_use(env: BuildEnvironment) -> None:
+    """Remember that the page being read depends on the ledger."""
+    pages(env).add(env.docname)
+
+
+def pages(env: BuildEnvironment) -> set[str]:
+    """The pages that depend on the ledger."""
+    if not hasattr(env, "ledger_pages"):
+        env.ledger_pages = set()
+    return env.ledger_pages
+
+
+class Lookup(SphinxRole):
+    """A role that shows what a function finds for its text; what it cannot find is an error."""
+
+    def __init__(self, find: Callable[[BuildEnvironment, str, str], nodes.Node]) -> None:
+        super().__init__()
+        self.find = find
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        note_use(self.env)
+        id, _, form = self.text.partition("::")
+        from resnet_lib.configs import ConfigError
+
+        try:
+            return [self.find(self.env, id, form)], []
+        except ConfigError as error:
+            log.error("{%s}`%s`: %s", self.name, self.text, error, location=self.get_location())
+            return [nodes.problematic(self.rawtext, self.rawtext)], []
+
+
+def check_form(form: str, *known: str) -> None:
+    """Raise `ConfigError` for what stands behind :: and means nothing."""
+    from resnet_lib.configs import ConfigError
+
+    if form and form not in known:
+        listed = " and ".join(f"::{each}" for each in known) or "nothing of the kind"
+        raise ConfigError(f"::{form} is unknown: there is {listed}.")
+
+
+def find_verdict(env: BuildEnvironment, id: str, form: str) -> nodes.Node:
+    """The verdict on a claim, as a link."""
+    check_form(form, "word", "zh")
+    row = read()[id]
+    text = {"": row.short, "word": row.verdict, "zh": CHINESE[row.verdict]}[form]
+    uri = f"{'../' * env.docname.count('/')}{PAGE}.html#claim-{id}"
+    link = nodes.reference("", text, refuri=uri, internal=True, reftitle=row.claim.title)
+    link["classes"] = ["verdict", f"verdict-{slug(row.verdict)}"]
+    return link
+
+
+def find_published(env: BuildEnvironment, id: str, form: str) -> nodes.Node:
+    """A printed number with its place."""
+    from resnet_lib.paper import published
+
+    check_form(form, "value")
+    found = published(id)
+    text = found.text if form else f"{found.text} ({found.where})"
+    return nodes.inline("", text, classes=["published"])
+
+
+def find_measured(env: BuildEnvironment, id: str, form: str) -> nodes.Node:
+    """A number of the archive."""
+    from resnet_lib.ledger import measured
+
+    check_form(form)
+    return nodes.inline("", measured(read().archive, id), classes=["measured"])
+
+
+class LedgerCards(SphinxDirective):
+    """All claims, chapter by chapter, as cards that can be filtered without a script."""
+
+    def run(self) -> list[nodes.Node]:
+        from resnet_lib.configs import ConfigError
+
+        note_use(self.env)
+        try:
+            rows = list(read().values())
+            unknown = {row.claim.chapter for row in rows} - set(CHAPTERS)
+            if unknown:
+                raise ConfigError(f"no chapter is called {', '.join(sorted(unknown))}.")
+        except ConfigError as error:
+            raise self.error(str(error)) from None
+        found: list[nodes.Node] = [nodes.raw("", filters(rows), format="html")]
+        for chapter, title in CHAPTERS.items():
+            own = [row for row in rows if row.claim.chapter == chapter]
+            section = nodes.section(ids=[f"ledger-{chapter}"], classes=["ledger-group"])
+            section += nodes.title(title, title)
+            section += self.chapter_link(chapter)
+            section += [card(row) for row in own]
+            found.append(section)
+        return found
+
+    def chapter_link(self, chapter: str) -> list[nodes.Node]:
+        """A link to the chapter, if the book has it."""
+        page = next(
+            (d for d in sorted(self.env.found_docs) if re.fullmatch(rf"book/\d\d-{chapter}", d)),
+            None,
+        )
+        if page is None:
+            return []
+        uri = f"{'../' * self.env.docname.count('/')}{page}.html"
+        link = nodes.reference("", "The chapter", refuri=uri, internal=True)
+        return [nodes.paragraph("", "", link)]
+
+
+def filters(rows: Iterable[Any]) -> str:
+    """Two rows of radio buttons; ledger.css hides the cards that they leave out."""
+    from resnet_lib.ledger import VERDICTS
+
+    rows = list(rows)
+    verdicts = {name: sum(row.verdict == name for row in rows) for name in VERDICTS}
+    ways = {name: sum(row.claim.kind == name for row in rows) for name in WAYS}
+
+    def group(name: str, legend: str, counts: dict[str, int], words: dict[str, str]) -> str:
+        options = {"all": len(rows)} | counts
+        buttons = "".join(
+            f'<label><input type="radio" name="ledger-{name}" id="{name}-{slug(key)}"'
+            f"{' checked' if key == 'all' else ''}><span>{words.get(key, key)} "
+            f"<small>{count}</small></span></label>"
+            for key, count in options.items()
+        )
+        return f"<fieldset><legend>{legend}</legend>{buttons}</fieldset>"
+
+    return (
+        '<form class="ledger-filters" autocomplete="off">'
+        f"{group('verdict', 'Verdict', verdicts, {})}"
+        f"{group('kind', 'To be settled', ways, WAYS)}</form>"
+    )
+
+
+def card(row: Any) -> nodes.Node:
+    """One claim with everything that is held against it."""
+    claim = row.claim
+    box = nodes.container(ids=[f"claim-{claim.id}"])
+    box["classes"] = ["claim", f"verdict-{slug(row.verdict)}", f"kind-{claim.kind}"]
+    head = nodes.paragraph(classes=["claim-head"])
+    number = nodes.reference("", claim.id, refuri=f"#claim-{claim.id}", classes=["claim-id"])
+    title = [number, nodes.Text(" "), nodes.strong("", claim.title)]
+    head += [nodes.inline("", "", *title), nodes.Text(" ")]
+    head += nodes.inline("", row.short, classes=["verdict", f"verdict-{slug(row.verdict)}"])
+    box += [head, nodes.paragraph("", claim.says)]
+    if claim.zh:
+        box += nodes.paragraph("", claim.zh, classes=["claim-zh"])
+    own = " An experiment of our own: a direction is the most it can give." if claim.own else ""
+    box += small(f"Source: {claim.source}. To be settled {WAYS[claim.kind]}.{own}")
+    if claim.follows:
+        link = nodes.reference("", f"claim {claim.follows}", refuri=f"#claim-{claim.follows}")
+        box += nodes.paragraph("", "", nodes.Text("Follows "), link, nodes.Text("."))
+    if row.check is not None:
+        box += nodes.paragraph("", f"Found: {row.check.shown}.")
+    shown = [each for each in row.evidence if each.n]
+    if shown:
+        listed = nodes.bullet_list(classes=["claim-evidence"])
+        listed += [nodes.list_item("", *statement(each)) for each in shown]
+        box += listed
+    for sentence, agrees in row.printed:
+        word = "agrees" if agrees else "disagrees"
+        box += small(f"In print, {word}: {sentence}.")
+    if row.published:
+        numbers = "; ".join(
+            f"{each.subject}, {each.quantity}: {each.text} ({each.where})" for each in row.published
+        )
+        box += small(f"In print: {numbers}.")
+    if row.why:
+        box += nodes.paragraph("", row.why, classes=["claim-why"])
+    if claim.note:
+        box += small(claim.note)
+    ids = list(dict.fromkeys(run for each in shown for run in each.run_ids))
+    if ids:
+        box += folded(f"{len(ids)} runs", ids)
+    return box
+
+
+def small(text: str) -> nodes.paragraph:
+    """A paragraph of less weight."""
+    return nodes.paragraph("", text, classes=["claim-small"])
+
+
+def statement(evidence: Any) -> list[nodes.Node]:
+    """One statement with its numbers."""
+    from resnet_lib.ledger import minus
+
+    first = nodes.paragraph("", f"{minus(evidence.of)}, {evidence.measure}: ")
+    first += [nodes.strong("", evidence.value), nodes.Text(f"; {evidence.conditions}")]
+    return [first, small(evidence.each_arm)] if evidence.each_arm else [first]
+
+
+def folded(title: str, ids: list[str]) -> nodes.container:
+    """Names that unfold below a title."""
+    items = "".join(f"<li><code>{id}</code></li>" for id in ids)
+    markup = f"<details><summary>{title}</summary><ul>{items}</ul></details>"
+    return nodes.container("", nodes.raw("", markup, format="html"), classes=["claim-runs"])
+
+
+class Records(SphinxDirective):
+    """The state of the archive: `refused`, records that are kept apart, or `missing` ones."""
+
+    required_arguments = 1
+    option_spec: ClassVar[dict[str, Any]] = {"class": directives.class_option}
+
+    def run(self) -> list[nodes.Node]:
+        note_use(self.env)
+        archive = read().archive
+        if self.arguments == ["refused"]:
+            lines = [(each.folder.name, each.reason) for each in archive.refused]
+            return [listed(lines, "No record is kept apart.")]
+        if self.arguments == ["missing"]:
+            lines = []
+            missing = archive.missing()
+            for (tier, experiment), rows in missing.groupby(["tier", "experiment"], sort=False):
+                arms = "; ".join(dict.fromkeys(rows["arm"]))
+                runs = f"{len(rows)} runs" if len(rows) > 1 else "1 run"
+                lines.append((f"{experiment}, tier {tier}", f"{runs} of {arms}."))
+            return [listed(lines, "Nothing is missing.")]
+        raise self.error(f"{{records}} {self.arguments[0]}: it is refused or missing.")
+
+
+def listed(lines: list[tuple[str, str]], nothing: str) -> nodes.Node:
+    """A list of names and sentences, or a sentence where there are none."""
+    if not lines:
+        return nodes.paragraph("", nothing)
+    found = nodes.bullet_list()
+    for name, sentence in lines:
+        words = nodes.paragraph("", "", nodes.literal("", name), nodes.Text(f": {sentence}"))
+        found += nodes.list_item("", words)
+    return found
+
+
+def outdated(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> list[str]:
+    """The pages that depend on the ledger, if what it says may have changed."""
+    if not pages(env):
+        return []
+    before, env.ledger_state = getattr(env, "ledger_state", None), state()
+    return sorted(pages(env) - removed) if before != env.ledger_state else []
+
+
+def remember(app: Sphinx, env: BuildEnvironment) -> None:
+    """Keep the state with which the pages were read."""
+    if pages(env):
+        env.ledger_state = state()
+
+
+def forget(app: Sphinx, env: BuildEnvironment, page: str) -> None:
+    """A page is read anew, or gone."""
+    pages(env).discard(page)
+
+
+def merge(app: Sphinx, env: BuildEnvironment, names: set[str], other: BuildEnvironment) -> None:
+    """Take over what a parallel reader noted."""
+    pages(env).update(pages(other) & set(names))
+
+
+def mark_chinese(app: Sphinx, doctree: nodes.document) -> None:
+    """Mark what is Chinese, after the transform for typographic quotes, which knows none."""
+    for paragraph in doctree.findall(nodes.paragraph):
+        if "claim-zh" in paragraph["classes"]:
+            paragraph["classes"].append(ZH)
+
+
+def add_style(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Load the ledger's style where it is used."""
+    if page in pages(app.env):
+        app.add_css_file("ledger.css")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register everything with Sphinx."""
+    app.add_role("verdict", Lookup(find_verdict))
+    app.add_role("published", Lookup(find_published))
+    app.add_role("archive", Lookup(find_measured))
+    app.add_directive("ledger", LedgerCards)
+    app.add_directive("records", Records)
+    app.connect("doctree-read", mark_chinese)
+    app.connect("env-get-outdated", outdated)
+    app.connect("env-updated", remember)
+    app.connect("env-purge-doc", forget)
+    app.connect("env-merge-info", merge)
+    app.connect("html-page-context", add_style)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,90 @@
+"""Keep the final weights of some recorded runs in the repository, as float16 safetensors.
+
+A tensor with a number that float16 has not stays in float32: a deep plain net's first layers
+grow so large that BN's running variances there exceed it.
+
+    python ci/keep_weights.py [--runs data/runs] [--out data/weights]
+
+Run it on the machine that trained: a run's own weights.safetensors is not in the repository.
+What is kept already stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+
+from resnet_lib.archive import Archive, survey
+from resnet_lib.checkpoints import WEIGHTS
+from resnet_lib.runs import ARCHIVE, RunRecord
+
+# Arms of tier short whose seed 0 the chapters and explorers use.
+KEPT = ("resnet20", "resnet20-B", "resnet20-C", "resnet56", "plain56", "resnet20 on embedded")
+LIMIT = 8_000_000  # bytes in all
+
+
+class WeightsError(RuntimeError):
+    """Weights that cannot be kept; the message says why."""
+
+
+def halved(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same weights with floats in float16 where it holds them. Errors: `WeightsError`."""
+    found = {}
+    for name, tensor in weights.items():
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"{name} holds a number that is not finite.")
+        half = tensor.half() if tensor.is_floating_point() else tensor
+        found[name] = half if torch.isfinite(half).all() else tensor
+    return found
+
+
+def find(archive: Archive, label: str) -> RunRecord | None:
+    """The record of seed 0 of an arm in tier short."""
+    runs = archive.runs(label, "short")
+    return next((found[0] for found in runs.values() if 0 in found), None)
+
+
+def keep(archive: Archive, label: str, out: Path) -> str:
+    """Keep one arm's weights; what was done, in words. Errors: `WeightsError`."""
+    record = find(archive, label)
+    if record is None:
+        return "not recorded yet"
+    target = out / f"{record.run_id}.safetensors"
+    if target.exists():
+        return f"kept already ({target.stat().st_size:,} bytes)"
+    source = next(archive.folder.rglob(f"{record.run_id}/{WEIGHTS}"), None)
+    if source is None:
+        return f"recorded, but its {WEIGHTS} is not on this machine"
+    data = save(halved(load_file(source)))
+    total = len(data) + sum(path.stat().st_size for path in out.glob("*.safetensors"))
+    if total > LIMIT:
+        raise WeightsError(f"with {target.name} the weights would have {total:,} bytes: too many.")
+    out.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    partial.write_bytes(data)
+    partial.replace(target)
+    return f"kept as {target.name} ({len(data):,} bytes)"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--runs", type=Path, default=ARCHIVE, metavar="FOLDER")
+    weights = ARCHIVE.parent / "weights"
+    parser.add_argument("--out", type=Path, default=weights, metavar="FOLDER")
+    options = parser.parse_args()
+    archive = survey(options.runs)
+    try:
+        for label in KEPT:
+            print(f"{label}: {keep(archive, label, options.out)}", flush=True)
+    except WeightsError as error:
+        print(f"keep_weights: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

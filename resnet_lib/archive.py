@@ -1,0 +1,341 @@
+"""The archive, sorted: which records count, which are kept apart and why, which are missing.
+
+    archive = survey()
+    archive.runs("plain56", "short")        # the records of an arm, by precision and seed
+    archive.refused                         # what is not averaged in, each with its reason
+    archive.missing()                       # what the experiments want and the archive has not
+    records, missing = archived("figure6")  # of some experiments, for a notebook
+
+A record is taken for an arm of an experiment by what it says was trained, never by its name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, unknown_name
+from resnet_lib.data import CHECKSUMS
+from resnet_lib.experiments import (
+    EXPERIMENTS,
+    Arm,
+    Experiment,
+    Tier,
+    find_arm,
+    find_experiments,
+    find_tier,
+)
+from resnet_lib.models import build_model
+from resnet_lib.numerics import numerics_hash
+from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, run_id
+
+# Width in pixels of the data sets whose checksums are known.
+FULL_SIZE = {"cifar10": 32, "cifar100": 32, "embedded": 28, "fashion-mnist": 28}
+# Net, recipe, data set and size: what two runs of an arm share, whatever their seeds.
+Key = tuple[ModelConfig, TrainConfig, str, int]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A record that is kept apart: its folder, and why in one sentence."""
+
+    folder: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The records below a folder that count, and those that do not."""
+
+    folder: Path
+    records: tuple[RunRecord, ...]
+    refused: tuple[Refusal, ...]
+    by_key: dict[Key, list[RunRecord]] = field(default_factory=dict, repr=False)
+
+    def runs(self, label: str, tier: str | Tier) -> dict[str, dict[int, RunRecord]]:
+        """The records of an arm in a tier: {precision: {seed: record}}. Errors: `ConfigError`."""
+        found: dict[str, dict[int, RunRecord]] = defaultdict(dict)
+        for record in self.by_key.get(key_of_arm(*find_arm(label), find_tier(tier)), []):
+            found[record.precision][record.model_seed] = record
+        return dict(found)
+
+    def values(self, label: str, tier: str | Tier, measure: str) -> dict[str, dict[int, float]]:
+        """A measure of each run of an arm: {precision: {seed: value}}. Errors: `ConfigError`."""
+        if measure not in MEASURES:
+            raise unknown_name(measure, list(MEASURES), "measure")
+        return {
+            precision: {seed: MEASURES[measure](record) for seed, record in sorted(runs.items())}
+            for precision, runs in self.runs(label, tier).items()
+        }
+
+    def missing(self, tiers: tuple[str, ...] = ("short", "paper")) -> pd.DataFrame:
+        """What the experiments want in these tiers and the archive has not, in running order."""
+        rows = []
+        for tier in map(find_tier, tiers):
+            for experiment in EXPERIMENTS.values():
+                if tier.name not in experiment.tiers:
+                    continue
+                for arm in experiment.arms:
+                    label = experiment.label(arm)
+                    runs = self.runs(label, tier).values()
+                    done = set().union(*runs)
+                    seeds = [seed for seed in experiment.seeds_in(tier) if seed not in done]
+                    rows += [(tier.name, experiment.id, label, seed) for seed in seeds]
+        return pd.DataFrame(rows, columns=["tier", "experiment", "arm", "seed"])
+
+
+def archived(
+    experiments: str | Iterable[str], tier: str | Tier = "short", folder: Path | str = ARCHIVE
+) -> tuple[list[RunRecord], str]:
+    """What the archive has of some experiments, and a sentence on what is not recorded yet.
+
+    Trains nothing and loads no data set. Where an arm was run in two precisions, one of them.
+    """
+    archive, tier = survey(folder), find_tier(tier)
+    records, missing = [], {}
+    names = [experiments] if isinstance(experiments, str) else experiments
+    for experiment in (each for name in names for each in find_experiments(name)):
+        for arm in experiment.arms:
+            runs = archive.by_key.get(key_of_arm(experiment, arm, tier), [])
+            done = {record.model_seed: record for record in runs}
+            for seed in experiment.seeds_in(tier):
+                if seed in done:
+                    records.append(done[seed])
+                else:
+                    missing.setdefault(experiment.label(arm), []).append(seed)
+    listed = "; ".join(
+        f"{label}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        for label, seeds in missing.items()
+    )
+    return records, f"Not recorded yet: {listed}." if missing else "All these runs are recorded."
+
+
+def key_of_arm(experiment: Experiment, arm: Arm, tier: Tier) -> Key:
+    """What the runs of an arm in a tier share."""
+    data = experiment.data_in(tier)
+    size = tier.size or FULL_SIZE.get(data, 0)
+    return usual(arm.net(**tier.model)), experiment.recipe(arm, tier), data, size
+
+
+def key_of_record(record: RunRecord) -> Key:
+    """What a record shares with the other runs of its arm."""
+    net, recipe = ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
+    return usual(net), replace(recipe, seed=0), record.data["name"], record.data["size"]
+
+
+def usual(net: ModelConfig) -> ModelConfig:
+    """A net's configuration without what follows from the data set."""
+    return replace(net, in_channels=3, classes=10)
+
+
+def survey(folder: Path | str = ARCHIVE) -> Archive:
+    """Read all records below a folder and sort them; nothing damaged or foreign is averaged in.
+
+    Kept apart: records with a missing or unreadable file, runs that were stopped or whose loss was
+    not finite, two records of one id, an id that does not fit its contents, other arithmetic than
+    the present code's, other data than the data set of that name.
+    """
+    folder = Path(folder)
+    read, refused = [], []
+    for path in sorted({p.parent for p in folder.rglob("*.csv")} | folders_of_records(folder)):
+        try:
+            if not (path / "record.json").exists() and (path / "checkpoint.pt").exists():
+                continue  # being trained
+            read.append((path, RunRecord.load(path)))
+        except RecordError as error:
+            refused.append(Refusal(path, shorter(error, folder)))
+    ids = Counter(record.run_id for _, record in read)
+    sums = expected_checksums([record for _, record in read])
+    usable = []
+    for path, record in read:
+        reason = (
+            f"{ids[record.run_id]} folders hold a record of this id"
+            if ids[record.run_id] > 1
+            else fault(path, record, sums)
+        )
+        if reason:
+            refused.append(Refusal(path, f"{reason}."))
+        else:
+            usable.append(record)
+    by_key: dict[Key, list[RunRecord]] = defaultdict(list)
+    for record in usable:
+        if record.model_seed == record.train["seed"]:
+            by_key[key_of_record(record)].append(record)
+    refused.sort(key=lambda each: each.folder)
+    return Archive(folder, tuple(usable), tuple(refused), dict(by_key))
+
+
+def folders_of_records(folder: Path) -> set[Path]:
+    """The folders that hold a record.json."""
+    return {path.parent for path in folder.rglob("record.json")}
+
+
+def shorter(error: RecordError, folder: Path) -> str:
+    """An error without the path of the archive, which is another on every machine."""
+    return str(error).replace(f"{folder}/", "")
+
+
+def fault(path: Path, record: RunRecord, checksums: dict[tuple[str, int], str]) -> str | None:
+    """Why a record that can be read is kept apart, or None. path: of its folder."""
+    net, recipe = ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
+    place = (record.data["name"], record.data["size"])
+    arithmetic = present_numerics(net)
+    if record.status == "diverged":
+        return f"its loss was not finite at iteration {record.diverged_at:,}"
+    if record.status != "complete":
+        return f"it is {record.status}, at iteration {record.iterations_done:,}"
+    numbers = record.curves[["loss", "top1_error"]].to_numpy(float)
+    if not np.isfinite(numbers).all():
+        return "its curves.csv holds a number that is not finite"
+    if set(record.curves["run_id"]) != {record.run_id}:
+        return "its curves.csv belongs to another run"
+    last = record.curves[record.curves["iteration"] == recipe.iterations]
+    if set(last["split"]) != {"train", "test"}:
+        return f"its curves.csv does not reach iteration {recipe.iterations:,}"
+    if record.numerics != arithmetic:
+        return f"its arithmetic is {record.numerics}, and that of the present code {arithmetic}"
+    if record.data["checksum"] != checksums.get(place):
+        return (
+            f"its data have the checksum {record.data['checksum']}, and {place[0]} has "
+            f"{checksums.get(place) or 'none that is known'}"
+        )
+    if record.run_id != id_of(record, net, recipe):
+        return "its id does not fit what it says was trained"
+    if not len(record.probe) and wants_probe(record):
+        return "its probe.csv is missing"
+    return None
+
+
+def wants_probe(record: RunRecord) -> bool:
+    """Whether an experiment of the record's tier measures nets like this during training."""
+    if record.tier not in ("short", "paper"):
+        return False
+    tier, key = find_tier(record.tier), key_of_record(record)
+    return any(
+        key_of_arm(experiment, arm, tier) == key
+        for experiment in EXPERIMENTS.values()
+        if experiment.probe
+        for arm in experiment.arms
+    )
+
+
+@cache
+def present_numerics(net: ModelConfig) -> str:
+    """The numerics hash of a net with the present code."""
+    with torch.device("meta"):
+        return numerics_hash(build_model(net, seed=0))
+
+
+def id_of(record: RunRecord, net: ModelConfig, recipe: TrainConfig) -> str:
+    """The id that a record should have."""
+    data = SimpleNamespace(name=record.data["name"], checksum=record.data["checksum"])
+    return run_id(net, record.model_seed, recipe, data, record.numerics, record.precision)
+
+
+def expected_checksums(records: list[RunRecord]) -> dict[tuple[str, int], str]:
+    """The checksum of each data set by name and size: the known one, else that of most records.
+
+    Where as many records have one as another, none is expected.
+    """
+    found: dict[tuple[str, int], Counter] = defaultdict(Counter)
+    for record in records:
+        found[record.data["name"], record.data["size"]][record.data["checksum"]] += 1
+    expected = {}
+    for (name, size), counts in found.items():
+        (most, times), *others = counts.most_common()
+        if name in CHECKSUMS and size == FULL_SIZE[name]:
+            expected[name, size] = CHECKSUMS[name]
+        elif not others or others[0][1] < times:
+            expected[name, size] = most
+    return expected
+
+
+def last_of(split: str, column: str = "top1_error") -> Callable[[RunRecord], float]:
+    """A measure: the last value of a curve."""
+
+    def measure(record: RunRecord) -> float:
+        rows = record.curves[record.curves["split"] == split]
+        return float(rows.sort_values("iteration")[column].iloc[-1])
+
+    return measure
+
+
+def early_training_error(record: RunRecord) -> float:
+    """Mean training error over the windows before the first milestone."""
+    rows = record.curves[record.curves["split"] == "train"]
+    first = min(record.train["milestones"], default=record.train["iterations"])
+    return float(rows[rows["iteration"] <= first]["top1_error"].mean())
+
+
+def probed(record: RunRecord, column: str, *, start: bool = False) -> pd.Series:
+    """A column of the probe, layer by layer, after the last step or before the first."""
+    if not len(record.probe):
+        return pd.Series([math.nan])
+    moments = record.probe["iteration"]
+    now = record.probe[moments == (moments.min() if start else moments.max())]
+    return now.sort_values("layer")[column].reset_index(drop=True)
+
+
+def response(record: RunRecord) -> float:
+    """Standard deviation of the layer responses after the last step, mean over the layers."""
+    return float(probed(record, "response_std").mean())
+
+
+def smallest_response(record: RunRecord) -> float:
+    """Standard deviation of the weakest layer's responses after the last step."""
+    return float(probed(record, "response_std").min())
+
+
+def gradient_decades(record: RunRecord, moments: str = "training") -> float:
+    """How many powers of 10 the activation gradient differs between first and last layer.
+
+    The absolute logarithm of the ratio of its norms, so 1 is a factor of 10 either way.
+    moments: "start", before the first step, or "training", the mean over the later measurements.
+    """
+    if not len(record.probe):
+        return math.nan
+    rows = record.probe.sort_values("layer").groupby("iteration")["activation_gradient"]
+    decades = np.abs(np.log10(rows.first() / rows.last()))
+    first = decades.index.min()
+    return float(decades[first] if moments == "start" else decades[decades.index > first].mean())
+
+
+# What can be read off one run; errors in percent, losses in nats.
+MEASURES: dict[str, Callable[[RunRecord], float]] = {
+    "training error": last_of("train"),
+    "test error": last_of("test"),
+    "training loss": last_of("train", "loss"),
+    "early training error": early_training_error,
+    "layer response": response,
+    "weakest layer response": smallest_response,
+    "gradient decades": gradient_decades,
+    "gradient decades at the start": lambda record: gradient_decades(record, "start"),
+    "end of warm-up": lambda record: float(
+        math.nan if record.warmup_ended is None else record.warmup_ended
+    ),
+}
+UNITS = {name: "%" if "error" in name else "" for name in MEASURES} | {
+    "training loss": " nats",
+    "end of warm-up": " iterations",
+}
+
+
+def arms_in(expression: str) -> list[tuple[int, str]]:
+    """The arms of a sum such as "plain56 - plain20", each with its sign. Errors: `ConfigError`.
+
+    Signs stand between spaces; the first arm has none.
+    """
+    words = expression.replace(" - ", " + \0").split(" + ")
+    signed = [(-1 if word.startswith("\0") else 1, word.removeprefix("\0")) for word in words]
+    if not all(label for _, label in signed):
+        raise ConfigError(f"{expression!r} is no sum of arms, such as 'plain56 - plain20'.")
+    return signed

@@ -1,0 +1,560 @@
+"""The claim ledger: every claim of the papers and of the reading notes, held against what is here.
+
+    ledger = Ledger.read()                  # data/paper/claims.toml and the archive of runs
+    ledger["2"].verdict                     # computed, never typed
+
+A claim is decided in one of four ways, which its entry names:
+
+tests      statements on recorded runs, such as {of = "plain56 - plain20", measure = "training
+           error", is = "above 0"}. The arms are paired by seed. Tier paper on the paper's nets and
+           data with at least three seeds gives "holds" or "does not hold"; everything else gives
+           "same direction" or "opposite direction". Where the interval does not settle it, or there
+           is one seed, the verdict is "unclear".
+check      a function of `resnet_lib.checks` that counts or proves: "holds" or "does not hold".
+follows    the verdict of another claim, from which this one follows.
+printed    statements on the papers' own numbers: they can agree with a claim, never measure it,
+           so the verdict is "not measured", as it is where nothing decides.
+
+The interval: the mean over seeds of the paired differences, plus and minus Student's t at 95% times
+the standard error. It settles a statement when all of it lies on one side of the bound.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from resnet_lib.archive import UNITS, Archive, arms_in, survey
+from resnet_lib.checks import CHECKS, Check
+from resnet_lib.configs import ConfigError, one_of, unknown_name
+from resnet_lib.experiments import find_arm
+from resnet_lib.paper import TABLES, Published, published
+
+VERDICTS = (
+    "holds",
+    "does not hold",
+    "same direction",
+    "opposite direction",
+    "unclear",
+    "not measured",
+)
+KINDS = ("run", "count", "proof", "eval", "printed", "no")
+TIERS = ("paper", "short")
+MINUS = "\N{MINUS SIGN}"
+ENOUGH_SEEDS = 3
+# Student's t for an interval of 95%, by degrees of freedom; the last serves all beyond.
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+
+
+def above(low: float, high: float, bound: float) -> bool | None:
+    """Whether an interval lies above a bound; None where it holds the bound."""
+    return True if low > bound else False if high < bound else None
+
+
+def below(low: float, high: float, bound: float) -> bool | None:
+    """Whether an interval lies below a bound; None where it holds the bound."""
+    return above(-high, -low, -bound)
+
+
+def within(low: float, high: float, bound: float) -> bool | None:
+    """Whether an interval lies within plus and minus a bound; False where it lies outside."""
+    if -bound < low and high < bound:
+        return True
+    return False if low > bound or high < -bound else None
+
+
+RULES: dict[str, Callable[[float, float, float], bool | None]] = {
+    "above": above,
+    "below": below,
+    "within": within,
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A quantity over seeds. values: {seed: value}."""
+
+    values: Mapping[int, float]
+
+    @property
+    def n(self) -> int:
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        return mean(self.values.values()) if self.values else math.nan
+
+    @property
+    def std(self) -> float:
+        """Sample standard deviation; NaN below two seeds."""
+        return stdev(self.values.values()) if self.n > 1 else math.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95%, by Student's t; without bounds below two seeds."""
+        if self.n < 2:
+            return -math.inf, math.inf
+        half = STUDENT[min(self.n - 2, len(STUDENT) - 1)] * self.std / math.sqrt(self.n)
+        return self.mean - half, self.mean + half
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One statement held against the archive in one tier.
+
+    arms: each arm's sample, over the seeds that all arms have. difference: their signed sum, seed
+    by seed. agrees: whether the statement is right; None where the interval does not settle it.
+    missing: arms without a usable record.
+    """
+
+    of: str
+    measure: str
+    claimed: str
+    tier: str
+    precision: str = ""
+    arms: Mapping[str, Sample] = field(default_factory=dict)
+    difference: Sample = field(default_factory=lambda: Sample({}))
+    agrees: bool | None = None
+    run_ids: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """Seeds that all arms have."""
+        return self.difference.n
+
+    @property
+    def unit(self) -> str:
+        """Of the difference: errors differ by points."""
+        return unit_of(self.of, self.measure)
+
+    @property
+    def outcome(self) -> str:
+        """Whether the statement is right, in words."""
+        return {True: "agrees", False: "disagrees", None: "not settled"}[self.agrees]
+
+    @property
+    def value(self) -> str:
+        """The difference, with its interval."""
+        digits = 2 if UNITS[self.measure] else 3
+        shown = f"{signed(self.difference.mean, digits)}{self.unit}"
+        if self.n < 2:
+            return shown
+        low, high = (signed(each, digits) for each in self.difference.interval)
+        return f"{shown}, interval {low} to {high}"
+
+    @property
+    def conditions(self) -> str:
+        """What it rests on, what was claimed, and the outcome."""
+        return (
+            f"n = {self.n}, tier {self.tier}, {self.precision}. Claimed: {self.claimed}; "
+            f"{self.outcome}."
+        )
+
+    @property
+    def each_arm(self) -> str:
+        """The arms with mean and standard deviation; empty where there is one."""
+        digits = 2 if UNITS[self.measure] else 3
+        unit = UNITS[self.measure]
+        shown = [
+            f"{label} {signed(arm.mean, digits)}"
+            f"{f' ± {arm.std:.{digits}f}' if arm.n > 1 else ''}{unit}"
+            for label, arm in self.arms.items()
+        ]
+        return "; ".join(shown) + "." if len(shown) > 1 else ""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a claim says of runs: a signed sum of arms, a measure, and where it should lie."""
+
+    of: str
+    measure: str
+    rule: str
+    bound: float
+
+    @classmethod
+    def of_entry(cls, entry: Mapping[str, str], where: str) -> Statement:
+        """From an entry of claims.toml. Errors: `ConfigError` that names the claim."""
+        if set(entry) != {"of", "measure", "is"}:
+            raise ConfigError(f"{where}: a test has the keys of, measure and is, not {[*entry]}.")
+        rule, bound = rule_of(entry["is"], where)
+        for _, label in arms_in(entry["of"]):
+            find_arm(label)
+        if entry["measure"] not in UNITS:
+            raise unknown_name(entry["measure"], list(UNITS), "measure")
+        return cls(entry["of"], entry["measure"], rule, bound)
+
+    @property
+    def unit(self) -> str:
+        """Of the difference: errors differ by points."""
+        return unit_of(self.of, self.measure)
+
+    def held_against(self, archive: Archive, tier: str) -> Evidence:
+        """The evidence of a tier: all arms in one precision, the one with the most common seeds."""
+        terms = arms_in(self.of)
+        values = {label: archive.values(label, tier, self.measure) for _, label in terms}
+        shared: dict[str, set[int]] = {}
+        for precision in set().union(*values.values()):
+            seeds = [finite(found.get(precision, {})) for found in values.values()]
+            shared[precision] = set.intersection(*map(set, seeds))
+        precision = max(sorted(shared), key=lambda each: len(shared[each]), default="")
+        seeds = sorted(shared.get(precision, ()))
+        missing = tuple(label for label, found in values.items() if not found)
+        claimed = claim_in_words(self.rule, self.bound, self.unit)
+        if not seeds:
+            return Evidence(self.of, self.measure, claimed, tier, missing=missing)
+        arms = {label: Sample({s: values[label][precision][s] for s in seeds}) for label in values}
+        difference = Sample({s: sum(k * arms[a].values[s] for k, a in terms) for s in seeds})
+        runs = [archive.runs(label, tier)[precision][s] for label in values for s in seeds]
+        return Evidence(
+            of=self.of,
+            measure=self.measure,
+            claimed=claimed,
+            tier=tier,
+            precision=precision,
+            arms=arms,
+            difference=difference,
+            agrees=RULES[self.rule](*difference.interval, self.bound),
+            run_ids=tuple(run.run_id for run in runs),
+        )
+
+
+def unit_of(of: str, measure: str) -> str:
+    """The unit of a sum of arms: errors differ by points."""
+    unit = UNITS[measure]
+    return " points" if unit == "%" and len(arms_in(of)) > 1 else unit
+
+
+def finite(values: Mapping[int, float]) -> dict[int, float]:
+    """The values that are numbers."""
+    return {seed: value for seed, value in values.items() if math.isfinite(value)}
+
+
+def minus(text: str) -> str:
+    """A text with minus signs for hyphens between spaces."""
+    return text.replace(" - ", f" {MINUS} ")
+
+
+def claim_in_words(rule: str, bound: float, unit: str) -> str:
+    """What a statement claims: "above 0 points", "within 1 point"."""
+    return f"{rule} {bound:g}{unit.removesuffix('s') if bound == 1 else unit}"
+
+
+def rule_of(text: str, where: str) -> tuple[str, float]:
+    """The rule and bound of "above 0". Errors: `ConfigError`."""
+    rule, _, bound = text.partition(" ")
+    try:
+        one_of(rule, tuple(RULES), "rule")
+        return rule, float(bound)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {text!r} is no rule and bound ({error}).") from None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim, as data/paper/claims.toml has it.
+
+    id: its number. title: in a few words. says, zh: the claim in English, and in Chinese where it
+    is short. source: its place. kind: what can decide it here. chapter: the chapter that treats
+    it, without number. note: qualifications and corrections. own: decided on other nets or data
+    than the paper's, so that a direction is the most that can be had. tiers: whose runs can speak
+    of it. why: for what is not measured.
+    """
+
+    id: str
+    title: str
+    says: str
+    source: str
+    kind: str
+    chapter: str
+    zh: str = ""
+    note: str = ""
+    own: bool = False
+    tiers: tuple[str, ...] = TIERS
+    tests: tuple[Statement, ...] = ()
+    check: str = ""
+    follows: str = ""
+    printed: tuple[Mapping[str, str], ...] = ()
+    published: tuple[str, ...] = ()
+    why: str = ""
+
+    @classmethod
+    def of_entry(cls, entry: Mapping[str, Any]) -> Claim:
+        """From an entry of claims.toml. Errors: `ConfigError` that names the claim."""
+        where = f"claims.toml, claim {entry.get('id', '?')}"
+        known = [each.name for each in fields(cls)]
+        for key in entry:
+            if key not in known:
+                raise ConfigError(f"{where}: {unknown_name(key, known, 'field of a claim')}")
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+        try:
+            tests = tuple(Statement.of_entry(each, where) for each in values.pop("tests", ()))
+            claim = cls(**values, tests=tests)
+            one_of(claim.kind, KINDS, "kind")
+            if claim.check and claim.check not in CHECKS:
+                raise unknown_name(claim.check, list(CHECKS), "check")
+            for id in claim.published:
+                published(id)
+            for each in claim.printed:
+                compare_printed(each, where)
+        except (TypeError, ConfigError) as error:
+            raise ConfigError(f"{where}: {error}") from None
+        decided = sum(map(bool, (claim.tests, claim.check, claim.follows)))
+        if decided > 1:
+            raise ConfigError(f"{where}: tests, check and follows exclude each other.")
+        if not decided and not claim.why:
+            raise ConfigError(f"{where}: nothing decides it, and it does not say why.")
+        return claim
+
+
+def compare_printed(entry: Mapping[str, str], where: str) -> tuple[str, bool | None]:
+    """Hold a statement against printed numbers: a sentence, and whether they agree."""
+    rule, bound = rule_of(entry["is"], where)
+    terms = [(sign, published(id)) for sign, id in arms_in(entry["of"])]
+    total = round(sum(sign * each.value for sign, each in terms), 6)
+    shown = " ".join(
+        f"{MINUS if sign < 0 else '+'} {each.text}" for sign, each in terms
+    ).removeprefix("+ ")
+    places = ", ".join(dict.fromkeys(each.where for _, each in terms))
+    subjects = minus(" - ".join(each.subject for _, each in terms))
+    agrees = RULES[rule](total, total, bound)
+    result = f" = {signed(total)}" if len(terms) > 1 else ""
+    return f"{subjects}: {shown}{result} ({places})", agrees
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with a true minus sign."""
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim with what is held against it, and the verdict that follows."""
+
+    claim: Claim
+    evidence: tuple[Evidence, ...] = ()
+    check: Check | None = None
+    other: Row | None = None
+
+    @cached_property
+    def tier(self) -> str:
+        """The tier whose runs give the verdict; empty where none do.
+
+        Tier paper, unless it has too few seeds and tier short settles more.
+        """
+        verdicts = {tier: self.verdict_in(tier) for tier in TIERS}
+        for tier in TIERS:
+            if self.seeds_in(tier) >= ENOUGH_SEEDS and verdicts[tier] != "not measured":
+                return tier
+        for tier in TIERS:
+            if verdicts[tier] not in ("not measured", "unclear"):
+                return tier
+        return next((tier for tier in TIERS if verdicts[tier] != "not measured"), "")
+
+    def seeds_in(self, tier: str) -> int:
+        """The fewest seeds of any measured statement in a tier."""
+        return min((each.n for each in self.evidence if each.tier == tier and each.n), default=0)
+
+    def verdict_in(self, tier: str) -> str:
+        """What the runs of one tier say. One statement that is wrong refutes the claim."""
+        evidence = [each for each in self.evidence if each.tier == tier]
+        decides = tier == "paper" and not self.claim.own
+        # A refutation counts the seeds of what refutes, an agreement those of every statement.
+        wrong = [each for each in evidence if each.agrees is False]
+        if wrong:
+            enough = max(each.n for each in wrong) >= ENOUGH_SEEDS
+            return "does not hold" if decides and enough else "opposite direction"
+        if not evidence or any(not each.n for each in evidence):
+            return "not measured"
+        if any(each.agrees is None for each in evidence):
+            return "unclear"
+        enough = self.seeds_in(tier) >= ENOUGH_SEEDS
+        return "holds" if decides and enough else "same direction"
+
+    @cached_property
+    def verdict(self) -> str:
+        """One of VERDICTS."""
+        if self.check is not None:
+            return "holds" if self.check.holds else "does not hold"
+        if self.other is not None:
+            return self.other.verdict
+        return self.verdict_in(self.tier) if self.tier else "not measured"
+
+    @property
+    def n(self) -> int:
+        """Seeds behind the verdict; 0 where no runs decide."""
+        row = self.other or self
+        return row.seeds_in(row.tier) if row.tier else 0
+
+    @property
+    def short(self) -> str:
+        """The verdict with what it rests on: "same direction (tier short, n = 3)"."""
+        row = self.other or self
+        if row.check is not None:
+            return f"{self.verdict} (by {'proof' if row.claim.kind == 'proof' else 'counting'})"
+        return f"{self.verdict} (tier {row.tier}, n = {self.n})" if row.tier else self.verdict
+
+    @property
+    def why(self) -> str:
+        """Why it is not measured, or why no interval settles it; empty where there is a verdict."""
+        row = self.other or self
+        if self.verdict == "unclear":
+            single = any(each.n == 1 for each in row.evidence if each.tier == row.tier)
+            return (
+                "One seed gives no interval."
+                if single
+                else "The interval holds values on both sides of the bound."
+            )
+        if self.verdict != "not measured":
+            return ""
+        if row.claim.tests:
+            return f"Not recorded yet: {row.unrecorded()}. {row.claim.why}".strip()
+        return row.claim.why
+
+    def unrecorded(self) -> str:
+        """The arms that want a record, in the tier where the fewest do."""
+        wanted = {}
+        for tier in self.claim.tiers:
+            evidence = [each for each in self.evidence if each.tier == tier and not each.n]
+            labels = dict.fromkeys(label for each in evidence for label in each.missing)
+            planned = all(tier in find_arm(label)[0].tiers for label in labels)
+            wanted[tier] = (not planned, len(labels), "; ".join(labels))
+        tier = min(reversed(wanted), key=lambda each: wanted[each][:2])
+        return f"{wanted[tier][2] or 'runs that share a seed and a precision'} (tier {tier})"
+
+    @property
+    def printed(self) -> list[tuple[str, bool | None]]:
+        """What the papers' own numbers say of it."""
+        return [compare_printed(each, self.claim.id) for each in self.claim.printed]
+
+    @property
+    def published(self) -> list[Published]:
+        """The papers' numbers that belong beside it."""
+        return [published(id) for id in self.claim.published]
+
+    def lines(self) -> list[str]:
+        """The claim in full, as lines of text."""
+        claim = self.claim
+        lines = [f"{claim.id}  {claim.title}: {self.short}", claim.says, f"Source: {claim.source}."]
+        if self.check is not None:
+            lines.append(f"Found: {self.check.shown}.")
+        for each in self.evidence:
+            if each.n:
+                lines.append(f"{minus(each.of)}, {each.measure}: {each.value}; {each.conditions}")
+                lines += filter(None, [each.each_arm])
+        lines += [
+            f"In print, {'agrees' if agrees else 'disagrees'}: {sentence}."
+            for sentence, agrees in self.printed
+        ]
+        lines += [
+            f"In print: {each.subject}, {each.quantity}: {each.text} ({each.where})."
+            for each in self.published
+        ]
+        lines += filter(None, [self.why, claim.note])
+        ids = dict.fromkeys(id for each in self.evidence for id in each.run_ids)
+        return lines + ([f"Runs: {', '.join(ids)}."] if ids else [])
+
+
+class Ledger(Mapping[str, Row]):
+    """All claims by id, in the order of claims.toml, and the archive they are held against."""
+
+    def __init__(self, claims: tuple[Claim, ...], archive: Archive) -> None:
+        self.archive = archive
+        self.claims = {claim.id: claim for claim in claims}
+        self.rows: dict[str, Row] = {}
+
+    @classmethod
+    def read(cls, archive: Archive | None = None, path: Path = TABLES / "claims.toml") -> Ledger:
+        """The claims of a file against an archive, by default the repository's."""
+        return cls(read_claims(path), survey() if archive is None else archive)
+
+    def __getitem__(self, id: str) -> Row:
+        """The row of a claim. Errors: `ConfigError` that lists the nearest ids."""
+        if id not in self.claims:
+            raise unknown_name(id, list(self.claims), "claim")
+        if id not in self.rows:
+            self.rows[id] = self.row(self.claims[id])
+        return self.rows[id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.claims)
+
+    def __len__(self) -> int:
+        return len(self.claims)
+
+    def select(
+        self,
+        ids: Iterable[str] = (),
+        verdicts: Iterable[str] | None = None,
+        kinds: Iterable[str] | None = None,
+        chapter: str | None = None,
+    ) -> list[Row]:
+        """The rows of some claims, verdicts, kinds or a chapter. Errors: `ConfigError`."""
+        for verdict in verdicts or ():
+            one_of(verdict, VERDICTS, "verdict")
+        for kind in kinds or ():
+            one_of(kind, KINDS, "kind")
+        chapters = sorted({claim.chapter for claim in self.claims.values()})
+        if chapter is not None and chapter not in chapters:
+            raise unknown_name(chapter, chapters, "chapter")
+        return [
+            row
+            for row in map(self.__getitem__, ids or self)
+            if (not verdicts or row.verdict in verdicts)
+            and (not kinds or row.claim.kind in kinds)
+            and chapter in (None, row.claim.chapter)
+        ]
+
+    def row(self, claim: Claim) -> Row:
+        """Hold one claim against everything."""
+        return Row(
+            claim,
+            evidence=tuple(
+                test.held_against(self.archive, tier)
+                for tier in claim.tiers
+                for test in claim.tests
+            ),
+            check=CHECKS[claim.check]() if claim.check else None,
+            other=self[claim.follows] if claim.follows else None,
+        )
+
+
+def read_claims(path: Path = TABLES / "claims.toml") -> tuple[Claim, ...]:
+    """The claims of a file. Errors: `ConfigError` that names the claim and the fault."""
+    try:
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))["claim"]
+    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path.name} cannot be read as a list of claims: {error}.") from None
+    claims = tuple(Claim.of_entry(entry) for entry in entries)
+    ids = [claim.id for claim in claims]
+    for claim in claims:
+        if ids.count(claim.id) > 1:
+            raise ConfigError(f"{path.name}: there are {ids.count(claim.id)} claims {claim.id}.")
+        if claim.follows and (claim.follows not in ids or claim.follows == claim.id):
+            raise ConfigError(f"{path.name}: claim {claim.id} follows {claim.follows!r}, no other.")
+    return claims
+
+
+def measured(archive: Archive, id: str) -> str:
+    """A measured number of the archive: "short/plain56 - plain20/training error".
+
+    The mean over seeds, its standard deviation and the number of seeds, or "not measured".
+    Errors: `ConfigError` for an unknown tier, arm or measure.
+    """
+    tier, _, rest = id.partition("/")
+    of, _, measure = rest.rpartition("/")
+    one_of(tier, TIERS, "tier")
+    statement = Statement.of_entry({"of": of, "measure": measure, "is": "above 0"}, id)
+    found = statement.held_against(archive, tier).difference
+    if not found.n:
+        return "not measured"
+    spread = f" ± {found.std:.2f}" if found.n > 1 else ""
+    seeds = f"{found.n} seeds" if found.n > 1 else "1 seed"
+    return f"{signed(found.mean)}{spread}{statement.unit} ({seeds}, tier {tier})"

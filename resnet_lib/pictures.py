@@ -1,0 +1,161 @@
+"""One photograph in the hands of recorded nets: crops and their scores, and maps inside a block.
+
+The photograph is of a cat, in the public domain (data/README.md), and no image of CIFAR-10. Nets
+see it at their own size, normalised as their training images were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from resnet_lib.blocks import BasicBlock
+from resnet_lib.configs import ConfigError
+from resnet_lib.models import ResNet
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+PHOTOGRAPH = DATA / "photographs" / "chelsea.webp"
+SOURCE = "Chelsea the cat, a photograph by Stefan van der Walt, CC0 (public domain)"
+# The head, as a square: left, top, right, bottom.
+HEAD = (110, 0, 410, 300)
+
+
+@cache
+def photograph() -> Tensor:
+    """The photograph, uint8, (3, 300, 451)."""
+    from PIL import Image
+
+    with Image.open(PHOTOGRAPH) as file:
+        return torch.from_numpy(np.array(file.convert("RGB"))).permute(2, 0, 1).contiguous()
+
+
+def resized(picture: Tensor, height: int, width: int) -> Tensor:
+    """A uint8 picture (C, H, W) at a smaller size: means over the area of each new pixel."""
+    from PIL import Image
+
+    planes = [
+        np.asarray(Image.fromarray(plane.numpy()).resize((width, height), Image.Resampling.BOX))
+        for plane in picture
+    ]
+    return torch.from_numpy(np.stack(planes))
+
+
+def head(size: int) -> Tensor:
+    """The cat's head as a uint8 square (3, size, size)."""
+    left, top, right, bottom = HEAD
+    return resized(photograph()[:, top:bottom, left:right], size, size)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What a data set's images are normalised by, kept so that its nets run without it.
+
+    mean: of the training images at each pixel, float32, (C, H, W); std: one number.
+    """
+
+    mean: Tensor
+    std: float
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """uint8 images (N, C, H, W) to float32."""
+        return (images.float() - self.mean) / self.std
+
+    @classmethod
+    def of(cls, name: str) -> Normalisation:
+        """That of CIFAR-10's training images, from the repository. Errors: `ConfigError`."""
+        path = DATA / "weights" / f"{name}-normalisation.safetensors"
+        if not path.is_file():
+            raise ConfigError(f"no normalisation of {name} is kept here: make it from the images.")
+        kept = load_file(path)
+        return cls(kept["mean"], float(kept["std"]))
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square cut out of a picture: where, and whether it is mirrored."""
+
+    left: int
+    top: int
+    mirrored: bool
+
+    def of(self, picture: Tensor, size: int) -> Tensor:
+        """The crop's pixels, (C, size, size)."""
+        part = picture[:, self.top : self.top + size, self.left : self.left + size]
+        return part.flip(-1) if self.mirrored else part
+
+
+def ten_crops(height: int, width: int, size: int) -> list[Crop]:
+    """The centre and the four corners, then their mirror images.
+
+    Source: Paper, section 3.4, standard 10-crop testing (after Krizhevsky et al.).
+    """
+    if size > min(height, width):
+        raise ConfigError(f"no crop of {size} pixels fits into {height}x{width}.")
+    right, bottom = width - size, height - size
+    places = [(right // 2, bottom // 2), (0, 0), (right, 0), (0, bottom), (right, bottom)]
+    return [Crop(left, top, mirrored) for mirrored in (False, True) for left, top in places]
+
+
+@torch.no_grad()
+def crop_scores(
+    net: nn.Module, normalise: Normalisation, picture: Tensor, sides: Iterable[int], size: int
+) -> pd.DataFrame:
+    """A net's scores for ten crops of a picture at each of several scales.
+
+    picture: uint8 (C, H, W). sides: lengths of the shorter side in pixels. Returns one row a
+    crop: side, height, width, crop (0 to 9), left, top, mirrored, and scores: the softmax.
+    """
+    rows = []
+    for side in sides:
+        scale = side / min(picture.shape[1:])
+        height, width = (max(side, round(n * scale)) for n in picture.shape[1:])
+        small = resized(picture, height, width)
+        crops = ten_crops(height, width, size)
+        x = normalise(torch.stack([each.of(small, size) for each in crops]))
+        scores = net.eval()(x).softmax(1)
+        rows += [
+            {
+                "side": side,
+                "height": height,
+                "width": width,
+                "crop": number,
+                **vars(each),
+                "scores": row,
+            }
+            for number, (each, row) in enumerate(zip(crops, scores.tolist(), strict=True))
+        ]
+    return pd.DataFrame(rows)
+
+
+@torch.no_grad()
+def shortcut_maps(net: ResNet, x: Tensor, name: str) -> dict[str, Tensor]:
+    """What meets at the end of a block: its input, shortcut, residual branch, and output.
+
+    x: one normalised image (1, C, H, W). name: of a two-layer block, such as "conv3_x.0". Returns
+    maps (C, H, W): input, shortcut, branch (the second layer after BN), output: ReLU of their sum.
+    """
+    block = dict(net.blocks()).get(name)
+    if not isinstance(block, BasicBlock) or block.shortcut is None:
+        known = [key for key, each in net.blocks() if isinstance(each, BasicBlock)]
+        raise ConfigError(
+            f"{net.config.name} has no residual block {name!r} of two layers: its blocks are "
+            f"{', '.join(known)}."
+        )
+    seen: dict[str, Tensor] = {}
+    handles = [
+        block.register_forward_hook(lambda _m, given, out: seen.update(input=given[0], output=out)),
+        block.shortcut.register_forward_hook(lambda _m, _g, out: seen.update(shortcut=out)),
+        block.bn2.register_forward_hook(lambda _m, _g, out: seen.update(branch=out)),
+    ]
+    net.eval()(x)
+    for handle in handles:
+        handle.remove()
+    return {key: seen[key][0].clone() for key in ("input", "shortcut", "branch", "output")}

@@ -1,0 +1,133 @@
+"""Where do a net's layers, parameters and multiply-adds sit? Every net, counted in the page.
+
+The page counts by itself, for nets that nobody has named; a test holds it to
+`resnet_lib.complexity`. From here come the named nets, VGG to stand beside them, and what the
+paper prints.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+from resnet_lib.complexity import Count, complexity, count
+from resnet_lib.configs import ConfigError, ModelConfig
+from resnet_lib.figures import colour, panels
+from resnet_lib.models import MODELS
+
+# Multiply-adds in 1e9. Source: Paper, Table 1; VGG: section 3.3 and Table 1's discussion.
+PUBLISHED = {
+    "resnet18": 1.8,
+    "resnet34": 3.6,
+    "resnet50": 3.8,
+    "resnet101": 7.6,
+    "resnet152": 11.3,
+    "vgg16": 15.3,
+    "vgg19": 19.6,
+}
+IMAGENET = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+
+
+def data() -> dict[str, Any]:
+    """The configurations of all named nets, VGG-16 and VGG-19 counted by stage, printed costs."""
+    return {
+        "models": {name: config.to_dict() for name, config in MODELS.items()},
+        "vgg": {name: vgg(name) for name in ("vgg16", "vgg19")},
+        "published": PUBLISHED,
+    }
+
+
+def state(config: ModelConfig) -> dict[str, Any]:
+    """The controls' values that show a net. Errors: `ConfigError` for one the page cannot draw."""
+    usual = dataclasses.replace(
+        MODELS["resnet50" if config.family == "imagenet" else "resnet20"],
+        **{name: getattr(config, name) for name in ("depth", "block", "stride_in", "shortcut")},
+    )
+    before = config.order == "preactivation"
+    if dataclasses.replace(usual, order="preactivation" if before else "original") != config:
+        raise ConfigError(
+            f"the page draws nets of the papers' widths with BN, plain, residual or "
+            f"pre-activation; of {config.name} it knows depth, block, shortcut and stride_in only."
+        )
+    kind = "preactivation" if before else config.kind
+    return {
+        "shown": True,
+        "family": config.family,
+        "depth": config.depth,
+        "block": config.block,
+        "kind": kind,
+        "option": "A" if kind == "plain" else config.shortcut,
+        "stride": config.stride_in,
+    }
+
+
+@cache
+def vgg(name: str) -> dict[str, Any]:
+    """torchvision's VGG, without its weights, counted by stage as `complexity` counts."""
+    import torchvision
+
+    with torch.device("meta"):
+        net = getattr(torchvision.models, name)()
+    groups: list[list[nn.Module]] = [[]]
+    for layer in net.features:
+        groups[-1].append(layer)
+        if isinstance(layer, nn.MaxPool2d):
+            groups.append([])
+    stages, channels, size = [], 3, 224
+    for number, layers in enumerate(filter(None, groups), 1):
+        found = count(nn.Sequential(*layers), channels, size)
+        channels = next(x.out_channels for x in reversed(layers) if isinstance(x, nn.Conv2d))
+        # The maps as the convolutions put them out, before the pooling.
+        stages.append(row(f"conv{number}_x", channels, size, found))
+        size = found.size
+    head = count(nn.Sequential(nn.Flatten(), net.classifier), channels, size)
+    stages.append(row("fc", 1000, 1, head))
+    totals = ("layers", "parameters", "multiply_adds")
+    layers, parameters, multiply_adds = (sum(stage[key] for stage in stages) for key in totals)
+    return {
+        "weighted_layers": layers,
+        "parameters": parameters,
+        "multiply_adds": multiply_adds,
+        "stages": stages,
+    }
+
+
+def row(name: str, channels: int, size: int, found: Count) -> dict[str, Any]:
+    """A stage of VGG in the form of `complexity`'s stages."""
+    return {
+        "name": name,
+        "channels": channels,
+        "size": size,
+        "blocks": 0,
+        "layers": found.layers,
+        "parameters": found.parameters,
+        "multiply_adds": found.multiply_adds,
+    }
+
+
+def costs(data: dict[str, Any]) -> dict[str, int]:
+    """Multiply-adds of the ImageNet nets and of VGG."""
+    found = {name: complexity(name).multiply_adds for name in IMAGENET}
+    return found | {name: each["multiply_adds"] for name, each in data["vgg"].items()}
+
+
+def figures(data: dict[str, Any]) -> list[Figure]:
+    """One panel: multiply-adds of the ImageNet nets, VGG beside them."""
+    figures, (ax,) = panels()
+    found = costs(data)
+    shades = [colour("residual") if name in IMAGENET else colour("plain") for name in found]
+    ax.barh(list(found), [each / 1e9 for each in found.values()], color=shades)
+    ax.invert_yaxis()
+    ax.set_xlabel("multiply-adds for one image, in 1e9")
+    return figures
+
+
+def sentence(data: dict[str, Any]) -> str:
+    """The costs in words."""
+    told = ", ".join(f"{name} {each / 1e9:.2f}" for name, each in costs(data).items())
+    return f"Multiply-adds for one image, in 1e9: {told}."

@@ -1,0 +1,190 @@
+"""What does depth do to a plain net? And to a residual one? The recorded runs, for the explorer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from resnet_lib.configs import ModelConfig
+from resnet_lib.experiments import EXPERIMENTS, TIERS
+from resnet_lib.figures import panels, plot_curves, same_scale
+from resnet_lib.models import MODELS
+from resnet_lib.runs import RunRecord, load_records
+
+PAIRS = (("plain20", "plain56"), ("resnet20", "resnet56"))
+# The kinds of nets in the order of the explorer's rows.
+KINDS = ("plain", "A", "B", "C", "preactivation")
+# Test error on CIFAR-10 in percent. Source: Paper, Table 6; the mean of five runs for ResNet-110.
+PUBLISHED = {
+    "resnet20": 8.75,
+    "resnet32": 7.51,
+    "resnet44": 7.17,
+    "resnet56": 6.97,
+    "resnet110": 6.61,
+    "resnet1202": 7.93,
+}
+
+
+def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
+    """All runs of an archive, by default the project's, with the nets that are still missing.
+
+    Errors are in percent; "train" holds means over a window of training batches. Runs that did
+    not reach their end are named in "left_out".
+    """
+    records = load_records() if records is None else list(records)
+    whole = [each for each in records if each.status == "complete" and len(each.curves)]
+    configs = {each.model_name: ModelConfig.from_dict(each.model) for each in whole}
+    planned = {name for each in EXPERIMENTS.values() for name in each.models}
+    nets = {**{name: MODELS[name] for name in planned if name in MODELS}, **configs}
+    return {
+        "nets": [
+            {
+                "name": name,
+                "kind": kind_of(config),
+                "depth": config.depth,
+                "published": {"top1_error": PUBLISHED[name], "place": "Paper, Table 6"}
+                if name in PUBLISHED
+                else None,
+            }
+            for name, config in sorted(nets.items(), key=lambda item: place(*item))
+        ],
+        "schedules": schedules(whole),
+        "runs": [run(each) for each in whole],
+        "left_out": [
+            {"run_id": each.run_id, "why": why(each)} for each in records if each not in whole
+        ],
+    }
+
+
+def kind_of(config: ModelConfig) -> str:
+    """The row that a net belongs to: "plain", its option, "preactivation", or a variant's name."""
+    if config.kind == "plain":
+        return "plain"
+    if (config.order, config.junction) == ("original", "add"):
+        return config.shortcut
+    if (config.order, config.junction) == ("preactivation", "add"):
+        return "preactivation"
+    return config.junction if config.junction != "add" else config.order
+
+
+def place(name: str, config: ModelConfig) -> tuple[int, str, int, str]:
+    """Where a net stands in the list: by kind, then by depth."""
+    kind = kind_of(config)
+    return (KINDS.index(kind) if kind in KINDS else len(KINDS), kind, config.depth, name)
+
+
+def schedule_of(record: RunRecord) -> str:
+    """What runs must share to be compared: tier, data and length."""
+    return f"{record.tier}-{record.data['name']}-{record.train['iterations']}"
+
+
+def schedules(records: list[RunRecord]) -> list[dict[str, Any]]:
+    """The schedules that have runs, those with most runs first."""
+    found: dict[str, list[RunRecord]] = {}
+    for record in records:
+        found.setdefault(schedule_of(record), []).append(record)
+    rows = []
+    for name, runs in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
+        first, tier = runs[0], TIERS.get(runs[0].tier)
+        usual = tier.train.iterations if tier else 0
+        rows.append(
+            {
+                "id": name,
+                "tier": first.tier,
+                "data": first.data["name"],
+                "iterations": first.train["iterations"],
+                "seeds": len(tier.seeds) if tier else len({each.train["seed"] for each in runs}),
+                "planned": sorted(
+                    {
+                        model
+                        for each in EXPERIMENTS.values()
+                        if each.stretch * usual == first.train["iterations"]
+                        for model in each.models
+                    }
+                ),
+            }
+        )
+    return rows
+
+
+def run(record: RunRecord) -> dict[str, Any]:
+    """One run with its two curves."""
+    return {
+        "run_id": record.run_id,
+        "net": record.model_name,
+        "seed": record.train["seed"],
+        "schedule": schedule_of(record),
+        **{split: series(record, split) for split in ("train", "test")},
+    }
+
+
+def series(record: RunRecord, split: str) -> dict[str, list[float]]:
+    """The errors of one split over iterations."""
+    rows = record.curves[record.curves["split"] == split]
+    return {
+        "iteration": rows["iteration"].tolist(),
+        "top1_error": rows["top1_error"].round(3).tolist(),
+    }
+
+
+def why(record: RunRecord) -> str:
+    """Why a run is not shown."""
+    if record.status == "diverged":
+        return f"diverged at iteration {record.diverged_at}"
+    return f"{record.status} after {record.iterations_done} iterations"
+
+
+def figures(data: dict[str, Any]) -> list[Figure]:
+    """Two panels: training error of the plain pair, and of the residual pair."""
+    frame = default_frame(data)
+    pairs = [frame[frame["model"].isin(pair)] for pair in PAIRS]
+    drawn = [pair for pair in pairs if len(pair)]
+    if not drawn:
+        return []
+    figures, axes = panels(len(drawn))
+    for pair, ax in zip(drawn, axes, strict=True):
+        plot_curves(pair, ax, splits=["train"])
+        ax.set_ylabel("training error, %")
+    same_scale(axes)
+    return figures
+
+
+def default_frame(data: dict[str, Any]):
+    """The runs of the first schedule as a frame."""
+    import pandas as pd
+
+    first = data["schedules"][0]["id"] if data["schedules"] else None
+    nets = {net["name"]: net for net in data["nets"]}
+    rows = [
+        {
+            "model": run["net"],
+            "kind": "plain" if nets[run["net"]]["kind"] == "plain" else "residual",
+            "depth": nets[run["net"]]["depth"],
+            "seed": run["seed"],
+            "split": "train",
+            "iteration": iteration,
+            "top1_error": error,
+        }
+        for run in data["runs"]
+        if run["schedule"] == first
+        for iteration, error in zip(*run["train"].values(), strict=True)
+    ]
+    columns = ["model", "kind", "depth", "seed", "split", "iteration", "top1_error"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def sentence(data: dict[str, Any]) -> str:
+    """The last training error of each net in the figure."""
+    frame = default_frame(data)
+    ends = frame.sort_values("iteration").groupby(["model", "seed"])["top1_error"].last()
+    told = []
+    for model in (name for pair in PAIRS for name in pair):
+        if model in ends.index:
+            seeds = ends[model]
+            plural = "seed" if len(seeds) == 1 else "seeds"
+            told.append(f"{model} {seeds.mean():.1f}% ({len(seeds)} {plural})")
+        else:
+            told.append(f"{model} not recorded yet")
+    return f"Training error after the last iteration: {', '.join(told)}."

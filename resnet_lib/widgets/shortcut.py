@@ -1,0 +1,129 @@
+"""What passes through a shortcut where the dimensions change? Maps of recorded nets."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from resnet_lib.blocks import ProjectionShortcut
+from resnet_lib.checkpoints import kept_nets, net_of
+from resnet_lib.deletions import checksum
+from resnet_lib.figures import panels
+from resnet_lib.pictures import PHOTOGRAPH, SOURCE, Normalisation, head, shortcut_maps
+from resnet_lib.runs import RunRecord, load_records
+
+SIZE = 32
+OPTIONS = ("A", "B", "C")
+BLOCKS = ("conv3_x.0", "conv4_x.0")
+MADE_BY = "resnet_lib/widgets/shortcut.py"
+LEVELS = 127
+
+
+def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
+    """The maps of one net for each shortcut option, where its weights are kept here.
+
+    The shallowest net of an option serves, and its lowest seed. Maps are signed bytes with one
+    scale for each block; option A's shortcut is left out, since the page can make it from the
+    input. The output is left out, too: ReLU of the sum.
+    """
+    records = load_records() if records is None else records
+    chosen: dict[str, tuple[Any, ...]] = {}
+    for record, path in kept_nets(records):
+        config = record.model
+        usual = config.get("order", "original") == "original" and config["shortcut"] in OPTIONS
+        if record.data["name"] == "cifar10" and record.data["size"] == SIZE and usual:
+            rank = (config["depth"], record.train["seed"], record.run_id)
+            if config["shortcut"] not in chosen or rank < chosen[config["shortcut"]][0]:
+                chosen[config["shortcut"]] = (rank, record, path)
+    normalise = Normalisation.of("cifar10")
+    x = normalise(head(SIZE)[None])
+    return {
+        "size": SIZE,
+        "pixels": head(SIZE).permute(1, 2, 0).flatten().tolist(),
+        "source": SOURCE,
+        "made_by": MADE_BY,
+        "photograph": checksum(PHOTOGRAPH),
+        "options": list(OPTIONS),
+        "blocks": list(BLOCKS),
+        "nets": [net(*chosen[option][1:], x) for option in OPTIONS if option in chosen],
+    }
+
+
+def net(record: RunRecord, path: Any, x: Tensor) -> dict[str, Any]:
+    """One net's maps in all the blocks that change dimensions."""
+    built = net_of(record, path)
+    found = {}
+    for name in BLOCKS:
+        maps = shortcut_maps(built, x, name)
+        projected = isinstance(dict(built.blocks())[name].shortcut, ProjectionShortcut)
+        names = ("input", "branch", "shortcut") if projected else ("input", "branch")
+        scale = max(maps[each].abs().max().item() for each in names) / LEVELS
+        found[name] = {
+            "scale": float(f"{scale:.6g}"),
+            "in_channels": len(maps["input"]),
+            "channels": len(maps["output"]),
+            "height": maps["output"].shape[1],
+            **{each: packed(maps[each], float(f"{scale:.6g}")) for each in names},
+        }
+    return {
+        "option": record.model["shortcut"],
+        "net": record.model_name,
+        "run_id": record.run_id,
+        "weights": checksum(path),
+        "blocks": found,
+    }
+
+
+def packed(maps: Tensor, scale: float) -> str:
+    """Maps as base64 of signed bytes."""
+    levels = (maps / scale).round().clamp(-LEVELS, LEVELS).to(torch.int8)
+    return base64.b64encode(levels.numpy().tobytes()).decode()
+
+
+def unpacked(block: dict[str, Any], name: str) -> np.ndarray:
+    """The maps of a block, (C, H, W): input, branch, shortcut or output."""
+    if name == "output":
+        return np.maximum(unpacked(block, "branch") + unpacked(block, "shortcut"), 0)
+    if name == "shortcut" and name not in block:
+        shown = unpacked(block, "input")[:, ::2, ::2]
+        extra = block["channels"] - len(shown)
+        return np.pad(shown, ((0, extra), (0, 0), (0, 0)))
+    levels = np.frombuffer(base64.b64decode(block[name]), np.int8)
+    side = block["height"] * (2 if name == "input" else 1)
+    return (levels.reshape(-1, side, side) * block["scale"]).round(2)  # as on the page
+
+
+def silent(block: dict[str, Any]) -> int:
+    """How many channels of the shortcut carry nothing."""
+    return int((unpacked(block, "shortcut") == 0).all(axis=(1, 2)).sum())
+
+
+def figures(data: dict[str, Any]) -> list[Figure]:
+    """One channel that the shortcut fills, as three pictures."""
+    if not data["nets"]:
+        return []
+    block = data["nets"][0]["blocks"][BLOCKS[0]]
+    drawn, axes = panels(3)
+    for ax, name in zip(axes, ("shortcut", "branch", "output"), strict=True):
+        ax.imshow(unpacked(block, name)[0], cmap="gray")
+        ax.set_title({"branch": "residual branch"}.get(name, name), fontsize=10)
+        ax.set_axis_off()
+    return drawn
+
+
+def sentence(data: dict[str, Any]) -> str:
+    """What the shortcut carries."""
+    if not data["nets"]:
+        return "Not measured yet: the repository keeps the weights of no residual net on CIFAR-10."
+    first = data["nets"][0]
+    block = first["blocks"][BLOCKS[0]]
+    return (
+        f"{first['net']}, option {first['option']}, first block of conv3_x, on a photograph: "
+        f"the shortcut carries nothing in {silent(block)} of its {block['channels']} channels."
+    )

@@ -1,0 +1,110 @@
+"""How strongly does each layer respond, and how much gradient reaches it? From recorded probes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from resnet_lib.configs import ModelConfig
+from resnet_lib.experiments import EXPERIMENTS, TIERS
+from resnet_lib.figures import panels, plot_layers
+from resnet_lib.models import MODELS
+from resnet_lib.runs import RunRecord, load_records, probes
+from resnet_lib.widgets import runs
+
+QUANTITIES = ("response_std", "activation_gradient", "scaled_weight_gradient")
+# "Healthy" gradients differ from first to last layer by less than this; see analysis.health.
+FACTOR = 10
+
+
+def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
+    """What probes measured in the schedule with most probed runs, as means over seeds.
+
+    Geometric means, as befits norms that differ by factors; three digits.
+    """
+    records = load_records() if records is None else list(records)
+    probed = [each for each in records if each.status == "complete" and len(each.probe)]
+    schedules = pd.Series([runs.schedule_of(each) for each in probed], dtype=object)
+    usual = schedules.mode().iloc[0] if len(schedules) else None
+    chosen = [each for each in probed if runs.schedule_of(each) == usual]
+    frame = probes(chosen)
+    configs = {each.model_name: ModelConfig.from_dict(each.model) for each in chosen}
+    planned = [name for each in EXPERIMENTS.values() if each.probe for name in each.models]
+    nets = {**{name: MODELS[name] for name in planned if name in MODELS}, **configs}
+    tier = TIERS.get(chosen[0].tier) if chosen else None
+    return {
+        "factor": FACTOR,
+        "seeds": len(tier.seeds) if tier else 1,
+        "nets": [
+            net(name, config, frame[frame["model"] == name] if len(frame) else frame)
+            for name, config in sorted(nets.items(), key=lambda item: runs.place(*item))
+        ],
+    }
+
+
+def net(name: str, config: ModelConfig, rows: pd.DataFrame) -> dict[str, Any]:
+    """One net's layers at every moment; empty where no run of it was probed."""
+    found: dict[str, Any] = {
+        "name": name,
+        "kind": runs.kind_of(config),
+        "depth": config.depth,
+        "seeds": int(rows["seed"].nunique()) if len(rows) else 0,
+        "moments": [],
+        "layers": [],
+        **{quantity: [] for quantity in QUANTITIES},
+    }
+    if not len(rows):
+        return found
+    layers = rows.drop_duplicates("layer").sort_values("layer")
+    found["layers"] = layers["name"].tolist()
+    for quantity in QUANTITIES:
+        logs = np.log(rows[quantity].clip(lower=np.finfo(float).tiny))
+        means = np.exp(logs.groupby([rows["iteration"], rows["layer"]]).mean()).unstack()
+        found["moments"] = means.index.tolist()
+        found[quantity] = [[float(f"{x:.3g}") for x in row] for row in means.to_numpy()]
+    return found
+
+
+def figures(data: dict[str, Any]) -> list[Figure]:
+    """Two panels: activation gradients before the first step and after the last."""
+    rows = [
+        {
+            "model": net["name"],
+            "kind": "plain" if net["kind"] == "plain" else "residual",
+            "depth": net["depth"],
+            "seed": 0,
+            "iteration": moment,
+            "layer": layer,
+            "activation_gradient": value,
+        }
+        for net in data["nets"]
+        for moment, values in zip(net["moments"], net["activation_gradient"], strict=True)
+        for layer, value in enumerate(values, 1)
+    ]
+    if not rows:
+        return []
+    frame = pd.DataFrame(rows)
+    moments = [frame["iteration"].min(), frame["iteration"].max()]
+    drawn, axes = panels(len(moments))
+    for moment, ax in zip(moments, axes, strict=True):
+        plot_layers(frame, ax, "activation_gradient", moment)
+    return drawn
+
+
+def sentence(data: dict[str, Any]) -> str:
+    """The ratio of first to last layer before training, for each net."""
+    told = [
+        f"{net['name']} {net['activation_gradient'][0][0] / net['activation_gradient'][0][-1]:.2g}"
+        for net in data["nets"]
+        if net["seeds"]
+    ]
+    if not told:
+        return "No recorded run has measured its layers yet."
+    return (
+        "Before the first step, the norm of the activation gradient at the first layer divided by "
+        f"that at the last: {', '.join(told)}."
+    )

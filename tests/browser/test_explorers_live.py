@@ -1,0 +1,333 @@
+"""Identity, deletion, shortcut and crops in the built book, by mouse and by keyboard.
+
+The numbers they show are compared with PyTorch, with the archive, and with the nets' own maps.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from test_pages import Watch
+
+from resnet_lib import widgets
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+pytestmark = pytest.mark.browser
+
+NAMES = ("identity", "deletion", "shortcut", "crops")
+PAGE = "book/explorers.html"
+AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    """A tab in which nothing may go wrong."""
+    with browser.new_context(
+        viewport={"width": 1280, "height": 900}, accept_downloads=True
+    ) as each:
+        tab = each.new_page()
+        watch = Watch(tab)
+        yield tab
+        assert watch.wrong == []
+
+
+def enter(tab: Page, site: str, name: str, state: str = "") -> Locator:
+    """Go to an explorer, in a state."""
+    tab.goto("about:blank")
+    tab.goto(f"{site}/{PAGE}#explorer-{name}{'?' * bool(state)}{state}")
+    tab.locator(f"#explorer-{name}[data-ready]").wait_for()
+    return tab.locator(f"#explorer-{name} .rnx")
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers in a sentence of the page."""
+    found = re.findall(r"-?\d+(?:\.\d+)?", text.replace("\N{MINUS SIGN}", "-").replace(",", ""))
+    return [float(each) for each in found]
+
+
+def said(place: Locator) -> str:
+    return place.locator(".rnx-readout").inner_text()
+
+
+def says(place: Locator, text: str) -> str:
+    """Wait until the text line holds a text, and return the line."""
+    place.locator(".rnx-readout", has_text=text).wait_for()
+    return said(place)
+
+
+def downloaded(tab: Page, place: Locator) -> list[dict[str, str]]:
+    with tab.expect_download() as started:
+        place.get_by_role("button", name="Download").click()
+    return list(csv.DictReader(io.StringIO(Path(started.value.path()).read_text())))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_asks_first(tab: Page, site: str, name: str) -> None:
+    """Nothing is told before the reader has answered or asked to be shown."""
+    place = enter(tab, site, name)
+    assert place.locator(".rnx-gate").is_visible()
+    assert place.get_by_role("button", name="Commit my prediction").is_disabled()
+    assert not place.locator(".rnx-verdict").is_visible()
+    assert not place.locator(".rnx-readout").is_visible()
+    place.get_by_role("button", name="Just show me").click()
+    place.locator(".rnx-verdict").wait_for()
+    assert "You said" not in place.locator(".rnx-verdict").inner_text()
+    assert not place.locator(".rnx-gate").is_visible()
+
+
+def test_identity_by_keyboard(tab: Page, site: str) -> None:
+    module = widgets.explorer("identity")
+    x = module.picture(module.data())
+    place = enter(tab, site, "identity")
+    place.locator("[data-guess=plain]").focus()
+    tab.keyboard.type("18")
+    tab.keyboard.press("Tab")
+    tab.keyboard.type("3")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")
+    place.locator(".rnx-verdict", has_text="You said 18 for the plain block and 3").wait_for()
+    for press in ("1 in the middles, 0 around", "Undo BN"):
+        place.get_by_role("button", name=press).focus()
+        tab.keyboard.press("Enter")
+    assert numbers(says(place, "A copy."))[2:4] == [1.0, 0.0]  # likeness and largest difference
+    # A number typed by hand: the same in PyTorch.
+    place.locator("[data-weight='0']").fill("0.5")
+    place.locator(".rnx-readout", has_not_text="A copy.").wait_for()
+    text = says(place, "20 of 22")  # the first scales were at 1 already
+    block = module.blocks("plain", 1, 0)[0]
+    with torch.no_grad():
+        module.solve(block, x, "plain")
+        block.conv1.weight[0, 0, 0, 0] = 0.5
+        expected = module.likeness(block.train()(x), x)
+    assert numbers(text)[2] == pytest.approx(expected, abs=0.0051)
+    assert len(downloaded(tab, place)) == 44
+
+
+def test_identity_shrunken_kernels_change_nothing_under_bn(tab: Page, site: str) -> None:
+    place = enter(tab, site, "identity", "shown=1&kind=residual")
+    before = numbers(said(place))[2:]
+    place.get_by_role("button", name="Kernels / 10").click()
+    after = numbers(says(place, "18 of 22"))[2:]
+    assert after == pytest.approx(before, abs=0.02)
+    assert before[0] < 0.99
+    place.get_by_role("button", name="Last").click()
+    says(place, "A copy.")
+
+
+def test_identity_slides_from_the_copy(tab: Page, site: str) -> None:
+    """By keyboard, at each share: the likeness that PyTorch computes."""
+    module = widgets.explorer("identity")
+    x = module.picture(module.data())
+    place = enter(tab, site, "identity", "shown=1")
+    place.get_by_role("button", name="2 Move away").click()
+    slider = place.get_by_role("slider", name="Weights on the way")
+    for key, share in ((None, 20), ("ArrowRight", 25), ("Home", 0), ("End", 100)):
+        if key:
+            slider.focus()
+            tab.keyboard.press(key)
+        text = says(place, f"{share}% of the way, after 27 blocks")
+        expected = [
+            module.likeness(module.outputs(x, kind, 27, share / 100, 0)[-1], x)
+            for kind in ("plain", "residual")
+        ]
+        assert numbers(text)[2:] == pytest.approx(expected, abs=0.0051)
+    chart = place.locator(".rnx-chart")
+    chart.focus()
+    tab.keyboard.press("ArrowLeft")
+    says(place, "after 26 blocks")
+    rows = downloaded(tab, place)
+    assert len(rows) == 2 * 28
+    assert {row["share_percent"] for row in rows} == {"100"}
+
+
+def test_deletion_by_mouse_and_keyboard(tab: Page, site: str) -> None:
+    module = widgets.explorer("deletion")
+    data = module.data()
+    if not data["nets"]:
+        pytest.skip("No deletions are recorded.")
+    nets = module.pair(data)
+    place = enter(tab, site, "deletion")
+    for net in nets:
+        place.locator(f"[data-guess={net['kind']}]").fill("50")
+    place.get_by_role("button", name="Commit my prediction").click()
+    verdict = place.locator(".rnx-verdict").inner_text()
+    assert verdict.count("You said 50") == len(nets)
+    for net in nets:
+        assert f"{np.median(module.by_count(net)[1]):.1f}%" in verdict
+    assert numbers(said(place).partition(":")[2])[1::2] == [
+        pytest.approx(net["intact"], abs=0.051) for net in nets
+    ]
+    first = next(i for i, each in enumerate(nets[0]["blocks"]) if each["error"] is not None)
+    block = place.locator(f"[data-block='{first}']")
+    block.click()
+    text = says(place, "Without")
+    for net in nets:
+        assert f"{net['blocks'][first]['error']:.1f}%" in text
+    assert f"deleted={first}" in tab.url
+    # On by keyboard: put back, walk to the next, delete it.
+    block.focus()
+    tab.keyboard.press("Space")
+    says(place, "All blocks in place")
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("Space")
+    second = int(tab.evaluate("document.activeElement.dataset.block"))
+    assert second > first
+    text = says(place, "Without")
+    for net in nets:
+        assert f"{net['blocks'][second]['error']:.1f}%" in text
+
+
+def test_deletion_shows_recorded_sets_only(tab: Page, site: str) -> None:
+    module = widgets.explorer("deletion")
+    nets = module.pair(module.data())
+    if not nets:
+        pytest.skip("No deletions are recorded.")
+    recorded = nets[0]["sets"][0]["blocks"]
+    place = enter(tab, site, "deletion", f"shown=1&deleted={','.join(map(str, recorded))}")
+    for net in nets:
+        error = next(each["error"] for each in net["sets"] if each["blocks"] == recorded)
+        assert f"{error:.1f}%" in said(place)
+    free = [i for i, each in enumerate(nets[0]["blocks"]) if each["error"] is not None]
+    sets = {tuple(each["blocks"]) for each in nets[0]["sets"]}
+    other = next(
+        (a, b) for a in free for b in free if a < b and (a, b) not in sets and len(free) > 3
+    )
+    place = enter(tab, site, "deletion", f"shown=1&deleted={other[0]},{other[1]}")
+    assert "was not measured" in said(place)
+    place.get_by_role("button", name="Nearest recorded set").click()
+    place.locator(".rnx-readout", has_not_text="was not measured").wait_for()
+    rows = downloaded(tab, place)
+    assert len(rows) == sum(1 + len(free) + len(net["sets"]) for net in nets)
+
+
+def test_shortcut_adds_up(tab: Page, site: str) -> None:
+    """A channel and a pixel, by pointer and by arrow keys: the values are the maps'."""
+    module = widgets.explorer("shortcut")
+    data = module.data()
+    block = data["nets"][0]["blocks"]["conv3_x.0"]
+    place = enter(tab, site, "shortcut")
+    place.locator(".rnx-gate input").fill("8")
+    tab.keyboard.press("Enter")
+    place.locator(".rnx-verdict", has_text="You said 8. It is 16 of 32").wait_for()
+    maps = [module.unpacked(block, part) for part in ("shortcut", "branch", "output")]
+
+    def shown(channel: int, row: int, column: int) -> None:
+        text = says(place, f"Channel {channel}, row {row}, column {column}:")
+        expected = [float(each[channel - 1, row - 1, column - 1]) for each in maps]
+        assert numbers(text)[3:6] == pytest.approx(expected, abs=0.0101)
+
+    box = place.locator(".rnx-map").nth(1)
+    size = box.bounding_box()
+    box.hover(position={"x": size["width"] * 2.5 / 16, "y": size["height"] * 4.5 / 16})
+    shown(1, 5, 3)
+    place.locator(".rnx-sum").focus()
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("ArrowRight")
+    shown(1, 6, 4)
+    slider = place.get_by_role("slider", name="Channel")
+    slider.focus()
+    tab.keyboard.press("End")
+    shown(32, 6, 4)
+    assert "carries nothing" in said(place)
+    place.locator(".rnx-cell").nth(6).click()
+    shown(7, 6, 4)
+    assert "channel=7" in tab.url
+    rows = downloaded(tab, place)
+    assert len(rows) == 32 * 16 * 16
+    row = rows[6 * 256 + 5 * 16 + 3]
+    assert float(row["output"]) == pytest.approx(float(maps[2][6, 5, 3]), abs=0.0101)
+
+
+def test_crops_average(tab: Page, site: str) -> None:
+    module = widgets.explorer("crops")
+    data = module.data()
+    scale = module.default_scale(data)
+    values = np.array([each["scores"] for each in scale["crops"]])
+    cat = data["classes"].index("cat")
+    place = enter(tab, site, "crops")
+    place.locator("input[value=up]").focus()
+    tab.keyboard.press("Space")
+    place.get_by_role("button", name="Commit my prediction").click()
+    verdict = place.locator(".rnx-verdict").inner_text()
+    assert "You said: it rises." in verdict
+    assert f"{values[0, cat]:.1f}%" in verdict
+    assert f"{values[:, cat].mean():.1f}%" in verdict
+    slider = place.get_by_role("slider", name="Crops averaged")
+    slider.focus()
+    for count in (9, 8, 7):
+        tab.keyboard.press("ArrowLeft")
+        text = says(place, f"Average of {count} crops")
+        best = values[:count].mean(0)
+        assert f"{data['classes'][best.argmax()]} {best.max():.1f}%" in text
+    place.locator("[data-crop='5']").click()
+    alone = says(place, "Crop 6 alone (centre, mirrored")
+    assert f"{data['classes'][values[5].argmax()]} {values[5].max():.1f}%" in alone
+    assert len(downloaded(tab, place)) == 10 * len(data["classes"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_address_brings_the_view_back(tab: Page, site: str, name: str) -> None:
+    states = {
+        "identity": "step=slide&shown=1&depth=9&share=5",
+        "deletion": "shown=1&deleted=2",
+        "shortcut": "shown=1&block=conv4_x.0&channel=40",
+        "crops": "shown=1&scale=all&count=12",
+    }
+    place = enter(tab, site, name, states[name])
+    first = said(place)
+    assert len(numbers(first)) > 1
+    tab.reload()
+    tab.locator(f"#explorer-{name}[data-ready]").wait_for()
+    assert said(place) == first
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_narrow_pages_hold_them_and_nothing_is_inaccessible(
+    browser: Browser, site: str, scheme: str
+) -> None:
+    """All four opened at 360 pixels: no sideways scrolling, and axe-core finds nothing serious."""
+    opened = {"identity": "shown=1&step=slide", "deletion": "shown=1&deleted=1,2"}
+    view = {"viewport": {"width": 360, "height": 800}, "color_scheme": scheme}
+    with browser.new_context(**view, reduced_motion="reduce") as context:
+        tab = context.new_page()
+        for name in NAMES:
+            for state in ("", "shown=1", opened.get(name, "shown=1")):
+                enter(tab, site, name, state)
+                sizes = tab.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+                assert sizes[0] <= sizes[1], (name, state, sizes)
+                if not AXE.is_file():
+                    continue
+                tab.add_script_tag(path=str(AXE))
+                found = tab.evaluate(f"axe.run('#explorer-{name}')")["violations"]
+                serious = [
+                    (each["id"], [node["html"][:120] for node in each["nodes"][:3]])
+                    for each in found
+                    if each["impact"] in ("serious", "critical")
+                ]
+                assert serious == [], (name, state)
+    if not AXE.is_file():
+        pytest.skip("axe-core is not there: cd web && npm ci")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_opened_as_a_file_the_page_shows_the_plain_figure(
+    browser: Browser, book: Path, name: str
+) -> None:
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{(book / PAGE).as_uri()}#explorer-{name}")
+        place = tab.locator(f"#explorer-{name}")
+        assert place.locator("svg").count() >= 1
+        module = widgets.explorer(name)
+        text = place.locator("p").first.inner_text()
+        assert text == " ".join(module.sentence(module.data()).split())

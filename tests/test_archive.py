@@ -1,0 +1,219 @@
+"""Records are sorted: what is damaged, foreign or unfinished is named and kept apart."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from helpers import write_record
+
+from resnet_lib import EXPERIMENTS, TIERS, ConfigError
+from resnet_lib.archive import MEASURES, UNITS, archived, arms_in, survey
+from resnet_lib.runs import ARCHIVE
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """Three seeds of plain20 and plain56."""
+    for seed in range(3):
+        write_record(tmp_path, "plain20", seed, train_error=20 + seed)
+        write_record(tmp_path, "plain56", seed, train_error=60 + seed)
+    return tmp_path
+
+
+def folder_of(runs: Path, name: str) -> Path:
+    return next((runs / "short").glob(f"{name}-*"))
+
+
+def rewrite(folder: Path, **values) -> None:
+    """Change a record.json by hand."""
+    path = folder / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def refused(runs: Path) -> dict[str, str]:
+    return {each.folder.name: each.reason for each in survey(runs).refused}
+
+
+def test_what_is_whole_counts(runs):
+    archive = survey(runs)
+    assert archive.refused == ()
+    assert len(archive.records) == 6
+    assert archive.values("plain56", "short", "training error") == {
+        "bfloat16": {0: 60.0, 1: 61.0, 2: 62.0}
+    }
+    assert archive.runs("plain56", "paper") == {}
+    assert archive.runs("resnet56", "short") == {}
+
+
+def edit_curves(old: str, new: str):
+    def damage(folder: Path) -> None:
+        path = folder / "curves.csv"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    return damage
+
+
+def cut_curves(folder: Path) -> None:
+    path = folder / "curves.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+DAMAGES = {
+    "no curves": (lambda f: (f / "curves.csv").unlink(), "curves.csv"),
+    "no record": (lambda f: (f / "record.json").unlink(), "record.json"),
+    "no probe": (lambda f: (f / "probe.csv").unlink(), "probe.csv is missing"),
+    "not JSON": (lambda f: (f / "record.json").write_text("{"), "record.json"),
+    "a NaN loss": (edit_curves(",0.5,", ",nan,"), "not finite"),
+    "diverged": (lambda f: rewrite(f, status="diverged", diverged_at=7), "at iteration 7"),
+    "stopped": (lambda f: rewrite(f, status="interrupted", iterations_done=9), "interrupted"),
+    "cut short": (cut_curves, "does not reach iteration 3,200"),
+    "other arithmetic": (lambda f: rewrite(f, numerics="0123456789ab"), "0123456789ab"),
+    "another seed": (lambda f: rewrite(f, model_seed=9), "id does not fit"),
+    "another recipe": (
+        lambda f: rewrite(
+            f, train=json.loads((f / "record.json").read_text())["train"] | {"lr": 0.2}
+        ),
+        "id does not fit",
+    ),
+    "another run's curves": (edit_curves("plain20-", "plain26-"), "belongs to another run"),
+    "other data": (
+        lambda f: rewrite(f, data={"name": "cifar10", "size": 32, "checksum": "feedfeedfeed"}),
+        "feedfeedfeed",
+    ),
+    "copied": (lambda f: shutil.copytree(f, f.with_name("copy")), "2 folders hold a record"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_damaged_is_named_and_not_averaged_in(runs, damage):
+    folder = folder_of(runs, "plain20-cifar10-3200-s0")
+    act, told = DAMAGES[damage]
+    act(folder)
+    found = refused(runs)
+    assert folder.name in found
+    assert set(found) <= {folder.name, "copy"}
+    for reason in found.values():
+        assert told in reason
+        assert reason.endswith(".")
+        assert "\n" not in reason
+        assert str(runs) not in reason
+    values = survey(runs).values("plain20", "short", "training error")
+    assert values == {"bfloat16": {1: 21.0, 2: 22.0}}
+
+
+def test_a_run_in_progress_is_neither_counted_nor_refused(runs):
+    folder = runs / "short" / "being-trained"
+    folder.mkdir()
+    (folder / "checkpoint.pt").write_bytes(b"state")
+    assert survey(runs).refused == ()
+
+
+def test_data_without_a_known_checksum_must_agree(tmp_path):
+    for seed, checksum in enumerate(["aaa", "aaa", "bbb"]):
+        label = "resnet164 on cifar100"
+        write_record(tmp_path, label, seed, "paper", data={"checksum": checksum})
+    found = refused(tmp_path)
+    assert len(found) == 1
+    assert "bbb" in next(iter(found.values()))
+    write_record(tmp_path, label, 3, "paper", data={"checksum": "bbb"})
+    assert len(refused(tmp_path)) == 4, "as many of one as of the other"
+
+
+def test_a_name_does_not_make_a_run_an_arm(tmp_path):
+    """What was trained decides, not the tier that a record claims."""
+    folder = write_record(tmp_path, "plain20", 0)
+    rewrite(folder, tier="paper")
+    archive = survey(tmp_path)
+    assert archive.runs("plain20", "paper") == {}
+    assert list(archive.runs("plain20", "short")["bfloat16"]) == [0]
+
+
+def test_what_is_missing_is_listed_in_running_order(runs):
+    everything = survey(runs / "none").missing()
+    missing = survey(runs).missing()
+    assert len(missing) == len(everything) - 6
+    assert list(dict.fromkeys(everything["tier"])) == ["short", "paper"]
+    short = everything[everything["tier"] == "short"]
+    wanted = [name for name, each in EXPERIMENTS.items() if "short" in each.tiers]
+    assert list(dict.fromkeys(short["experiment"])) == wanted
+    gone = missing[(missing["tier"] == "short") & (missing["experiment"] == "figure6-plain")]
+    assert gone.empty
+    control = short[short["experiment"] == "float32-control"]
+    assert list(control["seed"]) == [0, 0]
+
+
+def test_a_refused_record_is_missing(runs):
+    (folder_of(runs, "plain56-cifar10-3200-s1") / "curves.csv").unlink()
+    missing = survey(runs).missing(("short",))
+    found = missing[missing["arm"] == "plain56"]
+    assert list(found["seed"]) == [1]
+
+
+@pytest.mark.parametrize("measure", list(MEASURES))
+def test_every_measure_reads_a_record_and_has_a_unit(runs, measure):
+    values = survey(runs).values("plain20", "short", measure)["bfloat16"]
+    assert len(values) == 3
+    assert all(isinstance(value, float) for value in values.values())
+    assert measure in UNITS
+
+
+def test_errors_list_the_nearest(runs):
+    archive = survey(runs)
+    with pytest.raises(ConfigError, match="plain20"):
+        archive.runs("plain21", "short")
+    with pytest.raises(ConfigError, match="training error"):
+        archive.values("plain20", "short", "trainin error")
+    with pytest.raises(ConfigError, match="short"):
+        archive.runs("plain20", "shrt")
+
+
+def test_sums_of_arms_are_read():
+    assert arms_in("plain56") == [(1, "plain56")]
+    label = "resnet110-exclusive-gate (-6)"
+    assert arms_in(f"{label} - plain20 + plain56") == [(1, label), (-1, "plain20"), (1, "plain56")]
+    with pytest.raises(ConfigError, match="no sum"):
+        arms_in("plain56 -  + plain20")
+
+
+def test_the_archive_of_the_repository_is_sound():
+    """Its records all count, or LOG.md would have to say why they are kept."""
+    archive = survey()
+    assert [each.reason for each in archive.refused] == []
+    found = {path.parent for path in ARCHIVE.rglob("record.json")}
+    assert len(archive.records) == len(found)
+    labels = [
+        (tier, entry.label(arm), seed)
+        for tier in TIERS
+        for entry in EXPERIMENTS.values()
+        for arm in entry.arms
+        for runs in archive.runs(entry.label(arm), tier).values()
+        for seed in runs
+    ]
+    assert len(set(labels)) >= len(archive.records), "each is an arm of an experiment"
+
+
+def test_experiments_are_read_and_what_they_miss_is_named(runs):
+    records, missing = archived("figure6-plain", folder=runs)
+    assert len(records) == 6
+    assert missing == "All these runs are recorded."
+    shutil.rmtree(next((runs / "short").glob("plain56-*-s1-*")))
+    records, missing = archived(["figure6-plain", "figure6-residual"], folder=runs)
+    assert len(records) == 5
+    assert missing == (
+        "Not recorded yet: plain56, seed 1; resnet20, seeds 0, 1, 2; resnet56, seeds 0, 1, 2."
+    )
+    longer, missing = archived("footnote3", folder=runs)
+    assert longer == [], "three times as long is another run"
+    assert missing.startswith("Not recorded yet: plain20 x3, seeds 0, 1, 2;")
+
+
+def test_what_is_kept_apart_is_not_recorded(runs):
+    rewrite(folder_of(runs, "plain20"), status="interrupted")
+    records, missing = archived("figure6-plain", folder=runs)
+    assert len(records) == 5
+    assert missing.startswith("Not recorded yet: plain20, seed")

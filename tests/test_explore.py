@@ -1,0 +1,305 @@
+"""The explorers' data, and the page's arithmetic against the library's."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from helpers import ROOT, cost_of
+
+from resnet_lib import (
+    MODELS,
+    ConfigError,
+    RunRecord,
+    TrainConfig,
+    explore,
+    load_records,
+    load_runs,
+    widgets,
+)
+from resnet_lib.outputs import COLOURS
+from resnet_lib.runs import CURVES
+from resnet_lib.widgets import architecture, runs, signals, train
+from resnet_lib.widgets.train import Session, Settings
+
+NODE = shutil.which("node")
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not installed: the page's code runs in it.")
+def test_the_page_counts_as_the_library_does(tmp_path: Path) -> None:
+    """Every named net, and each shortcut option and stride of some: stage by stage."""
+    nets = dict(MODELS)
+    for name in ("resnet20", "resnet164", "preresnet110", "resnet34", "resnet50"):
+        for option in "ABC":
+            for stride in ("1x1", "3x3"):
+                net = replace(MODELS[name], shortcut=option, stride_in=stride)
+                nets[f"{name} {option} {stride}"] = net
+    script = """
+        const { complexity } = await import(process.argv[1]);
+        const nets = JSON.parse(require("fs").readFileSync(0, "utf8"));
+        for (const name in nets) {
+            const found = complexity(nets[name]);
+            found.stages.forEach((stage) => delete stage.detail);
+            nets[name] = found;
+        }
+        process.stdout.write(JSON.stringify(nets));
+    """
+    module = tmp_path / "explorers.mjs"  # as .js Node would not take it for a module
+    shutil.copyfile(widgets.BUNDLE, module)
+    told = subprocess.run(
+        [NODE, "-e", f"(async () => {{{script}}})()", module.as_uri()],
+        input=json.dumps({name: net.to_dict() for name, net in nets.items()}),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    found = json.loads(told.stdout)
+    for name, net in nets.items():
+        expected = json.loads(json.dumps(asdict(cost_of(net))))
+        assert found[name] == expected, name
+
+
+@pytest.mark.parametrize("name", widgets.names())
+def test_every_explorer_has_data_a_figure_and_a_sentence(name: str) -> None:
+    """Plain JSON without NaN, and a plain view that follows the page's colours."""
+    module = widgets.explorer(name)
+    data = module.data()
+    assert json.loads(widgets.as_json(data)) == data
+    view = widgets.plain_view(name, data)
+    assert "<svg" in view
+    assert "currentColor" in view
+    assert module.sentence(data).endswith(".")
+    assert module.__doc__.splitlines()[0].endswith((".", "?"))
+
+
+def test_an_unknown_explorer_is_one_sentence() -> None:
+    with pytest.raises(ConfigError, match="there is no explorer 'rums': the nearest are runs"):
+        widgets.explorer("rums")
+
+
+def record_of(name: str, seed: int = 0, status: str = "complete", **changes) -> RunRecord:
+    """A record with three measurements, of a run that was never made."""
+    record = RunRecord(
+        run_id=f"{name}-{seed}",
+        tier="short",
+        model_name=name,
+        model=MODELS[name].to_dict(),
+        model_seed=seed,
+        train={**TrainConfig(iterations=3200, seed=seed).to_dict()},
+        data={"name": "cifar10", "size": 32, "checksum": "0"},
+        numerics="0",
+        device="cpu",
+        precision="float32",
+        layout="",
+        environment={},
+        commit=None,
+        status=status,
+        **changes,
+    )
+    rows = [
+        (i, i / 390, split, 1.0, 80 - i / 100 + seed, 0.1, 1.0)
+        for i in (100, 1600, 3200)
+        for split in ("train", "test")
+    ]
+    record.curves = pd.DataFrame([(record.run_id, *row) for row in rows], columns=list(CURVES))
+    return record
+
+
+def test_runs_are_the_archives() -> None:
+    """Every number of every complete run, and nothing else."""
+    data = runs.data()
+    records = {each.run_id: each for each in load_records() if each.status == "complete"}
+    assert {each["run_id"] for each in data["runs"]} == set(records)
+    for run in data["runs"]:
+        for split in ("train", "test"):
+            rows = records[run["run_id"]].curves.query("split == @split")
+            assert run[split]["iteration"] == rows["iteration"].tolist()
+            assert run[split]["top1_error"] == pytest.approx(rows["top1_error"].tolist(), abs=6e-4)
+
+
+def test_a_new_run_appears_by_itself_and_a_broken_one_is_named() -> None:
+    records = [
+        record_of("plain20", 0),
+        record_of("plain20", 1),
+        record_of("preresnet110"),
+        record_of("plain110", status="diverged", diverged_at=7),
+    ]
+    data = runs.data(records)
+    nets = {net["name"]: net for net in data["nets"]}
+    assert nets["preresnet110"]["kind"] == "preactivation"
+    assert "plain56" in nets, "planned nets are listed, recorded or not"
+    assert len(data["runs"]) == 3
+    assert data["left_out"] == [{"run_id": "plain110-0", "why": "diverged at iteration 7"}]
+    (schedule,) = data["schedules"]
+    assert schedule["seeds"] == 3
+    assert "plain20 48.5% (2 seeds)" in runs.sentence(data)
+    assert "plain56 not recorded yet" in runs.sentence(data)
+
+
+def test_explorers_work_with_an_empty_archive() -> None:
+    for module in (runs, signals):
+        data = module.data([])
+        assert module.figures(data) == []
+        assert module.sentence(data)
+        json.loads(widgets.as_json(data))
+
+
+def test_signals_are_the_geometric_means_of_the_seeds() -> None:
+    records = [record_of("plain20", seed) for seed in (0, 1)]
+    for record, norm in zip(records, (1.0, 100.0), strict=True):
+        columns = {quantity: norm for quantity in signals.QUANTITIES}
+        record.probe = pd.DataFrame(
+            [
+                {"iteration": i, "layer": n, "name": f"c{n}", **columns}
+                for i in (0, 9)
+                for n in (1, 2)
+            ]
+        )
+    (net,) = [net for net in signals.data(records)["nets"] if net["name"] == "plain20"]
+    assert net["moments"] == [0, 9]
+    assert net["layers"] == ["c1", "c2"]
+    assert net["activation_gradient"] == [[10.0, 10.0]] * 2
+    assert net["seeds"] == 2
+
+
+def test_architecture_state_shows_the_net_asked_for() -> None:
+    state = architecture.state(replace(MODELS["resnet50"], shortcut="C", stride_in="3x3"))
+    assert (state["depth"], state["option"], state["stride"]) == (50, "C", "3x3")
+    assert architecture.state(MODELS["plain20"])["kind"] == "plain"
+    with pytest.raises(ConfigError, match="the page draws nets"):
+        architecture.state(replace(MODELS["resnet20"], width=32))
+
+
+def test_vgg_is_counted_as_the_paper_prints_it() -> None:
+    """15.3 without and 19.6 with the fully connected layers, in 1e9. Source: Paper, Table 1."""
+    deep, deeper = (architecture.vgg(name) for name in ("vgg16", "vgg19"))
+    assert (deep["weighted_layers"], deeper["weighted_layers"]) == (16, 19)
+    convolutions = sum(stage["multiply_adds"] for stage in deep["stages"][:-1])
+    assert convolutions / 1e9 == pytest.approx(15.3, abs=0.05)
+    assert deeper["multiply_adds"] / 1e9 == pytest.approx(19.6, abs=0.05)
+
+
+def tiny_settings(**changes) -> Settings:
+    return Settings(**{"depth": 8, "iterations": 8, **changes})
+
+
+def test_a_session_trains_stops_and_resumes(tmp_path: Path) -> None:
+    """A second press starts nothing; a stopped run goes on to where an unbroken one ends."""
+    session = Session(tmp_path / "one")
+    told = []
+    session.changed = lambda: told.append(session.running)
+    reached = threading.Event()
+    go_on = threading.Event()
+
+    def stop_at_once(_iteration: int, _row: dict) -> None:
+        reached.set()
+        go_on.wait(30)
+
+    report, session._report = session._report, stop_at_once
+    assert session.train(tiny_settings())
+    assert reached.wait(60)
+    assert session.running
+    assert not session.train(tiny_settings(depth=14)), "a run is running"
+    session.stop()
+    go_on.set()
+    session.wait(60)
+    assert session.stopped
+    session._report = report
+    assert session.resume()
+    session.wait(60)
+    assert not session.stopped
+    assert told[-1] is False
+    assert session.error == ""
+    unbroken = Session(tmp_path / "two")
+    assert unbroken.train(tiny_settings())
+    unbroken.wait(60)
+    assert session.frame()["loss"].tolist() == unbroken.frame()["loss"].tolist()
+
+
+def test_a_session_compares_plots_and_saves(tmp_path: Path) -> None:
+    session = Session(tmp_path / "work")
+    for kind in ("plain", "residual"):
+        assert session.train(tiny_settings(kind=kind))
+        session.wait(60)
+    assert re.fullmatch(
+        r"You predicted 50; 2: resnet8 ended with a test error of \d+\.\d%\.", session.outcome("50")
+    )
+    assert session.compare()["run"].tolist() == ["1: plain8", "2: resnet8"]
+    assert len(session.plot().axes[0].lines) == 4
+    session.save(tmp_path / "kept")
+    assert set(load_runs(tmp_path / "kept")["model"]) == {"plain8", "resnet8"}
+    data = train.data(session, "embedded")
+    assert [run["name"] for run in data["session"]] == ["1: plain8", "2: resnet8"]
+    json.loads(widgets.as_json(data))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"depth": 21}, "nearest valid depths are 20 and 26"),
+        ({"iterations": 0}, "iterations is 0"),
+    ],
+)
+def test_wrong_settings_are_one_sentence(tmp_path: Path, wrong: dict, told: str) -> None:
+    session = Session(tmp_path)
+    session.train(Settings(**wrong))
+    session.wait(60)
+    assert told in session.error
+    assert train.data(session)["error"] == session.error
+    assert not session.running
+
+
+def test_explore_is_one_line_each() -> None:
+    """Every explorer has its function; the widget carries its data and a plain view."""
+    pytest.importorskip("anywidget")
+    assert {name for name in widgets.names() if not hasattr(explore, name)} == set()
+    widget = explore.runs(step="free")
+    assert widget.state == {"step": "free"}
+    views = widget._repr_mimebundle_()
+    views = views[0] if isinstance(views, tuple) else views
+    assert "application/vnd.jupyter.widget-view+json" in views
+    assert "<svg" in views["text/html"]
+    assert explore.architecture("plain34").state["kind"] == "plain"
+
+
+def test_without_anywidget_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    explore.widget_class.cache_clear()
+    with pytest.raises(ImportError, match="pip install anywidget"):
+        explore.runs()
+    explore.widget_class.cache_clear()
+
+
+def test_colours_are_the_figures() -> None:
+    """The page's style has the colours of `outputs.COLOURS`, light and dark."""
+    style = widgets.BUNDLE.read_text(encoding="utf-8")
+    for name, (light, dark) in COLOURS.items():
+        assert f"--rn-{name}: {light}" in style
+        assert f"--rn-{name}: {dark}" in style
+
+
+def test_all_explorers_together_are_small() -> None:
+    """At most 80 KB of JavaScript, gzipped, and no import: Colab and a page load one file."""
+    code = widgets.BUNDLE.read_bytes()
+    assert len(gzip.compress(code, 9)) < 80_000
+    assert not re.search(rb"(^|[;}\s])import\s*[\w{*\"']", code)
+
+
+@pytest.mark.skipif(
+    NODE is None or not (ROOT / "web" / "node_modules").is_dir(),
+    reason="Node or its packages are not installed (npm ci in web/).",
+)
+def test_the_bundle_is_what_its_sources_build() -> None:
+    command = ["npm", "run", "--silent", "check"]
+    done = subprocess.run(command, cwd=ROOT / "web", capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,72 @@
+"""The roles of the ledger, and when its pages are made anew."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import SimpleNamespace
+
+import pytest
+from helpers import ROOT, write_record
+
+from resnet_lib import ConfigError
+from resnet_lib.ledger import VERDICTS, Ledger
+
+
+@pytest.fixture(scope="module")
+def pages():
+    """The extension, by its file: its name is also that of a module of the library."""
+    path = ROOT / "book" / "_ext" / "ledger.py"
+    spec = importlib.util.spec_from_file_location("ledger_pages", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+ENV = SimpleNamespace(docname="book/05-a-chapter")
+
+
+def test_a_verdict_is_a_link_to_its_claim(pages):
+    row = Ledger.read()["15"]
+    link = pages.find_verdict(ENV, "15", "")
+    assert link.astext() == row.short
+    assert link["refuri"] == "../book/ledger.html#claim-15"
+    assert pages.find_verdict(ENV, "15", "word").astext() == row.verdict
+    assert pages.find_verdict(ENV, "15", "zh").astext() == "成立"
+    assert set(pages.CHINESE) == set(VERDICTS)
+    with pytest.raises(ConfigError, match="::word and ::zh"):
+        pages.find_verdict(ENV, "15", "words")
+
+
+def test_numbers_come_with_their_place(pages):
+    assert pages.find_published(ENV, "P1/Table 6/ResNet-56", "").astext() == "6.97% (Table 6)"
+    assert pages.find_published(ENV, "P1/Table 6/ResNet-56", "value").astext() == "6.97%"
+    told = pages.find_measured(ENV, "paper/resnet1202/test error", "").astext()
+    assert told == "not measured"
+    with pytest.raises(ConfigError, match="nothing of the kind"):
+        pages.find_measured(ENV, "paper/resnet1202/test error", "value")
+
+
+def test_every_claim_has_a_chapter_and_a_way(pages):
+    for row in Ledger.read().values():
+        assert row.claim.chapter in pages.CHAPTERS
+        assert row.claim.kind in pages.WAYS
+        assert row.short in pages.card(row).astext()
+
+
+def test_pages_are_made_anew_when_a_record_comes_or_changes(pages, tmp_path, monkeypatch):
+    (tmp_path / "data" / "paper").mkdir(parents=True)
+    state = pages.state
+    monkeypatch.setattr(pages, "state", lambda: state(tmp_path))
+    env = SimpleNamespace(docname="book/ledger")
+    assert pages.outdated(None, env, set(), set(), set()) == []
+    pages.note_use(env)
+    pages.remember(None, env)
+    assert pages.outdated(None, env, set(), set(), set()) == []
+    folder = write_record(tmp_path / "data" / "runs", "plain20", 0)
+    assert pages.outdated(None, env, set(), set(), set()) == ["book/ledger"]
+    assert pages.outdated(None, env, set(), set(), set()) == []
+    for change in (folder / "curves.csv", tmp_path / "data" / "paper" / "claims.toml"):
+        change.write_text("changed")
+        assert pages.outdated(None, env, set(), set(), set()) == ["book/ledger"]
+    pages.forget(None, env, "book/ledger")
+    assert pages.pages(env) == set()

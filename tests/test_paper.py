@@ -1,0 +1,92 @@
+"""The papers' numbers are found by their place."""
+
+from __future__ import annotations
+
+import pytest
+
+from resnet_lib import ConfigError
+from resnet_lib.paper import TABLES, published, published_numbers
+
+
+def test_the_tables_hold_what_the_papers_print():
+    """Some from each table, typed again from the papers."""
+    wanted = {
+        "P1/Table 1/ResNet-152": 11.3e9,
+        "P1/Table 2/plain-34": 28.54,
+        "P1/Table 3/ResNet-34 C": 24.19,
+        "P1/Table 3/ResNet-152/top-5 error": 5.71,
+        "P1/Table 4/ResNet-152": 19.38,
+        "P1/Table 5/ResNet": 3.57,
+        "P1/Table 6/ResNet-20": 8.75,
+        "P1/Table 6/ResNet-110/top-1 error, mean of 5": 6.61,
+        "P1/Table 6/ResNet-1202/parameters": 19.4e6,
+        "P2/Table 1/1x1 convolution on every shortcut": 12.22,
+        "P2/Table 2/ResNet-164, full pre-activation": 5.46,
+        "P2/Table 3/ResNet-1001, pre-activation": 4.92,
+        "P2/Table 4/ResNet-1001, pre-activation, batch 64": 4.62,
+        "P2/Table 5/ResNet-200/top-5 error": 6.0,
+        "authors/released models/ResNet-50": 24.7,
+    }
+    assert {id: published(id).value for id in wanted} == pytest.approx(wanted)
+
+
+def test_every_number_has_an_id_a_place_and_a_text():
+    rows = published_numbers()
+    assert len(rows) > 150
+    assert len({each.id for each in rows}) == len(rows)
+    for each in rows:
+        assert published(each.id) is each
+        assert each.place
+        assert each.text
+        assert "\n" not in each.text
+        if each.unit == "%":
+            assert each.data or "mAP" in each.quantity
+        if each.printed:
+            assert each.value >= 0
+
+
+def test_numbers_read_as_they_are_printed():
+    assert published("P1/Table 6/ResNet-32").text == "7.51%"
+    assert published("P1/Table 4/ResNet-34 C/top-5 error").text == "5.60%"
+    assert published("P1/Table 6/ResNet-20/parameters").text == "0.27 million"
+    assert published("P1/Table 6/ResNet-32").where == "Table 6"
+    assert published("P2/Table 1/ResNet-110").where == "second paper, Table 1"
+
+
+@pytest.mark.parametrize(
+    ("id", "told"),
+    [
+        ("P1/Table 6/ResNet-65", "P1/Table 6/ResNet-56"),
+        ("P1/Table 6/ResNet-110", "/top-1 error, best of 5 or /top-1 error, mean of 5"),
+        ("P1/Table 6", "there is no published number"),
+        ("ResNet-56", "there is no published number"),
+    ],
+)
+def test_a_wrong_id_is_one_sentence(id, told):
+    with pytest.raises(ConfigError, match=r"published number|choice") as error:
+        published(id)
+    assert told in str(error.value)
+
+
+def test_a_word_is_no_number():
+    fail = published("P2/Table 1/dropout 0.5 on the shortcut")
+    assert fail.text == "fails: above 20%"
+    with pytest.raises(ConfigError, match="has no number"):
+        _ = fail.value
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("P1,Table 6,4.2,ResNet-20,top-1 error", "line 2 has 5 columns and not 10"),
+        ("P9,Table 6,4.2,ResNet-20,top-1 error,8.75,%,,,", "'P9' is none of P1"),
+        ("P1,Table 6,4.2,ResNet-20,top-1 error,8.7x,%,,,", "'8.7x' is no number"),
+        ("P1,Table 6,4.2,ResNet-20,top-1 error,1,%,,,\n" * 2, "line 3 repeats"),
+    ],
+)
+def test_a_damaged_table_is_told_with_its_line(tmp_path, line, told):
+    header = (TABLES / "p1.csv").read_text().splitlines()[0]
+    (tmp_path / "p1.csv").write_text(f"{header}\n{line}")
+    with pytest.raises(ConfigError, match=r"p1\.csv") as error:
+        published_numbers(tmp_path)
+    assert told in str(error.value)

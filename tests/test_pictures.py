@@ -1,0 +1,208 @@
+"""The photograph in the hands of recorded nets: crops, scores, maps; and what the explorers get."""
+
+import base64
+import gzip
+import io
+import json
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from helpers import tiny_net
+from PIL import Image
+
+from resnet_lib import ConfigError, RecordError, build_model, load, load_net, load_records, widgets
+from resnet_lib.checkpoints import KEPT, kept_nets, net_of
+from resnet_lib.data import DataError, Normaliser
+from resnet_lib.deletions import checksum
+from resnet_lib.pictures import (
+    PHOTOGRAPH,
+    Normalisation,
+    crop_scores,
+    head,
+    photograph,
+    resized,
+    shortcut_maps,
+    ten_crops,
+)
+
+KEPT_NETS = list(kept_nets(load_records()))
+
+
+@cache
+def made(name):
+    """An explorer's data, made once."""
+    return widgets.explorer(name).data()
+
+
+def test_the_photograph_is_small_and_in_colour():
+    assert photograph().shape == (3, 300, 451)
+    assert photograph().dtype == torch.uint8
+    assert PHOTOGRAPH.stat().st_size < 40_000
+    assert head(32).shape == (3, 32, 32)
+    assert not torch.equal(head(32)[0], head(32)[1])
+
+
+def test_resizing_takes_means_over_areas():
+    picture = torch.tensor([[[0, 10, 200, 200], [20, 30, 200, 200]]], dtype=torch.uint8)
+    assert resized(picture, 1, 2).tolist() == [[[15, 200]]]
+
+
+def test_ten_crops_are_the_centre_the_corners_and_their_mirror_images():
+    crops = ten_crops(6, 9, 4)
+    assert [(each.left, each.top) for each in crops[:5]] == [(2, 1), (0, 0), (5, 0), (0, 2), (5, 2)]
+    assert [(each.left, each.top) for each in crops[5:]] == [(c.left, c.top) for c in crops[:5]]
+    assert [each.mirrored for each in crops] == [False] * 5 + [True] * 5
+    picture = torch.arange(3 * 6 * 9).reshape(3, 6, 9)
+    assert torch.equal(crops[4].of(picture, 4), picture[:, 2:, 5:])
+    assert torch.equal(crops[9].of(picture, 4), picture[:, 2:, 5:].flip(2))
+    with pytest.raises(ConfigError, match="no crop of 8 pixels"):
+        ten_crops(6, 9, 8)
+
+
+def test_scores_are_the_softmax_of_each_crop():
+    net = tiny_net("resnet8", in_channels=3)
+    normalise = Normalisation(torch.full((3, 8, 8), 100.0), 50.0)
+    frame = crop_scores(net, normalise, photograph(), (8, 12), 8)
+    assert len(frame) == 20
+    row = frame[(frame["side"] == 12) & (frame["crop"] == 7)].iloc[0]
+    assert (row["height"], row["width"]) == (12, 18)
+    small = resized(photograph(), 12, 18)[:, :8, 10:].flip(2)
+    with torch.no_grad():
+        expected = F.softmax(net.eval()((small[None].float() - 100) / 50), 1)[0]
+    assert row["scores"] == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("option", ["A", "B", "C"])
+def test_maps_add_up_to_the_output(option):
+    net = tiny_net("resnet14", shortcut=option)
+    x = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    maps = shortcut_maps(net, x, "conv3_x.0")
+    assert maps["input"].shape == (4, 8, 8)
+    assert maps["output"].shape == (8, 4, 4)
+    total = F.relu(maps["branch"] + maps["shortcut"])
+    assert torch.allclose(maps["output"], total, atol=1e-6)
+    if option == "A":
+        assert torch.equal(maps["shortcut"][:4], maps["input"][:, ::2, ::2])
+        assert not maps["shortcut"][4:].any()
+    else:
+        assert maps["shortcut"][4:].any()
+
+
+def test_a_plain_net_has_no_shortcut_to_look_into():
+    with pytest.raises(ConfigError, match="no residual block"):
+        shortcut_maps(tiny_net("plain8"), torch.zeros(1, 1, 8, 8), "conv3_x.0")
+    with pytest.raises(ConfigError, match=r"conv2_x\.0"):
+        shortcut_maps(tiny_net("resnet8"), torch.zeros(1, 1, 8, 8), "conv9_x.0")
+
+
+def test_kept_weights_belong_to_their_runs():
+    """They are the nets of recorded runs in half precision, and load without the run's folder."""
+    assert KEPT_NETS
+    for record, path in KEPT_NETS:
+        net = net_of(record, path)
+        assert not net.training
+        assert net.config.name == record.model_name
+    with pytest.raises(RecordError):
+        net_of(KEPT_NETS[0][0], PHOTOGRAPH)
+
+
+def test_a_run_without_weights_takes_the_kept_copy(tmp_path):
+    record, path = KEPT_NETS[0]
+    record.save(tmp_path)
+    found, kept = load_net(tmp_path), net_of(record, path)
+    assert torch.equal(found.fc.weight, kept.fc.weight)
+
+
+def test_the_kept_normalisation_is_that_of_the_images():
+    try:
+        data = load("cifar10")
+    except DataError as error:
+        pytest.skip(str(error))
+    kept, own = Normalisation.of("cifar10"), Normaliser(data)
+    assert torch.equal(kept.mean, own.mean)
+    assert kept.std == own.std
+    with pytest.raises(ConfigError, match="no normalisation of mnist"):
+        Normalisation.of("mnist")
+
+
+# What the explorers get
+
+
+@pytest.mark.parametrize("name", ["shortcut", "crops"])
+def test_data_name_their_source_and_come_out_the_same_again(name):
+    found = made(name)
+    assert found["made_by"] == f"resnet_lib/widgets/{name}.py"
+    assert found["photograph"] == checksum(PHOTOGRAPH)
+    for net in found["nets"]:
+        assert net["weights"] == checksum(KEPT / f"{net['run_id']}.safetensors")
+    assert widgets.as_json(widgets.explorer(name).data()) == widgets.as_json(found)
+
+
+def test_stored_maps_are_the_nets_maps():
+    """To within half a step, and option A's shortcut is made from the input alone."""
+    module = widgets.explorer("shortcut")
+    normalise = Normalisation.of("cifar10")
+    nets = {record.run_id: net_of(record, path) for record, path in KEPT_NETS}
+    assert made("shortcut")["nets"]
+    for stored in made("shortcut")["nets"]:
+        for name, block in stored["blocks"].items():
+            exact = shortcut_maps(nets[stored["run_id"]], normalise(head(32)[None]), name)
+            for part in ("input", "branch", "shortcut"):
+                found = module.unpacked(block, part)
+                assert found.shape == tuple(exact[part].shape)
+                assert np.abs(found - exact[part].numpy()).max() <= block["scale"] / 2 + 0.0051
+            assert ("shortcut" in block) == (stored["option"] != "A")
+
+
+def test_option_a_leaves_the_new_channels_empty():
+    (stored,) = (net for net in made("shortcut")["nets"] if net["option"] == "A")
+    module = widgets.explorer("shortcut")
+    assert [module.silent(stored["blocks"][name]) for name in module.BLOCKS] == [16, 32]
+    assert "16 of its 32 channels" in module.sentence(made("shortcut"))
+
+
+def test_crops_are_those_of_the_net():
+    """One crop, scored by hand from the photograph's pixels."""
+    stored = made("crops")["nets"][0]
+    record, path = next(pair for pair in KEPT_NETS if pair[0].run_id == stored["run_id"])
+    scale = next(each for each in stored["scales"] if each["side"] == 55)
+    crop = scale["crops"][8]
+    small = resized(photograph(), scale["height"], scale["width"])
+    cut = small[:, crop["top"] : crop["top"] + 32, crop["left"] : crop["left"] + 32].flip(2)
+    with torch.no_grad():
+        scores = net_of(record, path)(Normalisation.of("cifar10")(cut[None])).softmax(1)[0]
+    assert crop["mirrored"]
+    assert crop["scores"] == pytest.approx((100 * scores).tolist(), abs=0.006)
+    assert [len(each["crops"]) for each in stored["scales"]] == [10] * 5
+
+
+def test_crops_show_the_photograph():
+    url = made("crops")["picture"]["url"]
+    image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
+    assert image.size == (451, 300)
+
+
+def test_crops_of_a_net_of_your_own():
+    module = widgets.explorer("crops")
+    net = build_model("resnet18", seed=0, classes=3)
+    found = module.of_net(net, ("cat", "dog", "plane"), "cat", name="mine", size=224)
+    assert [each["side"] for each in found["nets"][0]["scales"]] == [224, 256]
+    json.loads(widgets.as_json(found))
+    assert "mine on a photograph of a cat" in module.sentence(found)
+
+
+@pytest.mark.parametrize("name", ["shortcut", "crops", "deletion"])
+def test_an_empty_archive_is_said_to_be_empty(name, tmp_path):
+    module = widgets.explorer(name)
+    empty = module.data(tmp_path if name == "deletion" else [])
+    assert empty["nets"] == []
+    assert "Not measured yet" in module.sentence(empty)
+    assert module.figures(empty) == []
+
+
+def test_the_data_stay_small():
+    for name in ("identity", "deletion", "shortcut", "crops"):
+        assert len(gzip.compress(widgets.as_json(made(name)).encode())) < 150_000, name

@@ -1,0 +1,257 @@
+// Crops: ten of them at each of several scales, what a recorded net says of each, and the average.
+import { choice, select, slider } from "../shared/controls.ts";
+import { Chart, type Line, type Point } from "../shared/chart.ts";
+import { h, s } from "../shared/dom.ts";
+import type { Explorer, Parts, Place } from "../shared/explorer.ts";
+import { choiceGate } from "../shared/predict.ts";
+import type { Row } from "../shared/table.ts";
+import { fill, number } from "../shared/words.ts";
+import css from "./crops.css";
+
+interface Crop {
+  left: number;
+  top: number;
+  mirrored: boolean;
+  scores: number[];
+}
+
+interface Scale {
+  side: number;
+  height: number;
+  width: number;
+  crops: Crop[];
+}
+
+interface Net {
+  net: string;
+  run_id: string;
+  weights: string;
+  scales: Scale[];
+}
+
+interface Data {
+  picture: { url: string; height: number; width: number; source: string };
+  classes: string[];
+  truth: string;
+  size: number;
+  sides: number[];
+  nets: Net[];
+}
+
+interface State {
+  [key: string]: string | number | boolean;
+  shown: boolean;
+  net: string;
+  scale: string; // the shorter side, or "all"
+  count: number;
+  one: number; // a crop that is looked at alone, or -1
+}
+
+const ALL = "all";
+const USUAL = 8 / 7; // the paper's 256 for crops of 224
+const COLOURS = ["residual", "plain", "green", "purple", "teal"];
+
+function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
+  const t = texts.crops;
+  const num = (value: number, decimals = 1) => number(value, decimals, language);
+  const percent = (value: number) => `${num(value)}%`;
+  let said: string | null = null;
+
+  const net = () => data.nets.find((each) => each.run_id === view.state.net) ?? data.nets[0];
+  /** The crops that are averaged, in the order in which they are added. */
+  function crops(): { crop: Crop; scale: Scale }[] {
+    const scales = net().scales;
+    const wanted = view.state.scale === ALL ? scales : scales.filter((each) => String(each.side) === view.state.scale);
+    return (wanted.length ? wanted : scales.slice(0, 1)).flatMap((scale) => scale.crops.map((crop) => ({ crop, scale })));
+  }
+  const mean = (all: { crop: Crop }[]) =>
+    data.classes.map((_, i) => all.reduce((sum, each) => sum + each.crop.scores[i], 0) / Math.max(1, all.length));
+  const count = () => Math.min(crops().length, Math.max(1, Math.round(view.state.count)));
+  const best = (scores: number[]) => scores.indexOf(Math.max(...scores));
+  /** The classes that lead at the end or at some point on the way: they keep their colours. */
+  function leading(): number[] {
+    const all = crops();
+    const end = mean(all);
+    const order = end.map((_, i) => i).sort((a, b) => end[b] - end[a]);
+    const won = new Set(all.map((_, i) => best(mean(all.slice(0, i + 1)))));
+    return [...new Set([...order.slice(0, 3), ...order.filter((i) => won.has(i))])].slice(0, COLOURS.length);
+  }
+
+  // The question.
+  const first = data.nets.length ? crops()[0].crop : null;
+  const gateFor = () => {
+    const shown = first!.scores.map((_, i) => i).sort((a, b) => first!.scores[b] - first!.scores[a]).slice(0, 4);
+    const values = { net: net().net, truth: t.names[data.truth as "cat"] ?? data.truth, told: shown.slice(0, 3).map((i) => `${className(i)} ${percent(first!.scores[i])}`).join(texts.comma) };
+    const options = ["up", "same", "down"].map((value) => ({ value, label: t.answers[value as "up"] }));
+    return choiceGate(texts, fill(t.ask, values), options, (answer) => {
+      said = answer;
+      view.set({ shown: true, count: crops().length });
+    });
+  };
+  const className = (i: number) => t.names[data.classes[i] as "cat"] ?? data.classes[i];
+  const truth = () => data.classes.indexOf(data.truth);
+  const ask = first ? gateFor().element : h("div", {});
+  const verdict = h("div", { class: "rnx-verdict" });
+
+  // The photograph with its crops.
+  const boxes = s("svg", { class: "rnx-crops", viewBox: `0 0 ${data.picture.width} ${data.picture.height}`, role: "group", "aria-label": t.boxes });
+  const photograph = h("div", { class: "rnx-photo", style: `aspect-ratio:${data.picture.width}/${data.picture.height}` },
+    h("img", { src: data.picture.url, alt: t.alt, width: data.picture.width, height: data.picture.height }), boxes);
+  const bars = h("div", { class: "rnx-scores" });
+  const scale = choice(t.scale, [], (value) => view.set({ scale: value, count: value === ALL ? 10 * data.sides.length : 10, one: -1 }));
+  const add = slider(t.count, [1], (value) => view.set({ count: value, one: -1 }));
+  const which = select(t.net, data.nets.map((each) => ({ value: each.run_id, label: each.net })), (value) => view.set({ net: value }));
+  const chart = new Chart((at) => view.set({ count: at, one: -1 }));
+  const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
+  const list = h("div", { class: "rnx-cropbuttons", role: "group", "aria-label": t.boxes });
+  const open = h(
+    "div",
+    {},
+    h("div", { class: "rnx-controls" }, scale.element, data.nets.length > 1 ? which.element : null),
+    h("div", { class: "rnx-two" }, h("div", {}, photograph, list), bars),
+    h("div", { class: "rnx-controls" }, add.element),
+    readout,
+    chart.element,
+  );
+  const note = h("p", { class: "rnx-note" });
+  const stage = h("div", {});
+  const opening = h("div", { class: "rnx-lookfirst" }, stage, ask);
+  root.append(h("style", {}, css), opening, verdict, open, note);
+
+  function draw(): void {
+    const { shown } = view.state;
+    const here = net();
+    note.textContent = here ? fill(t.note, { net: here.net, run: here.run_id, size: data.size, source: data.picture.source }) : t.nothing;
+    open.hidden = verdict.hidden = !shown || !here;
+    opening.hidden = shown || !here;
+    if (!here) return;
+    if (!shown) {
+      if (photograph.parentElement !== stage) stage.append(photograph);
+      drawBoxes(crops().slice(0, 1), 0);
+      return;
+    }
+    const home = open.querySelector(".rnx-two > div")!;
+    if (photograph.parentElement !== home) home.prepend(photograph);
+    const all = crops();
+    scale.options([...here.scales.map((each) => ({ value: String(each.side), label: String(each.side) })), { value: ALL, label: t.all }]);
+    scale.set(view.state.scale);
+    which.set(here.run_id);
+    add.stops(all.map((_, i) => i + 1));
+    add.set(count());
+    const one = view.state.one >= 0 && view.state.one < all.length ? view.state.one : -1;
+    const used = all.slice(0, count());
+    drawBoxes(one >= 0 ? all.map((each) => each) : used, one >= 0 ? one : used.length - 1, one >= 0);
+    drawList(all, one);
+    drawBars(one >= 0 ? all[one].crop.scores : mean(used));
+    const told = tell(all, used, one);
+    drawChart(all, told);
+    readout.textContent = told;
+    drawVerdict(all);
+  }
+
+  function drawBoxes(used: { crop: Crop; scale: Scale }[], marked: number, alone = false): void {
+    boxes.replaceChildren(
+      ...used.flatMap(({ crop, scale }, i) => {
+        if (alone && i !== marked) return [];
+        const unit = data.picture.height / scale.height;
+        const box = { x: crop.left * unit, y: crop.top * unit, width: data.size * unit, height: data.size * unit };
+        const kind = `rnx-box ${i === marked ? "rnx-box-now" : ""} ${crop.mirrored ? "rnx-box-mirrored" : ""}`;
+        return [s("rect", { ...box, class: "rnx-box-under", rx: 3 }), s("rect", { ...box, class: kind, rx: 3 })];
+      }),
+    );
+  }
+
+  function drawList(all: { crop: Crop; scale: Scale }[], one: number): void {
+    const focused = (document.activeElement as HTMLElement | null)?.dataset?.crop;
+    list.replaceChildren(
+      ...all.map(({ crop, scale }, i) => {
+        const at = best(crop.scores);
+        const told = fill(t.crop, { crop: i + 1, side: scale.side, place: t.places[i % 5], mirrored: crop.mirrored ? t.mirrored : "", name: className(at), score: percent(crop.scores[at]) });
+        const right = at === truth();
+        return h("button", {
+          type: "button", class: `rnx-crop ${i < count() ? "" : "rnx-crop-out"} ${right ? "" : "rnx-crop-wrong"}`, "aria-pressed": String(i === one), "aria-label": told, title: told, "data-crop": i,
+          onclick: () => view.set({ one: i === one ? -1 : i }),
+        }, String(i + 1));
+      }),
+    );
+    if (focused !== undefined) list.querySelector<HTMLElement>(`[data-crop="${focused}"]`)?.focus();
+  }
+
+  function drawBars(scores: number[]): void {
+    const lead = leading();
+    const order = data.classes.length <= 10 ? data.classes.map((_, i) => i) : lead;
+    bars.replaceChildren(
+      ...order.map((i) => {
+        const place = lead.indexOf(i);
+        const colour = place >= 0 ? `var(--rn-${COLOURS[place]})` : "var(--rnx-soft)";
+        return h("div", { class: "rnx-score" },
+          h("span", {}, className(i)),
+          h("span", { class: "rnx-score-track" }, h("i", { style: `width:${scores[i]}%;background:${colour}` })),
+          h(best(scores) === i ? "b" : "span", {}, percent(scores[i])));
+      }),
+    );
+  }
+
+  function drawChart(all: { crop: Crop }[], told: string): void {
+    const lead = leading();
+    const means = all.map((_, i) => mean(all.slice(0, i + 1)));
+    const lines: Line[] = lead.map((place, i) => ({
+      name: data.classes[place], label: className(place), colour: `var(--rn-${COLOURS[i]})`, width: place === truth() ? 2.8 : 1.8,
+      points: means.map((each, k): Point => [k + 1, each[place]]),
+    }));
+    chart.draw({
+      label: t.chartLabel, xLabel: t.averaged, yLabel: t.score, x: [1, all.length], y: [0, 100], lines, at: count(),
+      stops: all.map((_, i) => i + 1), valueText: told, height: 230,
+    });
+  }
+
+  function tell(all: { crop: Crop; scale: Scale }[], used: { crop: Crop; scale: Scale }[], one: number): string {
+    const words = (scores: number[]) =>
+      scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]).slice(0, 3).map((i) => `${className(i)} ${percent(scores[i])}`).join(texts.comma);
+    if (one >= 0) {
+      const { crop, scale } = all[one];
+      return fill(t.alone, { crop: one + 1, place: t.places[one % 5], mirrored: crop.mirrored ? t.mirrored : "", side: scale.side, words: words(crop.scores) });
+    }
+    return fill(used.length === 1 ? t.oneAveraged : t.many, { count: used.length, words: words(mean(used)) });
+  }
+
+  function drawVerdict(all: { crop: Crop }[]): void {
+    const i = truth();
+    const ends = [all[0].crop.scores[i], mean(all)[i]];
+    const each = all.map(({ crop }) => crop.scores[i]);
+    const wrong = all.filter(({ crop }) => best(crop.scores) !== i).length;
+    const right = best(mean(all)) === i;
+    const values = {
+      truth: className(i), first: percent(ends[0]), all: percent(ends[1]), count: all.length, wrong,
+      low: percent(Math.min(...each)), high: percent(Math.max(...each)),
+    };
+    const moved = ends[1] > ends[0] + 1 ? "up" : ends[1] < ends[0] - 1 ? "down" : "same";
+    verdict.replaceChildren(
+      h("p", {}, said ? `${fill(t.youSaid, { answer: t.answers[said as "up"].toLowerCase() })} ` : "", fill(t.moved[moved], values)),
+      h("p", {}, fill(t.spread, values), " ", right ? t.right : t.wrong),
+    );
+  }
+
+  function rows(): Row[] {
+    if (!data.nets.length) return [];
+    const here = net();
+    return crops().flatMap(({ crop, scale }, i) =>
+      crop.scores.map((score, k) => ({
+        run_id: here.run_id, shorter_side: scale.side, crop: i + 1, left: crop.left, top: crop.top,
+        mirrored: crop.mirrored ? 1 : 0, class: data.classes[k], score_percent: score,
+      })),
+    );
+  }
+
+  return { draw, rows, close: () => chart.close() };
+}
+
+export const crops: Explorer<Data, State> = {
+  question: (texts) => texts.crops.question,
+  defaults(data) {
+    const wanted = data.size * USUAL;
+    const side = [...data.sides].sort((a, b) => Math.abs(a - wanted) - Math.abs(b - wanted))[0];
+    return { shown: false, net: data.nets[0]?.run_id ?? "", scale: String(side), count: 10, one: -1 };
+  },
+  build,
+};

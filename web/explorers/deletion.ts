@@ -1,0 +1,333 @@
+// Delete a block: recorded nets without some of their blocks. One choice of blocks serves the plain
+// and the residual net, since both lose the same recorded sets.
+import { button, select } from "../shared/controls.ts";
+import { Chart, type Line, type Point } from "../shared/chart.ts";
+import { h } from "../shared/dom.ts";
+import type { Explorer, Parts, Place } from "../shared/explorer.ts";
+import { gate } from "../shared/predict.ts";
+import type { Row } from "../shared/table.ts";
+import { fill, listed, number } from "../shared/words.ts";
+import css from "./deletion.css";
+
+interface Net {
+  net: string;
+  kind: "plain" | "residual";
+  depth: number;
+  seed: number;
+  tier: string;
+  data: string;
+  iterations: number;
+  run_id: string;
+  weights: string;
+  made_by: string;
+  blocks: { name: string; response: number | null; error: number | null }[];
+  images: number;
+  intact: number | null;
+  part: number;
+  intact_part: number | null;
+  sets: { blocks: number[]; error: number }[];
+}
+
+interface Data {
+  nets: Net[];
+  missing: string[];
+}
+
+interface State {
+  [key: string]: string | number | boolean;
+  shown: boolean;
+  depth: number;
+  deleted: string;
+}
+
+const MOST = 10;
+const CHANCE = 90;
+
+const sorted = (values: number[]) => [...values].sort((a, b) => a - b);
+/** The middle value, or the mean of the two in the middle. */
+function median(values: number[]): number {
+  const all = sorted(values);
+  return (all[Math.floor((all.length - 1) / 2)] + all[Math.ceil((all.length - 1) / 2)]) / 2;
+}
+
+function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
+  const t = texts.deletion;
+  const num = (value: number, decimals = 1) => number(value, decimals, language);
+  const percent = (value: number) => `${num(value)}%`;
+  const depths = [...new Set(data.nets.map((net) => net.depth))];
+  let said: number[] | null = null;
+
+  /** The first seed of each kind at a depth, plain before residual. */
+  const netsOf = (depth: number): Net[] =>
+    (["plain", "residual"] as const).flatMap((kind) => data.nets.find((net) => net.depth === depth && net.kind === kind) ?? []);
+  const nets = () => netsOf(view.state.depth);
+  const name = (net: Net) => fill(t[net.kind], { depth: net.depth });
+  const colour = (net: Net) => `var(--rn-${net.kind})`;
+  const chosen = (): number[] => {
+    const count = nets()[0]?.blocks.length ?? 0;
+    const places = String(view.state.deleted).split(",").filter(Boolean).map(Number);
+    return sorted([...new Set(places)].filter((i) => i >= 0 && i < count && nets()[0].blocks[i].error !== null));
+  };
+  const choose = (blocks: number[]) => view.set({ deleted: sorted(blocks).join(",") });
+  const same = (a: number[], b: number[]) => a.length === b.length && a.every((each, i) => each === b[i]);
+
+  /** A net's recorded error without these blocks, or null. */
+  function errorOf(net: Net, blocks: number[]): number | null {
+    if (blocks.length === 0) return net.intact;
+    if (blocks.length === 1) return net.blocks[blocks[0]].error;
+    return net.sets.find((each) => same(each.blocks, blocks))?.error ?? null;
+  }
+  /** All recorded errors of a net without so many blocks. */
+  function errorsOf(net: Net, count: number): number[] {
+    if (count === 0) return net.intact === null ? [] : [net.intact];
+    if (count === 1) return net.blocks.flatMap((each) => each.error ?? []);
+    return net.sets.filter((each) => each.blocks.length === count).map((each) => each.error);
+  }
+  /** Recorded sets of a size, the same for every net. */
+  const setsOf = (count: number): number[][] =>
+    count === 1
+      ? nets()[0].blocks.flatMap((each, i) => (each.error === null ? [] : [[i]]))
+      : count === 0 ? [[]] : nets()[0].sets.filter((each) => each.blocks.length === count).map((each) => each.blocks);
+
+  // The question.
+  const ask = h("div", {});
+  const reveal = (answer: number[] | null) => {
+    said = answer;
+    view.set({ shown: true });
+  };
+  function buildGate(): void {
+    const guesses = nets().map((net) =>
+      h("input", { type: "number", min: 0, max: 100, step: "any", inputmode: "decimal", "data-guess": net.kind, oninput: () => frame.ready(ready()) }),
+    );
+    const ready = () => guesses.every((each) => each.value !== "" && each.checkValidity());
+    const values = { intact: listed(nets().map((net) => `${name(net)} ${percent(net.intact!)}`), texts) };
+    const frame = gate(
+      texts,
+      fill(t.ask, values),
+      h("div", { class: "rnx-controls" },
+        ...nets().map((net, i) => h("label", { class: "rnx-number" }, h("span", {}, name(net)), guesses[i], h("span", {}, texts.percent)))),
+      () => reveal(guesses.map((each) => each.valueAsNumber)),
+      () => reveal(null),
+    );
+    ask.replaceChildren(frame.element);
+  }
+  const verdict = h("div", { class: "rnx-verdict" });
+
+  // The strip of blocks.
+  const strip = h("div", { class: "rnx-delstrip", role: "group", "aria-label": t.stripLabel });
+  const legend = h("p", { class: "rnx-note rnx-legend" });
+  let built = "";
+  let buttons: (HTMLButtonElement | null)[] = [];
+  function buildStrip(): void {
+    const now = nets();
+    built = now.map((net) => net.run_id).join();
+    const most = Math.max(...now.flatMap((net) => net.blocks.map((each) => each.response ?? 0)));
+    const stages = new Map<string, HTMLElement>();
+    buttons = [];
+    now[0].blocks.forEach((block, i) => {
+      const [stage, index] = block.name.split(".");
+      if (!stages.has(stage)) {
+        const row = h("div", { class: "rnx-delstage-blocks" });
+        stages.set(stage, row);
+        strip.append(h("div", { class: "rnx-delstage" }, h("p", { class: "rnx-delstage-name" }, stage), row));
+      }
+      const bars = now.map((net) => {
+        const height = most ? ((net.blocks[i].response ?? 0) / most) * 100 : 0;
+        return h("i", { style: `height:${height.toFixed(1)}%;background:${colour(net)}` });
+      });
+      const locked = block.error === null;
+      const told = [
+        fill(t.block, { stage, number: +index + 1 }),
+        ...now.flatMap((net) => net.blocks[i].response === null ? [] : [fill(t.response, { net: name(net), value: num(net.blocks[i].response!, 2) })]),
+        ...(locked ? [t.locked] : now.map((net) => fill(t.alone, { net: name(net), error: percent(net.blocks[i].error!) }))),
+      ].join("; ");
+      const element = h(
+        "button",
+        {
+          type: "button", class: "rnx-del", "aria-pressed": "false", "aria-label": told, title: told, disabled: locked, "data-block": i,
+          onclick: () => {
+            const blocks = chosen();
+            if (blocks.includes(i)) choose(blocks.filter((each) => each !== i));
+            else if (blocks.length < MOST) choose([...blocks, i]);
+          },
+        },
+        h("span", { class: "rnx-bars", "aria-hidden": "true" }, ...bars),
+        h("span", { "aria-hidden": "true" }, String(+index + 1)),
+      );
+      buttons.push(element);
+      stages.get(stage)!.append(element);
+    });
+    legend.replaceChildren(
+      t.legend,
+      ...now.flatMap((net) => [" ", h("b", { style: `color:${colour(net)}` }, name(net))]),
+      ". ",
+      t.hatched,
+    );
+  }
+  // Arrow keys walk along the strip.
+  strip.addEventListener("keydown", (event) => {
+    const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1 };
+    const by = steps[event.key];
+    if (!by) return;
+    let at = buttons.indexOf(document.activeElement as HTMLButtonElement) + by;
+    while (buttons[at]?.disabled) at += by;
+    buttons[at]?.focus();
+    event.preventDefault();
+  });
+
+  // The errors now.
+  const bars = h("div", { class: "rnx-errors" });
+  const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
+  const another = button("", () => {
+    const sets = setsOf(Math.max(1, chosen().length));
+    const at = sets.findIndex((each) => same(each, chosen()));
+    choose(sets[(at + 1) % sets.length]);
+  });
+  const nearest = button(t.nearest, () => {
+    const shared = (set: number[]) => set.filter((each) => chosen().includes(each)).length;
+    choose(setsOf(chosen().length).reduce((best, each) => (shared(each) > shared(best) ? each : best)));
+  });
+  const all = button(t.back, () => choose([]), "quiet");
+  const chart = new Chart((count) => {
+    if (count !== chosen().length && setsOf(count).length) choose(setsOf(count)[0]);
+  });
+  const depth = select(t.depth, depths.map((each) => ({ value: String(each), label: String(each) })), (value) => view.set({ depth: +value, deleted: "" }));
+  const open = h(
+    "div",
+    {},
+    strip, legend, bars,
+    h("p", { class: "rnx-actions" }, another, nearest, all),
+    chart.element,
+    depths.length > 1 ? h("div", { class: "rnx-controls" }, depth.element) : null,
+  );
+  const note = h("p", { class: "rnx-note" });
+  root.append(h("style", {}, css), ask, verdict, open, readout, note);
+
+  function draw(): void {
+    const now = nets();
+    if (!now.length) {
+      note.textContent = t.nothing;
+      open.hidden = ask.hidden = true;
+      return;
+    }
+    if (built !== now.map((net) => net.run_id).join()) {
+      strip.replaceChildren();
+      buildStrip();
+      buildGate();
+    }
+    const { shown } = view.state;
+    ask.hidden = shown;
+    open.hidden = verdict.hidden = readout.hidden = !shown;
+    note.textContent = [
+      fill(t.credit, {}),
+      fill(t.images, { data: t.data[now[0].data as "cifar10"] ?? now[0].data, images: num(now[0].images, 0), part: num(now[0].part, 0), iterations: num(now[0].iterations, 0) }),
+      ...(data.missing.length ? [fill(t.missing, { nets: listed(data.missing, texts) })] : []),
+    ].join(" ");
+    if (!shown) return;
+    drawVerdict(now);
+    const blocks = chosen();
+    buttons.forEach((each, i) => each?.setAttribute("aria-pressed", String(blocks.includes(i))));
+    depth.set(String(view.state.depth));
+    drawErrors(now, blocks);
+    drawChart(now, blocks.length);
+    another.textContent = fill(blocks.length < 2 ? t.anotherOne : t.another, { count: blocks.length });
+    nearest.hidden = errorOf(now[0], blocks) !== null || !setsOf(blocks.length).length;
+    readout.textContent = told(now, blocks);
+  }
+
+  function drawVerdict(now: Net[]): void {
+    const middles = now.map((net) => median(errorsOf(net, 1)));
+    const lines = now.map((net, i) => {
+      const values = { net: name(net), intact: percent(net.intact!), median: percent(middles[i]), low: percent(Math.min(...errorsOf(net, 1))), high: percent(Math.max(...errorsOf(net, 1))) };
+      return h("p", {}, fill(t.median, values), said ? ` ${fill(t.youSaid, { value: num(said[i]) })}` : "");
+    });
+    const rise = now.map((net, i) => middles[i] - net.intact!);
+    const meaning = now.length < 2 ? "" : rise[0] > 2 * rise[1] ? t.meaning.plain : rise[1] > 2 * rise[0] ? t.meaning.residual : t.meaning.both;
+    verdict.replaceChildren(...lines, ...(meaning ? [h("p", {}, meaning)] : []));
+  }
+
+  function drawErrors(now: Net[], blocks: number[]): void {
+    bars.replaceChildren(
+      ...now.map((net) => {
+        const error = errorOf(net, blocks);
+        const others = errorsOf(net, blocks.length);
+        const range = error === null && others.length ? [Math.min(...others), Math.max(...others)] : null;
+        const bar = error !== null
+          ? h("i", { class: "rnx-errorbar", style: `width:${error}%;background:${colour(net)}` })
+          : range && h("i", { class: "rnx-errorbar rnx-errorbar-range", style: `left:${range[0]}%;width:${Math.max(0.6, range[1] - range[0])}%;background:${colour(net)}` });
+        const text = error !== null ? percent(error) : range ? `${num(range[0])}\u2013${percent(range[1])}` : t.unknown;
+        return h("div", { class: "rnx-error" },
+          h("span", { class: "rnx-del-error-name", style: `color:${colour(net)}` }, name(net)),
+          h("span", { class: "rnx-track" }, bar,
+            h("i", { class: "rnx-mark", style: `left:${net.intact}%`, title: fill(t.intactMark, { error: percent(net.intact!) }) }),
+            h("i", { class: "rnx-mark rnx-mark-chance", style: `left:${CHANCE}%`, title: t.chance })),
+          h("b", { class: "rnx-del-error-value" }, text));
+      }),
+    );
+  }
+
+  function drawChart(now: Net[], count: number): void {
+    const counts = Array.from({ length: MOST + 1 }, (_, i) => i).filter((i) => errorsOf(now[0], i).length);
+    const lines: Line[] = now.map((net) => ({
+      name: net.run_id,
+      label: name(net),
+      colour: colour(net),
+      width: 2.4,
+      points: counts.map((i): Point => [i, median(errorsOf(net, i))]),
+      band: counts.map((i) => [i, Math.min(...errorsOf(net, i)), Math.max(...errorsOf(net, i))]),
+    }));
+    chart.draw({
+      label: t.chartLabel, xLabel: t.count, yLabel: t.error, x: [0, counts.at(-1) ?? MOST], y: [0, 100], lines, at: counts.includes(count) ? count : 0,
+      stops: counts, valueText: told(now, chosen()), height: 240, rules: [{ y: CHANCE, label: t.chance, colour: "var(--rnx-soft)" }],
+    });
+  }
+
+  /** Blocks by stage, counted from 1: "conv2_x 2 and 5, conv3_x 3". */
+  function namesOf(net: Net, blocks: number[]): string {
+    const stages = new Map<string, string[]>();
+    for (const i of blocks) {
+      const [stage, index] = net.blocks[i].name.split(".");
+      stages.set(stage, [...(stages.get(stage) ?? []), String(+index + 1)]);
+    }
+    return [...stages].map(([stage, numbers]) => fill(t.several, { stage, numbers: listed(numbers, texts) })).join(texts.comma);
+  }
+
+  function told(now: Net[], blocks: number[]): string {
+    const begin = blocks.length ? fill(t.without, { blocks: namesOf(now[0], blocks) }) : t.whole;
+    if (errorOf(now[0], blocks) !== null) {
+      const each = now.map((net) => `${name(net)} ${percent(errorOf(net, blocks)!)}`);
+      return `${begin} ${listed(each, texts)}.`;
+    }
+    const each = now.map((net) => {
+      const errors = errorsOf(net, blocks.length);
+      return errors.length ? `${name(net)} ${num(Math.min(...errors))}\u2013${percent(Math.max(...errors))}` : "";
+    });
+    if (!each.filter(Boolean).length) return `${begin} ${t.unknown}.`;
+    return `${begin} ${fill(t.notThis, { count: blocks.length, sets: setsOf(blocks.length).length, errors: listed(each, texts) })}`;
+  }
+
+  function rows(): Row[] {
+    return nets().flatMap((net) => {
+      const row = (blocks: number[], images: number, error: number | null) => ({
+        run_id: net.run_id, weights: net.weights, model: net.net, deleted: blocks.length,
+        blocks: blocks.map((i) => net.blocks[i].name).join(" "), images, top1_error: error,
+      });
+      return [
+        row([], net.images, net.intact),
+        ...net.blocks.flatMap((each, i) => (each.error === null ? [] : [row([i], net.images, each.error)])),
+        ...net.sets.map((each) => row(each.blocks, net.part, each.error)),
+      ];
+    });
+  }
+
+  return { draw, rows, close: () => chart.close() };
+}
+
+export const deletion: Explorer<Data, State> = {
+  question: (texts) => texts.deletion.question,
+  defaults(data) {
+    const both = data.nets.find((net) => data.nets.some((other) => other.depth === net.depth && other.kind !== net.kind));
+    return { shown: false, depth: (both ?? data.nets[0])?.depth ?? 0, deleted: "" };
+  },
+  build,
+};

@@ -1,0 +1,337 @@
+// Build the identity: what must be learned to copy the input. First the reader sets the 22 numbers
+// of a block by hand, then the weights slide from a copy to He initialisation.
+import { button, choice, select, slider } from "../shared/controls.ts";
+import { Chart, type Point } from "../shared/chart.ts";
+import { h } from "../shared/dom.ts";
+import type { Explorer, Parts, Place } from "../shared/explorer.ts";
+import { pixels, pixelsCss, type Pixels } from "../shared/pixels.ts";
+import { gate } from "../shared/predict.ts";
+import type { Row } from "../shared/table.ts";
+import { fill, number } from "../shared/words.ts";
+import {
+  between, DIRAC, difference, EPS, he, likeness, moments, NUMBERS, plainCopy, residualCopy, through,
+  type Block, type Picture,
+} from "./identity/net.ts";
+import css from "./identity.css";
+
+interface Data {
+  size: number;
+  pixels: number[];
+  source: string;
+}
+
+type Kind = "plain" | "residual";
+const KINDS: Kind[] = ["plain", "residual"];
+const MOST = 27;
+const SHOWN = [1, 3, 9, 18, 27];
+const SHARES = [0, 1, 2, 3, 4, 5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100];
+const SEEDS = [0, 1, 2, 3, 4];
+const COPIED = 0.999; // from this likeness on, a hand-made block counts as a copy
+
+interface State {
+  [key: string]: string | number | boolean;
+  step: string;
+  shown: boolean;
+  kind: string;
+  plain: string;
+  residual: string;
+  depth: number;
+  share: number;
+  bn: string;
+  seed: number;
+}
+
+/** A block as its 22 numbers in order, and back. */
+const flat = (block: Block): number[] => [
+  ...block.conv1, block.gamma1, block.beta1, ...block.conv2, block.gamma2, block.beta2,
+];
+const unflat = (n: number[]): Block => ({
+  conv1: n.slice(0, 9), gamma1: n[9], beta1: n[10], conv2: n.slice(11, 20), gamma2: n[20], beta2: n[21],
+});
+
+function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
+  const t = texts.identity;
+  const num = (value: number, decimals = 2) => number(value, decimals, language);
+  const x = picture(data);
+  const start = flat(he(1, 0)[0]).map((value) => Math.round(value * 100) / 100);
+  let said: Record<Kind, number> | null = null;
+
+  // What the reader built, or how they begin.
+  const numbersOf = (kind: Kind): number[] => {
+    const given = view.state[kind] ? String(view.state[kind]).split(",").map(Number) : start;
+    return given.length === NUMBERS && given.every(Number.isFinite) ? given : start;
+  };
+  const own = (kind: Kind) => unflat(numbersOf(kind));
+  const setNumbers = (kind: Kind, numbers: number[]) =>
+    view.set({ [kind]: numbers.every((each, i) => each === start[i]) ? "" : numbers.map((each) => +each.toFixed(4)).join(",") });
+  const stackOf = (kind: Kind, count: number) =>
+    through(Array.from({ length: count }, () => own(kind)), x, data.size, kind === "residual");
+
+  // The question.
+  const guesses = KINDS.map((kind) =>
+    h("input", { type: "number", min: 0, max: NUMBERS, step: 1, inputmode: "numeric", "data-guess": kind, oninput: () => ask.ready(guessed()) }),
+  );
+  const guessed = () => guesses.every((each) => each.value !== "" && each.checkValidity());
+  const reveal = (answer: Record<Kind, number> | null) => {
+    said = answer;
+    view.set({ shown: true });
+  };
+  const ask = gate(
+    texts,
+    fill(t.ask, { numbers: NUMBERS }),
+    h("div", { class: "rnx-controls" }, ...KINDS.map((kind, i) => h("label", { class: "rnx-number" }, h("span", {}, t.named[kind]), guesses[i]))),
+    () => reveal({ plain: guesses[0].valueAsNumber, residual: guesses[1].valueAsNumber }),
+    () => reveal(null),
+  );
+  const verdict = h("div", { class: "rnx-verdict" });
+
+  // The steps.
+  const STEPS = ["build", "slide"] as const;
+  const steps = STEPS.map((step, i) => button(`${i + 1} ${t.steps[step]}`, () => view.set({ step })));
+  const nav = h("ol", { class: "rnx-steps", "aria-label": t.stepsLabel }, ...steps.map((each) => h("li", {}, each)));
+
+  // Step 1: a block by hand.
+  const kind = choice(t.kindLabel, KINDS.map((value) => ({ value, label: t[value] })), (value) => view.set({ kind: value }));
+  const inputs: HTMLInputElement[] = start.map((_, i) =>
+    h("input", {
+      type: "number", step: 0.1, inputmode: "decimal", class: "rnx-weight", "aria-label": nameOf(i), "data-weight": i,
+      oninput: () => {
+        const value = inputs[i].valueAsNumber;
+        if (!Number.isFinite(value)) return;
+        const numbers = [...numbersOf(now())];
+        numbers[i] = value;
+        setNumbers(now(), numbers);
+      },
+    }),
+  );
+  const now = () => (view.state.kind === "residual" ? "residual" : "plain") as Kind;
+  function nameOf(i: number): string {
+    const layer = i < 11 ? 1 : 2;
+    const at = i % 11;
+    if (at === 9) return fill(t.gamma, { layer });
+    if (at === 10) return fill(t.beta, { layer });
+    return fill(t.weight, { layer, row: Math.floor(at / 3) + 1, column: (at % 3) + 1 });
+  }
+  const moved = [h("p", { class: "rnx-note" }), h("p", { class: "rnx-note" })];
+  const layer = (which: number) => {
+    const from = which * 11;
+    return h(
+      "fieldset",
+      { class: "rnx-layer" },
+      h("legend", {}, fill(t.layer, { layer: which + 1 })),
+      h("div", { class: "rnx-kernel" }, ...inputs.slice(from, from + 9)),
+      h("div", { class: "rnx-affine" },
+        h("label", {}, h("span", {}, "\u03b3"), inputs[from + 9]),
+        h("label", {}, h("span", {}, "\u03b2"), inputs[from + 10])),
+      moved[which],
+    );
+  };
+  const shots: { element: HTMLElement; pixels: Pixels; caption: HTMLElement }[] = [0, 1, MOST].map((count) => shot(count));
+  function shot(count: number) {
+    const drawn = pixels(data.size, data.size);
+    const caption = h("figcaption", {});
+    return { pixels: drawn, caption, element: h("figure", { class: "rnx-shot", "data-blocks": count }, drawn.element, caption) };
+  }
+  const arrow = () => h("span", { class: "rnx-arrow", "aria-hidden": "true" }, "\u2192");
+  const builder = h(
+    "div",
+    {},
+    h("div", { class: "rnx-controls" }, kind.element),
+    h("div", { class: "rnx-flow" }, shots[0].element, arrow(),
+      h("div", { class: "rnx-twolayers" }, layer(0), layer(1)), arrow(), h("div", { class: "rnx-outputs" }, shots[1].element, shots[2].element)),
+    h("p", { class: "rnx-actions" },
+      button(t.middle, () => setNumbers(now(), numbersOf(now()).map((each, i) => (i % 11 < 9 ? DIRAC[i % 11] : each)))),
+      button(t.undo, () => setNumbers(now(), undone(numbersOf(now())))),
+      button(t.zero, () => setNumbers(now(), numbersOf(now()).map((each, i) => (i > 19 ? 0 : each)))),
+      button(t.shrink, () => setNumbers(now(), numbersOf(now()).map((each, i) => (i % 11 < 9 ? each / 10 : each)))),
+      button(t.back, () => setNumbers(now(), start), "quiet")),
+    h("p", { class: "rnx-note" }, t.hint),
+  );
+  /** Gamma and beta that give each layer the picture's own moments back. */
+  function undone(numbers: number[]): number[] {
+    const [mean, variance] = moments(x);
+    const gamma = Math.sqrt(variance + EPS);
+    return numbers.map((each, i) => (i % 11 === 9 ? gamma : i % 11 === 10 ? mean : each));
+  }
+
+  // Step 2: away from the copy.
+  const share = slider(t.share, SHARES, (value) => view.set({ share: value }), (value) => `${num(value, 0)}%`);
+  const bn = choice(t.bnLabel, [{ value: "batch", label: t.batch }, { value: "kept", label: t.kept }], (value) => view.set({ bn: value }));
+  const seed = select(t.seed, SEEDS.map((value) => ({ value: String(value), label: String(value) })), (value) => view.set({ seed: +value }));
+  const chart = new Chart((depth) => view.set({ depth }));
+  const strips = KINDS.map((each) => ({
+    kind: each,
+    shots: SHOWN.map((count) => shot(count)),
+  }));
+  const slides = h(
+    "div",
+    {},
+    h("div", { class: "rnx-controls" }, share.element),
+    ...strips.map((strip) =>
+      h("div", { class: `rnx-strip rnx-strip-${strip.kind}` }, h("p", { class: "rnx-strip-name" }, t[strip.kind]),
+        h("div", { class: "rnx-shots" }, ...strip.shots.map((each) => each.element)))),
+    chart.element,
+    h("div", { class: "rnx-controls" }, bn.element, seed.element),
+    h("p", { class: "rnx-note" }, t.bnNote),
+  );
+  const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
+  const note = h("p", { class: "rnx-note" }, fill(t.note, { source: data.source }));
+  const first = shot(0);
+  first.pixels.grey(x);
+  caption(first, 0, x);
+  const opening = h("div", { class: "rnx-opening" }, first.element, ask.element);
+  root.append(h("style", {}, pixelsCss, css), opening, verdict, nav, builder, slides, readout, note);
+
+  /** Where the slide begins: the reader's block if it copies, else the textbook's. */
+  function solutions(kind: Kind, drawn: Block[]): { blocks: Block[]; own: boolean } {
+    const mine = view.state[kind] !== "" && likeness(stackOf(kind, MOST).outputs[MOST], x) >= COPIED;
+    const blocks = drawn.map((block) => (mine ? own(kind) : kind === "plain" ? plainCopy(x) : residualCopy(block)));
+    return { blocks, own: mine };
+  }
+
+  let computed = { key: "", outputs: {} as Record<Kind, Picture[]> };
+  /** Plain and residual outputs after each block, on the way from the copy to He. */
+  function slid(): Record<Kind, Picture[]> {
+    const { share, bn, seed, plain, residual } = view.state;
+    const key = JSON.stringify([share, bn, seed, plain, residual]);
+    if (key !== computed.key) {
+      const drawn = he(MOST, seed);
+      const outputs = {} as Record<Kind, Picture[]>;
+      for (const kind of KINDS) {
+        const { blocks } = solutions(kind, drawn);
+        const kept = bn === "kept" ? through(blocks, x, data.size, kind === "residual").used : undefined;
+        const mixed = blocks.map((block, i) => between(block, drawn[i], share / 100));
+        outputs[kind] = through(mixed, x, data.size, kind === "residual", kept).outputs;
+      }
+      computed = { key, outputs };
+    }
+    return computed.outputs;
+  }
+
+  function draw(): void {
+    const { shown, step } = view.state;
+    opening.hidden = shown;
+    verdict.hidden = nav.hidden = readout.hidden = !shown;
+    builder.hidden = !shown || step !== "build";
+    slides.hidden = !shown || step !== "slide";
+    if (!shown) return;
+    verdict.replaceChildren(
+      ...(said ? [h("p", {}, fill(t.youSaid, { plain: said.plain, residual: said.residual }))] : []),
+      h("p", {}, h("strong", {}, t.answerPlain), " ", t.answerPlainWhy),
+      h("p", {}, h("strong", {}, t.answerResidual), " ", fill(t.answerResidualWhy, wide())),
+    );
+    steps.forEach((each, i) => {
+      if (STEPS[i] === step) each.setAttribute("aria-current", "step");
+      else each.removeAttribute("aria-current");
+    });
+    if (step === "build") drawBuilder();
+    else drawSlides();
+  }
+
+  /** The same count for the blocks of the paper's CIFAR nets, on 16 channels. */
+  function wide() {
+    const channels = 16;
+    return {
+      plainWide: num(2 * 9 * channels ** 2 + 4 * channels, 0), residualWide: num(2 * channels, 0), channels,
+    };
+  }
+
+  function drawBuilder(): void {
+    const which = now();
+    const numbers = numbersOf(which);
+    kind.set(which);
+    inputs.forEach((input, i) => {
+      if (document.activeElement !== input || input.valueAsNumber !== numbers[i]) input.value = String(+numbers[i].toFixed(3));
+      input.classList.toggle("rnx-changed", numbers[i] !== start[i]);
+      input.style.setProperty("--weight", `${Math.min(60, Math.abs(numbers[i]) * 45)}%`);
+      input.style.setProperty("--sign", numbers[i] >= 0 ? "#2684e0" : "#e86a30");
+    });
+    const { outputs, used } = stackOf(which, MOST);
+    moved.forEach((each, i) => {
+      const [mean, variance] = i ? [used[0].mean2, used[0].var2] : [used[0].mean1, used[0].var1];
+      each.textContent = fill(t.statistics, { mean: num(mean), deviation: num(Math.sqrt(variance)) });
+    });
+    shots.forEach((each, i) => {
+      const count = [0, 1, MOST][i];
+      each.pixels.grey(outputs[count]);
+      caption(each, count, outputs[count]);
+    });
+    const set = numbers.filter((each, i) => each !== start[i]).length;
+    const alike = [1, MOST].map((count) => likeness(outputs[count], x));
+    const values = {
+      kind: t.named[which], set, numbers: NUMBERS, one: num(alike[0]), all: num(alike[1]), most: MOST,
+      off: num(difference(outputs[1], x), 3),
+    };
+    readout.textContent = `${fill(t.built, values)} ${alike[1] >= COPIED ? t.copies : ""}`.trim();
+  }
+
+  function caption(each: { pixels: Pixels; caption: HTMLElement }, count: number, output: Picture): void {
+    const name = count === 0 ? t.input : fill(t.after, { count });
+    const alike = count === 0 ? "" : num(likeness(output, x));
+    each.caption.replaceChildren(name, ...(alike ? [h("b", {}, alike)] : []));
+    each.pixels.say(alike ? fill(t.alike, { name, alike }) : name);
+  }
+
+  function drawSlides(): void {
+    const state = view.state;
+    const outputs = slid();
+    share.set(state.share);
+    bn.set(state.bn);
+    seed.set(String(state.seed));
+    for (const strip of strips) {
+      strip.shots.forEach((each, i) => {
+        each.pixels.grey(outputs[strip.kind][SHOWN[i]]);
+        caption(each, SHOWN[i], outputs[strip.kind][SHOWN[i]]);
+      });
+    }
+    const lines = KINDS.map((kind) => ({
+      name: kind,
+      label: t[kind],
+      colour: `var(--rn-${kind})`,
+      width: 2.4,
+      points: outputs[kind].map((each, i): Point => [i, likeness(each, x)]),
+    }));
+    const depth = Math.round(Math.min(MOST, Math.max(0, state.depth)));
+    const told = fill(t.slid, {
+      share: num(state.share, 0), depth, plain: num(lines[0].points[depth][1]), residual: num(lines[1].points[depth][1]),
+    });
+    const lowest = Math.min(0, ...lines.flatMap((line) => line.points.map((point) => point[1])));
+    chart.draw({
+      label: t.chartLabel, xLabel: t.blocks, yLabel: t.likeness, x: [0, MOST], y: [Math.floor(lowest * 5) / 5, 1.06],
+      lines, at: depth, stops: Array.from({ length: MOST + 1 }, (_, i) => i), valueText: told, height: 230,
+      yFormat: (y) => num(y, 1),
+    });
+    readout.textContent = told;
+  }
+
+  function rows(): Row[] {
+    const state = view.state;
+    if (state.step === "slide") {
+      const outputs = slid();
+      return KINDS.flatMap((kind) =>
+        outputs[kind].map((each, blocks) => ({
+          kind, blocks, share_percent: state.share, bn: state.bn, seed: state.seed, likeness: likeness(each, x),
+        })),
+      );
+    }
+    return KINDS.flatMap((kind) => numbersOf(kind).map((value, i) => ({ kind, number: nameOf(i), start: start[i], value })));
+  }
+
+  return { draw, rows, close: () => chart.close() };
+}
+
+/** What the blocks get: the darkest pixel at 0, the standard deviation 1. */
+function picture(data: Data): Picture {
+  const grey = Float64Array.from(data.pixels);
+  const low = Math.min(...data.pixels);
+  const deviation = Math.sqrt(moments(grey)[1]);
+  return grey.map((each) => (each - low) / deviation);
+}
+
+export const identity: Explorer<Data, State> = {
+  question: (texts) => texts.identity.question,
+  defaults: () => ({
+    step: "build", shown: false, kind: "plain", plain: "", residual: "", depth: MOST, share: 20, bn: "batch", seed: 0,
+  }),
+  build,
+};

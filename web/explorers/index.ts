@@ -1,0 +1,76 @@
+// All explorers: one implementation for the pages of the book, for JupyterLab and for Colab.
+//   mount(element, { name, data, state, language })   in a page
+//   export default { render }                          as an anywidget
+import { explain, open, type Explorer, type Mounted, type Options } from "../shared/explorer.ts";
+import { architecture } from "./architecture.ts";
+import { crops } from "./crops.ts";
+import { deletion } from "./deletion.ts";
+import { identity } from "./identity.ts";
+import { runs } from "./runs.ts";
+import { shortcut } from "./shortcut.ts";
+import { signals } from "./signals.ts";
+import { train } from "./train.ts";
+
+// Counted here as resnet_lib.complexity counts; a test compares them.
+export { complexity } from "../shared/arithmetic.ts";
+// The blocks of "build the identity"; a test holds them to PyTorch.
+export * as identityBlocks from "./identity/net.ts";
+
+const EXPLORERS: Record<string, Explorer> = {
+  architecture,
+  crops,
+  deletion,
+  identity,
+  runs,
+  shortcut,
+  signals,
+  train,
+};
+
+export function mount(element: HTMLElement, options: Options): Mounted {
+  const explorer = EXPLORERS[options.name];
+  if (!explorer) throw new Error(`there is no explorer ${options.name}`);
+  return open(explorer, element, options);
+}
+
+interface Model {
+  get(name: string): any;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  on(name: string, listener: () => void): void;
+  off(name: string, listener: () => void): void;
+}
+
+/** The anywidget: traits explorer, data, state, language; the state goes both ways. */
+function render({ model, el }: { model: Model; el: HTMLElement }): (() => void) | void {
+  let sent = "";
+  let mounted: Mounted;
+  try {
+    mounted = mount(el, {
+      name: model.get("explorer"),
+      data: model.get("data"),
+      state: model.get("state"),
+      language: model.get("language"),
+      onState(_query, changes) {
+        sent = JSON.stringify(changes);
+        model.set("state", changes);
+        model.save_changes();
+      },
+    });
+  } catch (error) {
+    return explain(el, error, model.get("language"));
+  }
+  const read = () => {
+    if (JSON.stringify(model.get("state")) !== sent) mounted.read(model.get("state"));
+  };
+  const update = () => mounted.update(model.get("data"));
+  model.on("change:state", read);
+  model.on("change:data", update);
+  return () => {
+    model.off("change:state", read);
+    model.off("change:data", update);
+    mounted.close();
+  };
+}
+
+export default { render };

@@ -1,0 +1,546 @@
+// Recorded training runs: what depth does to a plain net, and to a residual one.
+// Four questions with a prediction each, then the whole archive by hand.
+import { button, choice, select, toggle } from "../shared/controls.ts";
+import { Chart, type Line, type Point, type Rule, type Sketch } from "../shared/chart.ts";
+import { h } from "../shared/dom.ts";
+import { colourOf, dashOf, netName as nameOf, netTable, type Net as AnyNet } from "../shared/nets.ts";
+import type { Explorer, Parts, Place } from "../shared/explorer.ts";
+import { choiceGate, gate } from "../shared/predict.ts";
+import type { Row } from "../shared/table.ts";
+import { fill, listed, number } from "../shared/words.ts";
+
+interface Series {
+  iteration: number[];
+  top1_error: number[];
+}
+
+interface Run {
+  run_id: string;
+  net: string;
+  seed: number;
+  schedule: string;
+  train: Series;
+  test: Series;
+}
+
+interface Net extends AnyNet {
+  published: { top1_error: number; place: string } | null;
+}
+
+interface Schedule {
+  id: string;
+  tier: string;
+  data: string;
+  iterations: number;
+  seeds: number;
+  planned: string[];
+}
+
+interface Data {
+  nets: Net[];
+  schedules: Schedule[];
+  runs: Run[];
+  left_out: { run_id: string; why: string }[];
+}
+
+type Split = "train" | "test";
+
+interface State {
+  [key: string]: string | number | boolean;
+  step: string;
+  shown: string;
+  schedule: string;
+  nets: string;
+  split: string;
+  seeds: string;
+  scale: string;
+  paper: boolean;
+  at: number;
+}
+
+const STEPS = ["plain", "overfitting", "steps", "residual", "free"] as const;
+const PAIRS: Record<string, [string, string]> = {
+  plain: ["plain20", "plain56"],
+  overfitting: ["plain20", "plain56"],
+  steps: ["plain20", "plain56"],
+  residual: ["resnet20", "resnet56"],
+};
+/** Runs of one net in one schedule, and their mean and range at each iteration. */
+class Group {
+  private known: Partial<Record<Split, [number, number[]][]>> = {};
+
+  constructor(readonly net: Net, readonly runs: Run[]) {}
+
+  points(split: Split): Point[] {
+    return this.values(split).map(([x, values]) => [x, mean(values)]);
+  }
+
+  /** The mean at one iteration, or null where it was not measured. */
+  at(split: Split, iteration: number): number | null {
+    const found = this.values(split).find(([x]) => x === iteration);
+    return found ? mean(found[1]) : null;
+  }
+
+  band(split: Split): [number, number, number][] {
+    if (this.runs.length < 2) return [];
+    return this.values(split).map(([x, values]) => [x, Math.min(...values), Math.max(...values)]);
+  }
+
+  /** The last error of each seed. */
+  ends(split: Split): number[] {
+    return this.runs.map((run) => run[split].top1_error.at(-1)!);
+  }
+
+  private values(split: Split): [number, number[]][] {
+    return (this.known[split] ??= this.collect(split));
+  }
+
+  private collect(split: Split): [number, number[]][] {
+    const found = new Map<number, number[]>();
+    for (const run of this.runs) {
+      run[split].iteration.forEach((x, i) => {
+        if (!found.has(x)) found.set(x, []);
+        found.get(x)!.push(run[split].top1_error[i]);
+      });
+    }
+    return [...found].sort((a, b) => a[0] - b[0]);
+  }
+}
+
+const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+
+function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
+  const t = texts.runs;
+  const nets = new Map(data.nets.map((net) => [net.name, net]));
+  const num = (value: number, decimals = 1) => number(value, decimals, language);
+  const chart = new Chart((at) => view.set({ at }));
+  const lines: Record<string, (number | null)[] | undefined> = {}; // what the reader drew, by step
+  const answers: Record<string, string | null> = {};
+
+  const netName = (net: Net) => nameOf(net, texts);
+
+  const groups = (schedule: string): Map<string, Group> => {
+    const found = new Map<string, Run[]>();
+    for (const run of data.runs) {
+      if (run.schedule === schedule) found.set(run.net, [...(found.get(run.net) ?? []), run]);
+    }
+    return new Map([...found].map(([name, runs]) => [name, new Group(nets.get(name)!, runs)]));
+  };
+  const cache = new Map<string, Map<string, Group>>();
+  const groupsOf = (schedule: string) => {
+    if (!cache.has(schedule)) cache.set(schedule, groups(schedule));
+    return cache.get(schedule)!;
+  };
+  const scheduleOf = (id: string): Schedule | undefined => data.schedules.find((each) => each.id === id) ?? data.schedules[0];
+  /** Three times the schedule that the guided steps are about (the paper's footnote 3). */
+  const longer = () => {
+    const usual = scheduleOf(view.state.schedule);
+    return data.schedules.find(
+      (each) => each.tier === usual?.tier && each.data === usual.data && each.iterations === 3 * usual.iterations,
+    );
+  };
+
+  // The parts, from top to bottom.
+  const steps = STEPS.map((step, i) => {
+    const name = `${step === "free" ? "" : `${i + 1} `}${t.steps[step]}`;
+    return button(name, () => view.set({ step, at: -1 }));
+  });
+  const nav = h("ol", { class: "rnx-steps", "aria-label": t.stepsLabel }, ...steps.map((each) => h("li", {}, each)));
+  const above = h("div", {});
+  const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
+  const below = h("div", { class: "rnx-verdict" });
+  const missing = h("p", { class: "rnx-note" });
+
+  // The free explorer's controls.
+  const scheduleName = (each: Schedule) =>
+    fill(t.schedule, { iterations: num(each.iterations, 0), data: t.data[each.data as "cifar10"] ?? each.data, tier: each.tier });
+  const schedule = select(
+    t.scheduleLabel,
+    data.schedules.map((each) => ({ value: each.id, label: scheduleName(each) })),
+    (value) => view.set({ schedule: value, at: -1 }),
+  );
+  const split = choice(
+    t.splitLabel,
+    [
+      { value: "train", label: t.training },
+      { value: "test", label: t.test },
+      { value: "both", label: t.both },
+    ],
+    (value) => view.set({ split: value, at: -1 }),
+  );
+  const seeds = choice(
+    t.seedsLabel,
+    [
+      { value: "band", label: t.band },
+      { value: "lines", label: t.lines },
+    ],
+    (value) => view.set({ seeds: value }),
+  );
+  const scale = choice(
+    t.scaleLabel,
+    [
+      { value: "linear", label: t.linear },
+      { value: "log", label: t.log },
+    ],
+    (value) => view.set({ scale: value }),
+  );
+  const paper = toggle(t.paper, (value) => view.set({ paper: value }));
+  const table = netTable(texts, data.nets, (names) => view.set({ nets: names.join(",") }));
+  const free = h(
+    "div",
+    {},
+    table.element,
+    h("div", { class: "rnx-controls" }, split.element, seeds.element, scale.element, paper.element, schedule.element),
+  );
+  root.append(nav, above, chart.element, readout, below, free, missing);
+
+  const bothIn = (schedule: Schedule | undefined) =>
+    schedule !== undefined && PAIRS.steps.every((name) => groupsOf(schedule.id).has(name));
+
+  /** What is drawn now: nets, splits, schedule. */
+  function scene(): { groups: Group[]; splits: Split[]; schedule: Schedule | undefined; names: string[] } {
+    const { step, nets: chosen, split } = view.state;
+    const usual = scheduleOf(view.state.schedule);
+    const revealed = view.state.shown.split(",").includes(step);
+    const pair = PAIRS[step] ?? [];
+    let names: string[] = pair;
+    let splits: Split[] = ["train"];
+    let schedule: Schedule | undefined = usual;
+    if (step === "free") {
+      names = chosen.split(",").filter((name) => nets.has(name));
+      splits = split === "both" ? ["train", "test"] : [split as Split];
+    } else if (step === "overfitting" && revealed) splits = ["train", "test"];
+    else if (step === "steps" && revealed && bothIn(longer())) schedule = longer();
+    else if ((step === "plain" || step === "residual") && !revealed) names = pair.slice(0, 1);
+    const recorded = schedule ? groupsOf(schedule.id) : new Map<string, Group>();
+    const found = names.flatMap((name) => recorded.get(name) ?? []);
+    return { groups: found, splits, schedule, names };
+  }
+
+  function linesOf(groups: Group[], splits: Split[]): Line[] {
+    const shown = groups.map((group) => group.net);
+    const single = view.state.step === "free" && view.state.seeds === "lines";
+    return groups.flatMap((group) => {
+      const colour = colourOf(group.net);
+      const dash = dashOf(group.net, shown);
+      return splits.flatMap((split): Line[] => {
+        const bold = split === "test" || splits.length === 1;
+        const named = split === splits.at(-1) ? netName(group.net) : undefined;
+        const width = bold ? 2.4 : 1.2;
+        const base = { colour, dash, fresh: true };
+        if (single) {
+          return group.runs.map((run, i) => ({
+            ...base,
+            name: `${group.net.name} ${split} ${run.seed}`,
+            points: run[split].iteration.map((x, k): Point => [x, run[split].top1_error[k]]),
+            width: width * 0.6,
+            label: i === 0 ? named : undefined,
+          }));
+        }
+        const points = group.points(split);
+        return [{ ...base, name: `${group.net.name} ${split}`, points, band: group.band(split), width, label: named }];
+      });
+    });
+  }
+
+  let drawn = "";
+  let now: ReturnType<typeof scene> = { groups: [], splits: [], schedule: undefined, names: [] };
+  let stops: number[] = [];
+
+  function draw(): void {
+    const { step, shown, at: asked } = view.state;
+    const revealed = shown.split(",").includes(step);
+    const sketching = !revealed && (step === "plain" || step === "residual");
+    const key = JSON.stringify({ ...view.state, at: 0 });
+    if (key !== drawn || sketching) {
+      now = scene();
+      const all = now.groups.flatMap((group) => now.splits.flatMap((split) => group.points(split)));
+      stops = [...new Set(all.map(([x]) => x))].sort((a, b) => a - b);
+    }
+    const at = stops.includes(asked) ? asked : (stops.at(-1) ?? 0);
+    const told = readText(at);
+    readout.textContent = sketching && now.groups.length ? t.sketchHint : told;
+    if (key === drawn && !sketching) return chart.move(at, told);
+    drawn = key;
+    drawChart(at, told, sketching && now.groups.length > 0, revealed);
+    drawControls(step, revealed);
+    showMissing();
+  }
+
+  function drawChart(at: number, told: string, sketching: boolean, revealed: boolean): void {
+    const { step, scale } = view.state;
+    const { groups, splits, schedule } = now;
+    const free = step === "free";
+    const end = schedule?.iterations ?? 1;
+    const columns = sketchColumns(groups[0], end);
+    const drawnLines = linesOf(groups, splits);
+    if (schedule !== scheduleOf(view.state.schedule)) drawnLines.unshift(...shorter());
+    const own = lines[step];
+    if (own && revealed) drawnLines.push(ownLine(columns, own));
+    const rules = rulesOf();
+    const ys = [...drawnLines.flatMap((each) => each.points.map((point) => point[1])), ...rules.map((rule) => rule.y)];
+    const low = Math.min(...ys.filter((y) => y > 0), 50);
+    const high = Math.max(...ys, 50);
+    const log = free && scale === "log";
+    const named = splits.map((split) => (split === "train" ? t.trainingError : t.testError)).join(texts.and);
+    chart.draw({
+      label: fill(t.chartLabel, { error: named }),
+      xLabel: t.iterations,
+      yLabel: `${splits.length === 1 ? named : t.error}, %`,
+      x: [0, end],
+      y: log ? [Math.max(0.05, low * 0.85), Math.min(100, high * 1.1)] : [0, Math.min(100, Math.ceil(high / 10) * 10)],
+      log,
+      lines: drawnLines,
+      rules,
+      at: sketching ? undefined : at,
+      stops,
+      valueText: told,
+      sketch: sketching ? sketchOf(groups[0], columns) : undefined,
+      xTicks: [0, 1, 2, 3, 4].map((quarter) => Math.round((end * quarter) / 4)),
+      xFormat: (x) => num(x, 0),
+    });
+  }
+
+  function drawControls(step: string, revealed: boolean): void {
+    steps.forEach((each, i) => {
+      if (STEPS[i] === step) each.setAttribute("aria-current", "step");
+      else each.removeAttribute("aria-current");
+    });
+    const wanted = revealed || step === "free" ? [] : [gates[step].element];
+    if (above.firstElementChild !== (wanted[0] ?? null)) above.replaceChildren(...wanted);
+    showBelow(step, revealed);
+    free.hidden = step !== "free";
+    if (step !== "free") return;
+    const recorded = groupsOf(now.schedule?.id ?? "");
+    const seedsOf = (name: string) => recorded.get(name)?.runs.length ?? 0;
+    table.draw(view.state.nets.split(","), seedsOf, now.schedule?.seeds ?? 0);
+    schedule.set(now.schedule?.id ?? "");
+    split.set(view.state.split);
+    seeds.set(view.state.seeds);
+    scale.set(view.state.scale);
+    paper.set(view.state.paper);
+  }
+
+  /** The usual, shorter runs, faint, under the longer ones. */
+  function shorter(): Line[] {
+    const recorded = groupsOf(scheduleOf(view.state.schedule)?.id ?? "");
+    const groups = now.names.flatMap((name) => recorded.get(name) ?? []);
+    return linesOf(groups, now.splits).map((each) => ({
+      ...each, name: `shorter ${each.name}`, label: undefined, band: [], opacity: 0.4, width: 1.5,
+    }));
+  }
+
+  function readText(at: number): string {
+    if (!now.groups.length) return "";
+    const parts = now.splits.map((split) => {
+      const values = now.groups.flatMap((group) => {
+        const value = group.at(split, at);
+        return value === null ? [] : [`${netName(group.net)} ${num(value)}%`];
+      });
+      const error = split === "train" ? t.trainingError : t.testError;
+      return fill(values.length ? t.errorOf : t.notMeasuredHere, { error, values: values.join(texts.comma) });
+    });
+    return fill(t.atIteration, { iteration: num(at, 0), errors: parts.join("; ") });
+  }
+
+  function sketchColumns(group: Group | undefined, end: number): number[] {
+    const first = group?.points("train")[0]?.[0] ?? 0;
+    const count = 16;
+    return Array.from({ length: count + 1 }, (_, i) => Math.round(first + ((end - first) * i) / count));
+  }
+
+  function sketchOf(group: Group, columns: number[]): Sketch {
+    const step = view.state.step;
+    const points = group.points("train");
+    const start = columns.map((x) => points.reduce((a, b) => (Math.abs(b[0] - x) < Math.abs(a[0] - x) ? b : a))[1]);
+    const ys = lines[step] ?? columns.map(() => null);
+    return {
+      xs: columns,
+      ys,
+      start,
+      step: 1,
+      invitation: fill(t.invitation, { net: netName(nets.get(PAIRS[step]![1])!) }),
+      label: t.yourLine,
+      change(next) {
+        lines[step] = next;
+        gates[step]?.ready(next.slice(-4).some((y) => y !== null));
+        draw();
+      },
+    };
+  }
+
+  function ownLine(columns: number[], ys: (number | null)[]): Line {
+    const points = columns.flatMap((x, i): Point[] => (ys[i] === null ? [] : [[x, ys[i]!]]));
+    return { name: "prediction", points, colour: "currentColor", dash: "1 5", width: 2.5, label: t.yourLine };
+  }
+
+  function rulesOf(): Rule[] {
+    if (view.state.step !== "free" || !view.state.paper || !now.splits.includes("test")) return [];
+    return now.groups.flatMap(({ net }) =>
+      net.published
+        ? [{ y: net.published.top1_error, label: fill(t.paperRule, { net: netName(net), error: num(net.published.top1_error, 2) }), colour: colourOf(net) }]
+        : [],
+    );
+  }
+
+  // The guided steps: a gate before, a verdict after.
+  const reveal = (step: string) => {
+    const shown = new Set(view.state.shown.split(",").filter(Boolean));
+    view.set({ shown: [...shown.add(step)].join(","), at: -1 });
+  };
+  const drawingGate = (step: "plain" | "residual") =>
+    gate(texts, t.ask[step], null,
+      () => {
+        lines[step] = toTheEnd(lines[step]!);
+        reveal(step);
+      },
+      () => {
+        lines[step] = undefined;
+        reveal(step);
+      });
+  const choosingGate = (step: "overfitting" | "steps") =>
+    choiceGate(texts, t.ask[step], optionsOf(t.answers[step]), (answer) => {
+      answers[step] = answer;
+      reveal(step);
+    });
+  const gates: Record<string, { element: HTMLElement; ready(yes: boolean): void }> = {
+    plain: drawingGate("plain"),
+    overfitting: choosingGate("overfitting"),
+    steps: choosingGate("steps"),
+    residual: drawingGate("residual"),
+  };
+  /** A line that stops early goes on level. */
+  function toTheEnd(ys: (number | null)[]): (number | null)[] {
+    const last = ys.filter((y) => y !== null).at(-1) ?? null;
+    const end = ys.lastIndexOf(last);
+    return ys.map((y, i) => (i > end ? last : y));
+  }
+  function optionsOf(labels: Record<string, string>) {
+    return Object.entries(labels).map(([value, label]) => ({ value, label }));
+  }
+
+  function showBelow(step: string, revealed: boolean): void {
+    if (step === "free" || !revealed) return below.replaceChildren();
+    const next = STEPS[STEPS.indexOf(step as "plain") + 1];
+    below.replaceChildren(
+      ...verdict(step).map((each, i, all) => h("p", {}, i === all.length - 1 ? h("strong", {}, each) : each)),
+      h("p", { class: "rnx-actions" },
+        button(fill(t.next, { step: t.steps[next] }), () => view.set({ step: next, at: -1 }), "main"),
+        button(t.again, () => {
+          lines[step] = undefined;
+          gates[step].ready(false);
+          view.set({ shown: view.state.shown.split(",").filter((each) => each !== step).join(",") });
+        }, "quiet")),
+    );
+  }
+
+  function range(group: Group, split: Split): string {
+    const ends = group.ends(split);
+    if (ends.length < 2) return fill(t.oneSeed, { mean: num(ends[0]) });
+    return fill(t.seedRange, { mean: num(mean(ends)), low: num(Math.min(...ends)), high: num(Math.max(...ends)), count: ends.length });
+  }
+
+  /** By how much the deep net's last error is above the shallow one's, for each seed of both. */
+  function gaps(shallow: Group, deep: Group, split: Split): number[] {
+    return deep.runs.flatMap((run) => {
+      const twin = shallow.runs.find((each) => each.seed === run.seed);
+      return twin ? [run[split].top1_error.at(-1)! - twin[split].top1_error.at(-1)!] : [];
+    });
+  }
+
+  function verdict(step: string): string[] {
+    const usual = scheduleOf(view.state.schedule);
+    const recorded = usual ? groupsOf(usual.id) : new Map<string, Group>();
+    const pair = PAIRS[step] ?? [];
+    const [shallow, deep] = pair.map((name) => recorded.get(name));
+    if (!shallow || !deep) return [t.pairMissing];
+    const names = { shallow: netName(shallow.net), deep: netName(deep.net) };
+    const all = (values: number[], test: (value: number) => boolean) => values.length > 0 && values.every(test);
+    const verb = (values: number[]) => (all(values, (v) => v > 0) ? "higher" : all(values, (v) => v < 0) ? "lower" : "unclear");
+    const trainGap = gaps(shallow, deep, "train");
+    if (step === "plain" || step === "residual") {
+      const own = lines[step]?.at(-1);
+      const said = own == null ? [] : [fill(t.youDrew, { value: num(own), ...names, deepEnd: num(mean(deep.ends("train"))) })];
+      return [
+        ...said,
+        fill(t.ends, { ...names, deepEnd: range(deep, "train"), shallowEnd: range(shallow, "train") }),
+        t.meaning[step][verb(trainGap)],
+      ];
+    }
+    if (step === "overfitting") {
+      const testGap = gaps(shallow, deep, "test");
+      const values = { ...names, trainGap: signed(trainGap), testGap: signed(testGap) };
+      return [fill(t.overfitting.measured, values), t.overfitting[verb(trainGap)]];
+    }
+    const later = longer();
+    const [longShallow, longDeep] = pair.map((name) => (later ? groupsOf(later.id).get(name) : undefined));
+    if (!later || !longShallow || !longDeep) {
+      return [fill(t.longer.missing, { iterations: num(3 * (usual?.iterations ?? 0), 0) })];
+    }
+    const after = gaps(longShallow, longDeep, "train");
+    const values = { before: signed(trainGap), after: signed(after), usual: num(usual!.iterations, 0), longer: num(later.iterations, 0) };
+    const open = verb(after);
+    const change = open !== "higher" ? open : mean(after) < mean(trainGap) ? "shrank" : "grew";
+    return [fill(t.longer.measured, values), t.longer[change]];
+  }
+
+  function signed(values: number[]): string {
+    if (!values.length) return t.noPair;
+    const text = number(mean(values), 1, language);
+    return mean(values) > 0 ? `+${text}` : text;
+  }
+
+  function showMissing(): void {
+    const told: string[] = [];
+    const { schedule, names } = now;
+    const free = view.state.step === "free";
+    if (!schedule) told.push(t.nothingRecorded);
+    else {
+      const recorded = groupsOf(schedule.id);
+      const watched = free ? [...new Set([...schedule.planned, ...recorded.keys()])] : names;
+      const known = watched.flatMap((name) => nets.get(name) ?? []);
+      const absent = known.filter((net) => !recorded.has(net.name)).map(netName);
+      const partial = known.filter((net) => (recorded.get(net.name)?.runs.length ?? schedule.seeds) < schedule.seeds);
+      if (absent.length) told.push(fill(t.absent, { nets: listed(absent, texts) }));
+      if (partial.length && !free) {
+        const each = partial.map((net) => `${netName(net)} ${recorded.get(net.name)!.runs.length}`);
+        told.push(fill(t.partial, { nets: listed(each, texts), wanted: schedule.seeds }));
+      }
+      if (free) told.push(fill(t.dots, { wanted: schedule.seeds }));
+      if (free && !data.schedules.some((each) => each.tier === "paper")) told.push(t.noPaperTier);
+      for (const { run_id, why } of free ? data.left_out : []) told.push(`${run_id}: ${why}.`);
+    }
+    missing.textContent = told.join(" ");
+    missing.hidden = !told.length;
+  }
+
+  function rows(): Row[] {
+    const { groups, splits, schedule } = scene();
+    return groups.flatMap((group) =>
+      group.runs.flatMap((run) =>
+        splits.flatMap((split) =>
+          run[split].iteration.map((iteration, i) => ({
+            run_id: run.run_id, model: run.net, seed: run.seed, tier: schedule!.tier, split, iteration,
+            top1_error: run[split].top1_error[i],
+          })),
+        ),
+      ),
+    );
+  }
+
+  return { draw, rows, close: () => chart.close() };
+}
+
+export const runs: Explorer<Data, State> = {
+  question: (texts) => texts.runs.question,
+  defaults(data) {
+    const has = (schedule: Schedule, net: string) => data.runs.some((run) => run.schedule === schedule.id && run.net === net);
+    const usual = data.schedules.find((each) => has(each, "plain20") && has(each, "plain56")) ?? data.schedules[0];
+    const nets = ["plain20", "plain56", "resnet20", "resnet56"].filter((net) => usual && has(usual, net));
+    return {
+      step: "plain", shown: "", schedule: usual?.id ?? "", nets: nets.join(","),
+      split: "train", seeds: "band", scale: "linear", paper: false, at: -1,
+    };
+  },
+  build,
+};

@@ -1,0 +1,285 @@
+// Inside a shortcut: the maps of one picture where a block changes dimensions, in recorded nets.
+// Shortcut plus residual branch, then ReLU, is the output: added up here, channel by channel.
+import { choice, slider } from "../shared/controls.ts";
+import { h } from "../shared/dom.ts";
+import type { Explorer, Parts, Place } from "../shared/explorer.ts";
+import { pixels, pixelsCss, type Pixels } from "../shared/pixels.ts";
+import { numberGate } from "../shared/predict.ts";
+import type { Row } from "../shared/table.ts";
+import { fill, listed, number } from "../shared/words.ts";
+import css from "./shortcut.css";
+
+interface Packed {
+  scale: number;
+  in_channels: number;
+  channels: number;
+  height: number;
+  input: string;
+  branch: string;
+  shortcut?: string;
+}
+
+interface Net {
+  option: string;
+  net: string;
+  run_id: string;
+  weights: string;
+  blocks: Record<string, Packed>;
+}
+
+interface Data {
+  size: number;
+  pixels: number[];
+  source: string;
+  options: string[];
+  blocks: string[];
+  nets: Net[];
+}
+
+type Part = "shortcut" | "branch" | "output";
+const PARTS: Part[] = ["shortcut", "branch", "output"];
+
+/** A block's maps, channel after channel. */
+interface Maps extends Record<Part, Float64Array> {
+  input: Float64Array;
+  height: number;
+  channels: number;
+  inChannels: number;
+}
+
+interface State {
+  [key: string]: string | number | boolean;
+  shown: boolean;
+  option: string;
+  block: string;
+  channel: number;
+  at: number;
+}
+
+/** Maps from their signed bytes; option A's shortcut from the input: every other pixel, then zeros. */
+function unpack(block: Packed): Maps {
+  const { height, channels } = block;
+  // In hundredths, so that the sums that are shown add up.
+  const hundredths = Array.from({ length: 256 }, (_, i) => Math.round(((i << 24) >> 24) * block.scale * 100) / 100);
+  const values = (text: string) => Float64Array.from(atob(text), (letter) => hundredths[letter.charCodeAt(0)]);
+  const input = values(block.input);
+  const branch = values(block.branch);
+  let shortcut: Float64Array;
+  if (block.shortcut) shortcut = values(block.shortcut);
+  else {
+    shortcut = new Float64Array(channels * height * height);
+    for (let c = 0; c < block.in_channels; c++)
+      for (let row = 0; row < height; row++)
+        for (let column = 0; column < height; column++)
+          shortcut[(c * height + row) * height + column] = input[(c * 2 * height + 2 * row) * 2 * height + 2 * column];
+  }
+  const output = branch.map((each, i) => Math.max(0, each + shortcut[i]));
+  return { input, branch, shortcut, output, height, channels, inChannels: block.in_channels };
+}
+
+function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
+  const t = texts.shortcut;
+  const num = (value: number, decimals = 2) => number(value, decimals, language);
+  let said: number | null = null;
+
+  const netOf = (option: string) => data.nets.find((net) => net.option === option) ?? data.nets[0];
+  const cache = new Map<string, Maps>();
+  function maps(): Maps {
+    const net = netOf(view.state.option);
+    const block = net.blocks[view.state.block] ? view.state.block : data.blocks[0];
+    const key = `${net.run_id} ${block}`;
+    if (!cache.has(key)) cache.set(key, unpack(net.blocks[block]));
+    return cache.get(key)!;
+  }
+  const channel = (now: Maps) => Math.min(now.channels, Math.max(1, Math.round(view.state.channel)));
+  const mapOf = (now: Maps, part: Part, which: number) => {
+    const area = now.height ** 2;
+    return now[part].subarray((which - 1) * area, which * area);
+  };
+  const silent = (now: Maps) =>
+    Array.from({ length: now.channels }, (_, i) => i + 1).filter((i) => mapOf(now, "shortcut", i).every((each) => each === 0));
+  /** What is drawn at full strength: one value in two hundred is stronger. */
+  const strongest = (now: Maps) => {
+    const sizes = Float64Array.from(now.output).sort();
+    return sizes[Math.floor(sizes.length * 0.995)];
+  };
+
+  const ask = numberGate(texts, t.ask, t.unit, (answer) => {
+    said = answer;
+    view.set({ shown: true });
+  });
+  const verdict = h("div", { class: "rnx-verdict" });
+  const option = choice(t.option, [], (value) => view.set({ option: value }));
+  const block = choice(t.block, data.blocks.map((value) => ({ value, label: value.split(".")[0] })), (value) => view.set({ block: value, channel: 1, at: -1 }));
+  const which = slider(t.channel, [1], (value) => view.set({ channel: value }));
+  const photo = pixels(data.size, data.size, t.photo);
+  photo.colours(data.pixels);
+
+  // The sum, large.
+  const signs: Record<Part, string> = { shortcut: "", branch: "+", output: "=" };
+  const large = PARTS.map((part) => ({ part, caption: h("figcaption", {}), place: h("div", { class: "rnx-map" }), pixels: null as Pixels | null, frame: h("i", { class: "rnx-pixel" }) }));
+  const sum = h(
+    "div",
+    { class: "rnx-sum", tabindex: 0, role: "slider", "aria-label": t.pixelLabel },
+    ...large.flatMap(({ part, caption, place }) => [
+      signs[part] && h("span", { class: "rnx-sign", "aria-hidden": "true" }, part === "output" ? `= ReLU` : signs[part]),
+      h("figure", { class: "rnx-shot rnx-large" }, place, caption),
+    ]),
+  );
+  const point = (event: PointerEvent) => {
+    const place = (event.target as Element).closest(".rnx-map");
+    if (!place) return;
+    const box = place.getBoundingClientRect();
+    const side = maps().height;
+    const at = (from: number, start: number, length: number) => Math.min(side - 1, Math.max(0, Math.floor(((from - start) / length) * side)));
+    view.set({ at: at(event.clientY, box.top, box.height) * side + at(event.clientX, box.left, box.width) });
+  };
+  sum.addEventListener("pointermove", point);
+  sum.addEventListener("pointerdown", point);
+  sum.addEventListener("keydown", (event) => {
+    const side = maps().height;
+    const now = place(maps());
+    const [row, column] = [Math.floor(now / side), now % side];
+    const next: Record<string, [number, number]> = {
+      ArrowUp: [row - 1, column], ArrowDown: [row + 1, column], ArrowLeft: [row, column - 1], ArrowRight: [row, column + 1],
+      Home: [row, 0], End: [row, side - 1],
+    };
+    const to = next[event.key];
+    if (!to) return;
+    const inside = (each: number) => Math.min(side - 1, Math.max(0, each));
+    view.set({ at: inside(to[0]) * side + inside(to[1]) });
+    event.preventDefault();
+  });
+  const place = (now: Maps) => {
+    const { at } = view.state;
+    const side = now.height;
+    return at >= 0 && at < side * side ? Math.round(at) : Math.floor(side / 2) * side + Math.floor(side / 2);
+  };
+  const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
+
+  // All channels, small.
+  const sheets = PARTS.map((part) => ({ part, grid: h("div", { class: "rnx-sheet" }), name: h("p", { class: "rnx-sheet-name" }) }));
+  let shownSheets = "";
+  function drawSheets(now: Maps): void {
+    const key = `${view.state.option} ${view.state.block}`;
+    const most = strongest(now);
+    if (key !== shownSheets) {
+      shownSheets = key;
+      for (const { part, grid } of sheets) {
+        grid.replaceChildren(
+          ...Array.from({ length: now.channels }, (_, i) => {
+            const small = pixels(now.height, now.height);
+            small.signed(mapOf(now, part, i + 1), most);
+            const told = fill(t.pick, { part: t[part], channel: i + 1 });
+            return h("button", { type: "button", class: "rnx-cell", tabindex: -1, "aria-label": told, onclick: () => view.set({ channel: i + 1 }) }, small.element);
+          }),
+        );
+      }
+    }
+    for (const { part, grid, name } of sheets) {
+      name.textContent = t[part];
+      [...grid.children].forEach((each, i) => each.setAttribute("aria-pressed", String(i + 1 === channel(now))));
+    }
+  }
+
+  const open = h(
+    "div",
+    {},
+    h("div", { class: "rnx-controls" }, option.element, block.element),
+    h("div", { class: "rnx-top" },
+      h("figure", { class: "rnx-shot" }, photo.element, h("figcaption", {}, t.photo)),
+      sum),
+    readout,
+    h("div", { class: "rnx-controls" }, which.element),
+    ...sheets.map(({ grid, name }) => h("div", { class: "rnx-row" }, name, grid)),
+  );
+  const note = h("p", { class: "rnx-note" });
+  const first = pixels(data.size, data.size, t.photo);
+  first.colours(data.pixels);
+  const opening = h("div", { class: "rnx-opening" }, h("figure", { class: "rnx-shot" }, first.element, h("figcaption", {}, t.photo)), ask.element);
+  root.append(h("style", {}, pixelsCss, css), opening, verdict, open, note);
+
+  function draw(): void {
+    const { shown } = view.state;
+    const net = netOf(view.state.option);
+    opening.hidden = shown || !net;
+    open.hidden = verdict.hidden = !shown || !net;
+    const missing = data.options.filter((each) => !data.nets.some((other) => other.option === each));
+    note.textContent = [
+      net ? fill(t.note, { net: net.net, run: net.run_id, source: data.source, step: num(net.blocks[view.state.block]?.scale ?? 0) }) : t.nothing,
+      ...(missing.length ? [fill(t.missing, { options: listed(missing, texts) })] : []),
+    ].join(" ");
+    if (!shown || !net) return;
+    const now = maps();
+    drawVerdict();
+    option.options(data.options.map((value) => ({ value, label: value, disabled: missing.includes(value), title: missing.includes(value) ? t.notRecorded : t.options[value as "A"] })));
+    option.set(net.option);
+    block.set(view.state.block);
+    which.stops(Array.from({ length: now.channels }, (_, i) => i + 1));
+    which.set(channel(now));
+    const most = strongest(now);
+    const at = place(now);
+    const side = now.height;
+    for (const each of large) {
+      if (!each.pixels || each.pixels.element.width !== side) {
+        each.pixels = pixels(side, side);
+        each.place.replaceChildren(each.pixels.element, each.frame);
+      }
+      const values = mapOf(now, each.part, channel(now));
+      each.pixels.signed(values, most);
+      each.caption.replaceChildren(t[each.part], h("b", {}, num(values[at])));
+      each.frame.style.cssText = `left:${((at % side) / side) * 100}%;top:${(Math.floor(at / side) / side) * 100}%;width:${100 / side}%;height:${100 / side}%`;
+    }
+    const told = tell(now, at);
+    sum.setAttribute("aria-valuenow", String(at));
+    sum.setAttribute("aria-valuemin", "0");
+    sum.setAttribute("aria-valuemax", String(side * side - 1));
+    sum.setAttribute("aria-valuetext", told);
+    readout.textContent = told;
+    drawSheets(now);
+  }
+
+  function tell(now: Maps, at: number): string {
+    const values = PARTS.map((part) => mapOf(now, part, channel(now))[at]);
+    const nothing = silent(now).includes(channel(now));
+    const words = {
+      channel: channel(now), row: Math.floor(at / now.height) + 1, column: (at % now.height) + 1,
+      shortcut: num(values[0]), branch: num(values[1]), output: num(values[2]),
+    };
+    return `${fill(t.pixel, words)} ${nothing ? t.silent : ""}`.trim();
+  }
+
+  function drawVerdict(): void {
+    const first = data.nets.find((net) => net.option === "A");
+    if (!first) return verdict.replaceChildren();
+    const now = unpack(first.blocks[data.blocks[0]]);
+    const count = silent(now).length;
+    const values = { count, channels: now.channels, carried: now.channels - count, inputs: now.inChannels };
+    verdict.replaceChildren(
+      h("p", {}, said === null ? "" : `${fill(t.youSaid, { value: num(said, 0) })} `, fill(t.answer, values)),
+      h("p", {}, t.options[view.state.option as "A"] ?? ""),
+    );
+  }
+
+  function rows(): Row[] {
+    if (!data.nets.length) return [];
+    const now = maps();
+    const net = netOf(view.state.option);
+    return Array.from(now.output, (output, i) => {
+      const area = now.height ** 2;
+      return {
+        run_id: net.run_id, option: net.option, block: view.state.block, channel: Math.floor(i / area) + 1,
+        row: Math.floor((i % area) / now.height) + 1, column: ((i % area) % now.height) + 1,
+        shortcut: +now.shortcut[i].toFixed(2), branch: +now.branch[i].toFixed(2), output: +output.toFixed(2),
+      };
+    });
+  }
+
+  return { draw, rows };
+}
+
+export const shortcut: Explorer<Data, State> = {
+  question: (texts) => texts.shortcut.question,
+  defaults: (data) => ({ shown: false, option: data.nets[0]?.option ?? "A", block: data.blocks[0], channel: 1, at: -1 }),
+  build,
+};

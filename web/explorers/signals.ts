@@ -1,0 +1,188 @@
+// Responses and gradient norms of every layer, plain against residual, through training.
+import { button, choice, slider } from "../shared/controls.ts";
+import { Chart, type Line, type Point } from "../shared/chart.ts";
+import { h } from "../shared/dom.ts";
+import type { Explorer, Parts, Place } from "../shared/explorer.ts";
+import { colourOf, dashOf, netName, netTable, type Net as AnyNet } from "../shared/nets.ts";
+import { choiceGate } from "../shared/predict.ts";
+import type { Row } from "../shared/table.ts";
+import { fill, listed, number } from "../shared/words.ts";
+
+type Quantity = "response_std" | "activation_gradient" | "scaled_weight_gradient";
+const QUANTITIES: Quantity[] = ["response_std", "activation_gradient", "scaled_weight_gradient"];
+
+/** For each quantity a row of layers at each moment, the mean over seeds. */
+interface Net extends AnyNet, Record<Quantity, number[][]> {
+  seeds: number;
+  moments: number[];
+  layers: string[];
+}
+
+interface Data {
+  nets: Net[];
+  seeds: number;
+  factor: number;
+}
+
+interface State {
+  [key: string]: string | number | boolean;
+  shown: boolean;
+  quantity: string;
+  nets: string;
+  iteration: number;
+  order: string;
+  scale: string;
+  at: number;
+}
+
+function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
+  const t = texts.signals;
+  const num = (value: number, decimals = 0) => number(value, decimals, language);
+  /** Three digits that count, whatever the size. */
+  const digits = (value: number) => Number(value.toPrecision(3)).toLocaleString(language, { maximumSignificantDigits: 3 });
+  const recorded = data.nets.filter((net) => net.seeds > 0);
+  const moments = [...new Set(recorded.flatMap((net) => net.moments))].sort((a, b) => a - b);
+  const plain = recorded.filter((net) => net.kind === "plain").at(-1);
+  const twin = recorded.find((net) => net.kind === "A" && net.depth === plain?.depth);
+
+  const gateBox = h("div", {});
+  const verdict = h("p", { class: "rnx-verdict" });
+  if (plain) {
+    const options = Object.entries(t.answers).map(([value, label]) => ({ value, label }));
+    const ask = choiceGate(texts, fill(t.ask, { net: netName(plain, texts) }), options, (answer) => {
+      verdict.replaceChildren(...judge(answer));
+      const nets = [plain, ...(twin ? [twin] : [])].map((net) => net.name).join(",");
+      view.set({ shown: true, quantity: "activation_gradient", nets, iteration: 0, scale: "log", at: 1 });
+    });
+    gateBox.append(ask.element);
+  }
+  const ratio = (net: Net) => net.activation_gradient[0][0] / net.activation_gradient[0].at(-1)!;
+  function judge(answer: string | null): (Node | string)[] {
+    const value = ratio(plain!);
+    const health = value > data.factor ? "exploding" : value < 1 / data.factor ? "vanishing" : "healthy";
+    const said = answer ? `${fill(t.youSaid, { answer: t.answers[answer as "healthy"] })} ` : "";
+    const measured = fill(t.measured, { net: netName(plain!, texts), ratio: digits(value) });
+    const other = twin ? ` ${fill(t.other, { net: netName(twin, texts), ratio: digits(ratio(twin)) })}` : "";
+    return [said, measured, " ", h("strong", {}, t.health[health]), other, ` ${t.slide}`];
+  }
+
+  const chart = new Chart((at) => view.set({ at }));
+  const quantity = choice(t.quantity, QUANTITIES.map((value) => ({ value, label: t.quantities[value] })), (value) =>
+    view.set({ quantity: value, scale: value === "response_std" ? "linear" : "log" }));
+  const time = slider(t.time, moments, (iteration) => { pause(); view.set({ iteration }); }, (value) => num(value ?? 0));
+  const play = button(t.play, () => (timer ? pause() : start()));
+  const order = choice(t.order, [{ value: "layer", label: t.layer }, { value: "sorted", label: t.sorted }], (value) => view.set({ order: value, at: 1 }));
+  const scale = choice(t.scale, [{ value: "linear", label: t.linear }, { value: "log", label: t.log }], (value) => view.set({ scale: value }));
+  const table = netTable(texts, data.nets, (names) => view.set({ nets: names.join(",") }));
+  const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
+  const note = h("p", { class: "rnx-note" });
+  const rest = h("div", {},
+    verdict,
+    h("div", { class: "rnx-controls" }, quantity.element),
+    chart.element,
+    readout,
+    h("div", { class: "rnx-controls" }, time.element, play),
+    table.element,
+    h("div", { class: "rnx-controls" }, order.element, scale.element),
+    note);
+  root.append(gateBox, rest);
+
+  let timer = 0;
+  function pause(): void {
+    clearInterval(timer);
+    timer = 0;
+    play.textContent = t.play;
+  }
+  function start(): void {
+    if (view.state.iteration >= moments.at(-1)!) view.set({ iteration: moments[0] });
+    play.textContent = t.pause;
+    timer = window.setInterval(() => {
+      const next = moments[moments.indexOf(view.state.iteration) + 1];
+      if (next === undefined || !root.isConnected) return pause();
+      view.set({ iteration: next });
+    }, 450);
+  }
+
+  const chosen = () => recorded.filter((net) => view.state.nets.split(",").includes(net.name));
+  function values(net: Net, iteration: number): number[] {
+    const moment = net.moments.indexOf(iteration);
+    const row = net[view.state.quantity as Quantity]?.[moment] ?? [];
+    return view.state.order === "sorted" ? [...row].sort((a, b) => b - a) : row;
+  }
+
+  function draw(): void {
+    const { state } = view;
+    gateBox.hidden = state.shown || !plain;
+    rest.hidden = !state.shown && Boolean(plain);
+    if (rest.hidden) return;
+    const nets = chosen();
+    const iteration = moments.includes(state.iteration) ? state.iteration : (moments[0] ?? 0);
+    const log = state.scale === "log";
+    const all = nets.flatMap((net) => (net[state.quantity as Quantity] ?? []).flat()).filter((value) => !log || value > 0);
+    const [low, high] = [Math.min(...all, Infinity), Math.max(...all, 0)];
+    const longest = Math.max(1, ...nets.map((net) => net.layers.length));
+    const lines = nets.map((net): Line => ({
+      name: net.name, colour: colourOf(net), dash: dashOf(net, nets), label: netName(net, texts),
+      points: values(net, iteration).map((y, i): Point => [i + 1, y]).filter(([, y]) => !log || y > 0),
+    }));
+    const at = Math.min(Math.max(1, state.at), longest);
+    const told = readText(nets, iteration, at);
+    chart.draw({
+      label: fill(t.chartLabel, { quantity: t.long[state.quantity as Quantity] }),
+      xLabel: state.order === "sorted" ? t.xSorted : t.xLayer,
+      yLabel: t.long[state.quantity as Quantity],
+      x: [1, Math.max(2, longest)],
+      y: log ? (all.length ? [low * 0.8, high * 1.25] : [0.1, 1]) : [0, high * 1.05 || 1],
+      log, lines, at,
+      stops: Array.from({ length: longest }, (_, i) => i + 1),
+      valueText: told,
+      yFormat: digits,
+    });
+    readout.textContent = told;
+    quantity.set(state.quantity);
+    time.set(iteration);
+    order.set(state.order);
+    scale.set(state.scale);
+    table.draw(state.nets.split(","), (name) => data.nets.find((net) => net.name === name)!.seeds, data.seeds);
+    const absent = data.nets.filter((net) => !net.seeds).map((net) => netName(net, texts));
+    note.textContent = [
+      recorded.length ? t.notes[state.quantity as Quantity] : t.none,
+      recorded.length ? t.means : "",
+      absent.length ? fill(t.missing, { nets: listed(absent, texts) }) : "",
+    ].filter(Boolean).join(" ");
+  }
+
+  function readText(nets: Net[], iteration: number, at: number): string {
+    const told = nets.flatMap((net) => {
+      const value = values(net, iteration)[at - 1];
+      if (value === undefined) return [];
+      const where = view.state.order === "layer" ? ` (${net.layers[at - 1]})` : "";
+      return [`${netName(net, texts)}${where} ${digits(value)}`];
+    });
+    const text = view.state.order === "sorted" ? t.atRank : t.atLayer;
+    return told.length ? fill(text, { iteration: num(iteration), layer: at, values: told.join(texts.comma) }) : "";
+  }
+
+  function rows(): Row[] {
+    const key = view.state.quantity as Quantity;
+    return chosen().flatMap((net) =>
+      net.moments.flatMap((iteration, moment) =>
+        net.layers.map((name, i) => ({
+          model: net.name, seeds: net.seeds, iteration, layer: i + 1, name, [key]: net[key][moment][i],
+        }))));
+  }
+
+  return { draw, rows, close: () => { pause(); chart.close(); } };
+}
+
+export const signals: Explorer<Data, State> = {
+  question: (texts) => texts.signals.question,
+  defaults(data) {
+    const usual = ["plain20", "plain56", "resnet20", "resnet56"];
+    const nets = data.nets.filter((net) => net.seeds && usual.includes(net.name)).map((net) => net.name);
+    return {
+      shown: false, quantity: "activation_gradient", nets: nets.join(","), iteration: 0, order: "layer", scale: "log", at: 1,
+    };
+  },
+  build,
+};

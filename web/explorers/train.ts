@@ -1,0 +1,122 @@
+// The chart of "Train it yourself": recorded runs faint, those of the session in full. Its controls
+// need a kernel and are ipywidgets (resnet_lib/widgets/train.py); a page shows the recorded runs.
+import { choice } from "../shared/controls.ts";
+import { Chart, valueAt, type Line, type Point } from "../shared/chart.ts";
+import { h } from "../shared/dom.ts";
+import type { Explorer, Parts, Place } from "../shared/explorer.ts";
+import { colourOf, dashOf, type Net } from "../shared/nets.ts";
+import type { Row } from "../shared/table.ts";
+import { fill, number } from "../shared/words.ts";
+
+interface Run extends Net {
+  run_id: string;
+  train: Point[];
+  test: Point[];
+}
+
+interface Data {
+  recorded: Run[];
+  session: Run[];
+  progress: { net: string; iteration: number; iterations: number; seconds_left: number | null } | null;
+  error: string;
+}
+
+interface State {
+  [key: string]: string | number | boolean;
+  split: string;
+  at: number;
+}
+
+function build({ root, data: first, view, texts, language, links }: Place<Data, State>): Parts {
+  const t = texts.train;
+  let data = first;
+  const num = (value: number, decimals = 0) => number(value, decimals, language);
+  const chart = new Chart((at) => view.set({ at }));
+  const split = choice(t.error, [
+    { value: "train", label: t.training },
+    { value: "test", label: t.test },
+  ], (value) => view.set({ split: value, at: -1 }));
+  const bar = h("progress", { class: "rnx-progress", max: 1, "aria-label": t.progress });
+  const status = h("p", { "aria-live": "polite", class: "rnx-readout" });
+  const readout = h("p", { class: "rnx-note", "aria-live": "off" });
+  const where = h("p", { class: "rnx-note" });
+  root.append(status, bar, h("div", { class: "rnx-controls" }, split.element), chart.element, readout, where);
+  if (links) {
+    const link = (key: string, label: string) => (links[key] ? h("a", { href: links[key] }, label) : null);
+    where.append(t.needsKernel, " ", ...[link("playground", t.playground), link("colab", t.colab)].flatMap((each) => (each ? [each, " "] : [])));
+  } else where.hidden = true;
+
+  const shown = () => [...data.recorded, ...data.session];
+  const points = (run: Run) => run[view.state.split as "train"];
+
+  function draw(): void {
+    const runs = shown();
+    const own = data.session.length > 0;
+    const xs = [...new Set(runs.flatMap((run) => points(run).map(([x]) => x)))].sort((a, b) => a - b);
+    const most = own ? Math.max(...data.session.map((run) => points(run).at(-1)?.[0] ?? 0), data.progress?.iterations ?? 0) : (xs.at(-1) ?? 0);
+    const end = Math.max(1, most);
+    const stops = xs.filter((x) => x <= end);
+    const at = stops.includes(view.state.at) ? view.state.at : (stops.at(-1) ?? 0);
+    const last = data.session.at(-1);
+    const lines = runs.map((run): Line => {
+      const recorded = data.recorded.includes(run);
+      return {
+        name: `${recorded ? "recorded" : "session"} ${run.run_id}`,
+        points: points(run).filter(([x]) => x <= end),
+        colour: colourOf(run),
+        dash: dashOf(run, runs),
+        width: run === last ? 3 : 2,
+        opacity: recorded && own ? 0.4 : run === last || !own ? 1 : 0.75,
+        label: recorded && own ? undefined : run.name,
+      };
+    });
+    const error = view.state.split === "train" ? t.trainingError : t.testError;
+    const told = runs.flatMap((run) => {
+      const value = valueAt(points(run), at);
+      return value === null ? [] : [`${run.name} ${num(value, 1)}%`];
+    });
+    const text = told.length ? fill(t.atIteration, { iteration: num(at), error, values: told.join(texts.comma) }) : "";
+    const high = Math.max(50, ...lines.flatMap((line) => line.points.map(([, y]) => y)));
+    chart.draw({
+      label: fill(t.chartLabel, { error }), xLabel: t.iterations, yLabel: `${error}, %`,
+      x: [0, end], y: [0, Math.min(100, Math.ceil(high / 10) * 10)], lines, at, stops, valueText: text,
+      xTicks: [0, 1, 2, 3, 4].map((quarter) => Math.round((end * quarter) / 4)), xFormat: (x) => num(x),
+    });
+    readout.textContent = text;
+    split.set(view.state.split);
+    const { progress } = data;
+    bar.hidden = !progress;
+    if (progress) bar.value = progress.iteration / progress.iterations;
+    status.textContent = data.error || (progress ? running(progress) : standing());
+  }
+
+  function standing(): string {
+    if (data.session.length) return fill(t.done, { count: data.session.length });
+    return data.recorded.length ? fill(t.recorded, { count: data.recorded.length }) : t.nothing;
+  }
+
+  function running(progress: NonNullable<Data["progress"]>): string {
+    if (!progress.net) return t.preparing;
+    const values = { net: progress.net, iteration: num(progress.iteration), iterations: num(progress.iterations) };
+    const left = progress.seconds_left;
+    return fill(t.running, values) + (left === null ? "" : ` ${fill(t.left, { seconds: num(Math.ceil(left)) })}`);
+  }
+
+  function rows(): Row[] {
+    return shown().flatMap((run) =>
+      (["train", "test"] as const).flatMap((split) =>
+        run[split].map(([iteration, top1_error]) => ({ run_id: run.run_id, net: run.name, split, iteration, top1_error }))));
+  }
+
+  const update = (fresh: unknown) => {
+    data = fresh as Data;
+    draw();
+  };
+  return { draw, rows, update, close: () => chart.close() };
+}
+
+export const train: Explorer<Data, State> = {
+  question: (texts) => texts.train.question,
+  defaults: () => ({ split: "train", at: -1 }),
+  build,
+};

@@ -1,0 +1,104 @@
+// Controls that show a value and tell of its change; `set` shows a value without telling.
+import { h, uniqueId } from "./dom.ts";
+import { number } from "./words.ts";
+
+export interface Control<V> {
+  element: HTMLElement;
+  set(value: V): void;
+}
+
+export interface Option {
+  value: string;
+  label: string;
+  title?: string;
+  disabled?: boolean;
+}
+
+/** One of a few options, as a row of radio buttons. */
+export function choice(
+  label: string,
+  options: Option[],
+  change: (value: string) => void,
+): Control<string> & { options(options: Option[]): void } {
+  const name = uniqueId();
+  const row = h("span", { class: "rnx-segments" });
+  const element = h("fieldset", { class: "rnx-choice" }, h("legend", {}, label), row);
+  let inputs: HTMLInputElement[] = [];
+  const build = (all: Option[]) => {
+    inputs = all.map(({ value, disabled }) =>
+      h("input", { type: "radio", name, value, disabled, onchange: () => change(value) }),
+    );
+    row.replaceChildren(
+      ...all.map((option, i) => h("label", { title: option.title }, inputs[i], h("span", {}, option.label))),
+    );
+  };
+  build(options);
+  return {
+    element,
+    options: build,
+    set: (value) => inputs.forEach((input) => (input.checked = input.value === value)),
+  };
+}
+
+/** Yes or no. */
+export function toggle(label: string, change: (value: boolean) => void): Control<boolean> {
+  const input = h("input", { type: "checkbox", onchange: () => change(input.checked) });
+  const element = h("label", { class: "rnx-toggle" }, input, h("span", {}, label));
+  return { element, set: (value) => void (input.checked = value) };
+}
+
+/** One of many options, as a list that opens. */
+export function select(
+  label: string,
+  options: Option[],
+  change: (value: string) => void,
+): Control<string> & { options(options: Option[]): void } {
+  const input = h("select", { onchange: () => change(input.value) });
+  const element = h("label", { class: "rnx-select" }, h("span", {}, label), input);
+  const build = (all: Option[]) =>
+    input.replaceChildren(...all.map(({ value, label, disabled }) => h("option", { value, disabled }, label)));
+  build(options);
+  return { element, options: build, set: (value) => void (input.value = value) };
+}
+
+/** One of the numbers in `stops`, as a slider; `show` puts the value into words. */
+export function slider(
+  label: string,
+  stops: number[],
+  change: (value: number) => void,
+  show: (value: number) => string = (value) => number(value),
+): Control<number> & { stops(stops: number[]): void } {
+  const output = h("output", {});
+  // The label's first labelable element is the output, so the slider needs a name of its own.
+  const named = { "aria-label": label.replace(/:$/, "") };
+  const input = h("input", { type: "range", min: 0, step: 1, ...named, oninput: () => change(stops[+input.value]) });
+  const element = h("label", { class: "rnx-slider" }, h("span", {}, label, " ", output), input);
+  const range = (all: number[]) => {
+    stops = all;
+    input.max = String(stops.length - 1);
+  };
+  range(stops);
+  return {
+    element,
+    stops: range,
+    set: (value) => {
+      input.value = String(nearest(stops, value));
+      output.textContent = show(stops[+input.value]);
+      input.setAttribute("aria-valuetext", show(stops[+input.value]));
+    },
+  };
+}
+
+/** A button. */
+export function button(label: string, press: () => void, kind: "main" | "quiet" | "" = ""): HTMLButtonElement {
+  return h("button", { type: "button", class: `rnx-button ${kind && `rnx-${kind}`}`, onclick: press }, label);
+}
+
+/** Where in `values` the one nearest to `value` is. */
+export function nearest(values: number[], value: number): number {
+  let best = 0;
+  values.forEach((each, i) => {
+    if (Math.abs(each - value) < Math.abs(values[best] - value)) best = i;
+  });
+  return best;
+}

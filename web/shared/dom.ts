@@ -1,0 +1,42 @@
+// Elements in one call: h("button", { type: "button", onclick: go }, "Go"), s("circle", { r: 3 }).
+
+type Attribute = string | number | boolean | null | undefined | ((event: any) => void);
+type Child = Node | string | null | undefined | false;
+
+function fill(element: Element, attributes: Record<string, Attribute>, children: Child[]): void {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value != null) element.setAttribute(name, String(value));
+  }
+  element.append(...children.filter((child): child is Node | string => child != null && child !== false));
+}
+
+/** An HTML element; attributes that begin with "on" are listeners, false and null are left out. */
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Record<string, Attribute> = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  fill(element, attributes, children);
+  return element;
+}
+
+/** An SVG element. */
+export function s<K extends keyof SVGElementTagNameMap>(
+  tag: K,
+  attributes: Record<string, Attribute> = {},
+  ...children: Child[]
+): SVGElementTagNameMap[K] {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  fill(element, attributes, children);
+  return element;
+}
+
+let ids = 0;
+
+/** An id that no other element of the page has. */
+export function uniqueId(): string {
+  return `rnx-${(ids += 1)}-${Math.random().toString(36).slice(2, 7)}`;
+}

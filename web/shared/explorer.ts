@@ -1,0 +1,119 @@
+// What an explorer is, and the frame that every one of them stands in.
+import { button } from "./controls.ts";
+import { h } from "./dom.ts";
+import css from "./explorer.css";
+import { csv, download, type Row } from "./table.ts";
+import { View, type State } from "./view.ts";
+import { fill, textsOf, type Texts } from "./words.ts";
+
+/** What an explorer gets: a place to build itself in, its data, its state, its language. */
+export interface Place<D, S extends State> {
+  root: HTMLElement;
+  data: D;
+  view: View<S>;
+  texts: Texts;
+  language: string;
+  /** Addresses that a page offers: playground, colab. Without a page there are none. */
+  links?: Record<string, string>;
+}
+
+/** What an explorer gives back: how it shows its state, and the data behind what it shows. */
+export interface Parts {
+  draw(): void;
+  rows(): Row[];
+  /** Takes new data, where they can change while it is shown. */
+  update?(data: unknown): void;
+  close?(): void;
+}
+
+export interface Explorer<D = any, S extends State = any> {
+  question(texts: Texts): string;
+  defaults(data: D): S;
+  build(place: Place<D, S>): Parts;
+}
+
+export interface Options {
+  name: string;
+  data: unknown;
+  state?: string | Record<string, unknown>;
+  language?: string;
+  /** Hears the state after each change, as a query string and as a record. */
+  onState?: (query: string, changes: State) => void;
+  /** The address of the present state, where there is one. */
+  link?: (query: string) => string;
+  links?: Record<string, string>;
+}
+
+export interface Mounted {
+  read(state: string | Record<string, unknown>): void;
+  update(data: unknown): void;
+  close(): void;
+}
+
+/** Build an explorer inside an element. */
+export function open(explorer: Explorer, element: HTMLElement, options: Options): Mounted {
+  const language = options.language ?? "en";
+  const texts = textsOf(language);
+  const view = new View(explorer.defaults(options.data));
+  if (options.state) view.read(options.state);
+  const root = h("div", { class: "rnx-body" });
+  const tools = h("p", { class: "rnx-tools" });
+  const section = h(
+    "section",
+    { class: "rnx", "data-name": options.name, lang: language, "aria-label": explorer.question(texts) },
+    h("p", { class: "rnx-question" }, explorer.question(texts)),
+    root,
+    tools,
+  );
+  addStyle(element);
+  // JupyterLab would take arrow keys and letters for its own commands.
+  section.addEventListener("keydown", (event) => event.stopPropagation());
+  element.replaceChildren(section);
+  const parts = explorer.build({ root, data: options.data, view, texts, language, links: options.links });
+  tools.append(
+    button(texts.download, () => download(`${options.name}.csv`, csv(parts.rows())), "quiet"),
+  );
+  if (options.link && navigator.clipboard) {
+    const copy = button(texts.copyLink, async () => {
+      await navigator.clipboard.writeText(options.link!(view.query()));
+      copy.textContent = texts.copied;
+      setTimeout(() => (copy.textContent = texts.copyLink), 1500);
+    }, "quiet");
+    tools.append(copy);
+  }
+  let waiting = 0;
+  let silent = false;
+  view.listen(() => {
+    if (!silent) options.onState?.(view.query(), view.changes());
+    waiting ||= requestAnimationFrame(() => {
+      waiting = 0;
+      parts.draw();
+    });
+  });
+  parts.draw();
+  return {
+    read(state) {
+      silent = true; // who tells us need not be told
+      view.read(state);
+      silent = false;
+    },
+    update: (data) => parts.update?.(data),
+    close() {
+      cancelAnimationFrame(waiting);
+      parts.close?.();
+      section.remove();
+    },
+  };
+}
+
+/** Show an error where the explorer would be. */
+export function explain(element: HTMLElement, error: unknown, language = "en"): void {
+  const told = error instanceof Error ? error.message : String(error);
+  element.append(h("p", { class: "rnx-failed" }, fill(textsOf(language).failed, { error: told })));
+}
+
+function addStyle(element: HTMLElement): void {
+  const home = element.getRootNode();
+  const place = home instanceof ShadowRoot ? home : document.head;
+  if (!place.querySelector("style[data-rnx]")) place.append(h("style", { "data-rnx": true }, css));
+}

@@ -1,0 +1,74 @@
+// Names, colours and line styles of nets, and the table in which the reader chooses some.
+import { h } from "./dom.ts";
+import { fill, type Texts } from "./words.ts";
+
+export interface Net {
+  name: string;
+  /** plain, an option (A, B, C), preactivation, or the name of a variant. */
+  kind: string;
+  depth: number;
+}
+
+const COLOURS: Record<string, string> = {
+  plain: "plain", A: "residual", B: "purple", C: "teal", preactivation: "green",
+};
+const DASHES = ["", "7 3", "4 3 1 3", "2 3", "9 3 2 3", "1 4"];
+
+/** Plain nets are orange-red, residual ones blue, as in every figure of the book. */
+export function colourOf(net: Net): string {
+  return `var(--rn-${COLOURS[net.kind] ?? "teal"})`;
+}
+
+/** The deepest of the nets shown is solid, shallower ones are dashed. */
+export function dashOf(net: Net, shown: Net[]): string {
+  const depths = [...new Set(shown.map((each) => each.depth))].sort((a, b) => b - a);
+  return DASHES[Math.min(depths.indexOf(net.depth), DASHES.length - 1)];
+}
+
+/** plain-56, ResNet-56, ResNet-56 B, pre-ResNet-56. */
+export function netName(net: Net, texts: Texts): string {
+  const t = texts.nets;
+  const known: Record<string, string> = { plain: t.plain, preactivation: t.preactivation };
+  const name = fill(known[net.kind] ?? t.residual, { depth: net.depth });
+  return net.kind in known || net.kind === "A" ? name : `${name} ${net.kind}`;
+}
+
+/** All nets as buttons, by kind and depth, with a dot for each seed that is recorded. */
+export function netTable(texts: Texts, nets: Net[], change: (names: string[]) => void) {
+  const t = texts.nets;
+  const element = h("div", { class: "rnx-nets" });
+  const kinds = [...new Set(nets.map((net) => net.kind))];
+  const depths = [...new Set(nets.map((net) => net.depth))].sort((a, b) => a - b);
+
+  /** seeds: how many runs a net has, of `wanted` that are planned. */
+  function draw(chosen: string[], seeds: (name: string) => number, wanted: number): void {
+    const cell = (net: Net | undefined): HTMLElement | string => {
+      if (!net) return "";
+      const count = seeds(net.name);
+      const told = fill(count ? t.seedsRecorded : t.notRecorded, { net: netName(net, texts), count, wanted });
+      const flip = () =>
+        change(nets.map((each) => each.name).filter((name) => chosen.includes(name) !== (name === net.name)));
+      return h(
+        "button",
+        {
+          type: "button", class: "rnx-net", disabled: !count, "data-net": net.name, onclick: flip,
+          "aria-pressed": String(chosen.includes(net.name)), "aria-label": told, title: told,
+          style: `--colour:${colourOf(net)}`,
+        },
+        h("b", {}, String(net.depth)),
+        h("i", { "aria-hidden": "true" }, "\u25cf".repeat(count) + "\u25cb".repeat(Math.max(0, wanted - count))),
+      );
+    };
+    const rows = kinds.map((kind) => {
+      const cells = depths.map((depth) => nets.find((net) => net.kind === kind && net.depth === depth));
+      const name = h("th", { scope: "row" }, t.kinds[kind as "plain"] ?? kind);
+      return h("tr", {}, name, ...cells.map((net) => h("td", {}, cell(net))));
+    });
+    const focused = (element.getRootNode() as Document).activeElement as HTMLElement | null;
+    const kept = element.contains(focused) ? focused!.dataset.net : null;
+    element.replaceChildren(h("table", {}, h("tbody", {}, ...rows)));
+    if (kept) element.querySelector<HTMLElement>(`[data-net="${kept}"]`)?.focus();
+  }
+
+  return { element, draw };
+}
