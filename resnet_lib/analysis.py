@@ -117,9 +117,10 @@ def describe(values: pd.Series) -> str:
     if not len(values):
         return "not measured (no seed with both runs complete)"
     agree = "" if direction(values) != "unclear" else "; they do not agree"
-    seeds = "seed" if len(values) == 1 else "seeds"
+    if len(values) == 1:
+        return f"{values.iloc[0]:+.1f} points (1 seed)".replace("-", "\N{MINUS SIGN}")
     mean, low, high = (f"{v:+.1f}" for v in (values.mean(), values.min(), values.max()))
-    text = f"{mean} points ({low} to {high} over {len(values)} {seeds}{agree})"
+    text = f"{mean} points ({low} to {high} over {len(values)} seeds{agree})"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
