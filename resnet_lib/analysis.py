@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -120,9 +119,10 @@ def describe(values: pd.Series) -> str:
     if not len(values):
         return "not measured (no seed with both runs complete)"
     agree = "" if direction(values) != "unclear" else "; they do not agree"
-    seeds = "seed" if len(values) == 1 else "seeds"
+    if len(values) == 1:
+        return f"{values.iloc[0]:+.1f} points (1 seed)".replace("-", "\N{MINUS SIGN}")
     mean, low, high = (f"{v:+.1f}" for v in (values.mean(), values.min(), values.max()))
-    text = f"{mean} points ({low} to {high} over {len(values)} {seeds}{agree})"
+    text = f"{mean} points ({low} to {high} over {len(values)} seeds{agree})"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -158,73 +158,6 @@ def health(ratio: float, factor: float = 10.0) -> str:
     if ratio > factor:
         return "exploding"
     return "vanishing" if ratio < 1 / factor else "healthy"
-
-
-def removable(net: ResNet) -> list[str]:
-    """The blocks whose input and output have equal dimensions: what is left still fits without."""
-    return [
-        name
-        for name, block in net.blocks()
-        if block.conv1.in_channels == block.conv2.out_channels and block.conv1.stride == (1, 1)
-    ]
-
-
-def delete_block(net: ResNet, name: str) -> ResNet:
-    """A copy of a trained net of two-layer blocks in which one passes its input on.
-
-    Of a residual block the shortcut stays; of a plain one nothing. Errors: `ConfigError` for a
-    block that changes the dimensions.
-    """
-    if name not in removable(net):
-        raise ConfigError(f"{name} cannot be deleted: there are {', '.join(removable(net))}.")
-    net = copy.deepcopy(net)
-    stage, index = name.split(".")
-    setattr(getattr(net, stage), index, nn.Identity())
-    return net
-
-
-@torch.no_grad()
-def deletions(net: ResNet, data: ImageSet, count: int = 10_000) -> pd.DataFrame:
-    """Test error of a trained net as it is, and with each of its removable blocks deleted.
-
-    count: of test images at most, spread over the classes. Columns model, kind, depth, seed, block
-    ("" for the whole net), deleted (the block's number among all, 0 for the whole net), top1_error
-    in percent. The same as evaluating `delete_block`, in half the time: what comes before the
-    deleted block is computed once. For CIFAR nets of the usual order.
-    """
-    step = max(1, len(data.test_images) // count)
-    x = Normaliser(data)(data.test_images[::step])
-    y, net = data.test_labels[::step], copy.deepcopy(net).eval()
-    names, blocks = zip(*net.blocks(), strict=True)
-    rows: list[dict[str, object]] = []
-
-    def finish(x: Tensor, number: int, name: str, rest: Sequence[nn.Module]) -> None:
-        for block in rest:
-            x = block(x)
-        wrong = (net.fc(x.mean((2, 3))).argmax(1) != y).double().mean().item()
-        rows.append({"block": name, "deleted": number, "top1_error": 100 * wrong})
-
-    with one_thread():
-        x = F.relu(net.bn1(net.conv1(x)))
-        finish(x, 0, "", blocks)
-        for number, (name, block) in enumerate(zip(names, blocks, strict=True), 1):
-            if name in removable(net):
-                finish(x, number, name, blocks[number:])
-            x = block(x)
-    config = net.config
-    return pd.DataFrame(rows).assign(
-        model=config.name, kind=config.kind, depth=config.depth, seed=net.seed
-    )
-
-
-def deletion_cost(frame: pd.DataFrame) -> pd.Series:
-    """By how many points deleting one block raises the test error, on average over the blocks.
-
-    frame: rows as from `deletions`. Returns one value for each model and seed.
-    """
-    whole = frame[frame["deleted"] == 0].set_index(["model", "seed"])["top1_error"]
-    without = frame[frame["deleted"] > 0].groupby(["model", "seed"])["top1_error"].mean()
-    return without - whole
 
 
 def weaker_layers(frame: pd.DataFrame, residual: str, plain: str) -> pd.Series:

@@ -24,7 +24,7 @@ import pandas as pd
 import torch
 
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, unknown_name
-from resnet_lib.data import CHECKSUMS
+from resnet_lib.data import CHECKSUMS, alternatives
 from resnet_lib.experiments import (
     EXPERIMENTS,
     Arm,
@@ -197,7 +197,7 @@ def fault(path: Path, record: RunRecord, checksums: dict[tuple[str, int], str]) 
     """Why a record that can be read is kept apart, or None. path: of its folder."""
     net, recipe = ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
     place = (record.data["name"], record.data["size"])
-    arithmetic = present_numerics(net)
+    arithmetic = present_numerics(net, replace(recipe, seed=0))
     if record.status == "diverged":
         return f"its loss was not finite at iteration {record.diverged_at:,}"
     if record.status != "complete":
@@ -242,10 +242,11 @@ def is_probed(key: Key, tier: Tier) -> bool:
 
 
 @cache
-def present_numerics(net: ModelConfig) -> str:
-    """The numerics hash of a net with the present code."""
+def present_numerics(net: ModelConfig, recipe: TrainConfig | None = None) -> str:
+    """The numerics hash of a net, trained by a recipe, with the present code."""
     with torch.device("meta"):
-        return numerics_hash(build_model(net, seed=0))
+        made = build_model(net, seed=0)
+    return numerics_hash(made, *alternatives(recipe or TrainConfig()))
 
 
 def id_of(record: RunRecord, net: ModelConfig, recipe: TrainConfig) -> str:

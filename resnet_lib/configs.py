@@ -212,9 +212,9 @@ class ModelConfig(Config):
 
     @property
     def name(self) -> str:
-        """The net's usual name, such as plain20, resnet56, resnet56-B, preresnet164 or
-        plain20-no-bn.
-        """
+        """The net's usual name, such as plain20, resnet56, resnet56-B or preresnet164."""
+        if self.kind == "plain":
+            return f"plain{self.depth}"
         prefix = "preresnet" if self.order == "preactivation" else "resnet"
         usual = "B" if (self.family, self.block) == ("imagenet", "bottleneck") else "A"
         parts = [
@@ -223,9 +223,6 @@ class ModelConfig(Config):
             *([self.order] if self.order not in ("original", "preactivation") else []),
             *([self.junction] if self.junction != "add" else []),
         ]
-        if self.kind == "plain":
-            parts = [f"plain{self.depth}"]
-        parts += ["no-bn"] * (not self.batch_norm) + [self.init] * (self.init != "he")
         return "-".join(parts)
 
 

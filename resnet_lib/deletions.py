@@ -302,3 +302,37 @@ def block_responses(record: RunRecord) -> pd.Series:
     parts = last["name"].str.extract(r"^(?P<block>.+\.\d+)\.conv(?P<layer>\d)$")
     ends = last.assign(block=parts["block"]).dropna(subset="block")
     return ends.groupby("block", sort=False)["response_std"].last()
+
+
+def single_deletions(net: ResNet, data: ImageSet, count: int = 10_000) -> pd.DataFrame:
+    """Test error of a trained net as it is, and without each of its blocks that can be deleted.
+
+    count: of test images at most, spread over the classes. Columns model, kind, depth, seed, block
+    ("" for the whole net), number (the block's among all, 0 for the whole net), top1_error in
+    percent.
+    """
+    step = max(1, len(data.test_images) // count)
+    images, labels = data.test_images[::step], data.test_labels[::step]
+    numbers = {name: number for number, (name, _) in enumerate(net.blocks(), 1)}
+    sets = [(), *((name,) for name in deletable(net))]
+    rows = []
+    with one_thread():
+        for each, error in deletion_errors(net, images, labels, Normaliser(data), sets):
+            name = "".join(each)
+            rows.append({"block": name, "number": numbers.get(name, 0), "top1_error": error})
+    config = net.config
+    return (
+        pd.DataFrame(rows)
+        .sort_values("number", ignore_index=True)
+        .assign(model=config.name, kind=config.kind, depth=config.depth, seed=net.seed)
+    )
+
+
+def deletion_cost(frame: pd.DataFrame) -> pd.Series:
+    """By how many points deleting one block raises the test error, on average over the blocks.
+
+    frame: rows as from `single_deletions`. Returns one value for each model and seed.
+    """
+    whole = frame[frame["number"] == 0].set_index(["model", "seed"])["top1_error"]
+    without = frame[frame["number"] > 0].groupby(["model", "seed"])["top1_error"].mean()
+    return without - whole

@@ -173,7 +173,14 @@ class Experiment:
 
     def recipe(self, arm: Arm, tier: Tier) -> TrainConfig:
         """How an arm is trained in a tier, with seed 0."""
-        return replace(stretched(tier.train, self.stretch), **arm.of_train)
+        usual = tier.train
+        stretched = replace(
+            usual,
+            iterations=usual.iterations * self.stretch,
+            milestones=tuple(m * self.stretch for m in usual.milestones),
+            eval_every=usual.eval_every * self.stretch,
+        )
+        return replace(stretched, **arm.of_train)
 
 
 # The first paper warms up ResNet-110 only: at 0.01 until the training error is below 80%, which
@@ -202,12 +209,12 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "options-20",
             "Own experiment: options A, B and C at 20 layers (the paper's Table 3 is ImageNet)",
-            ("resnet20", "resnet20-B", "resnet20-C"),
+            ("resnet20", *(arm("resnet20", shortcut=option) for option in "BC")),
         ),
         Experiment(
             "options-56",
             "Own experiment: plain, and options A, B and C, at 56 layers",
-            ("plain56", "resnet56", "resnet56-B", "resnet56-C"),
+            ("plain56", "resnet56", *(arm("resnet56", shortcut=option) for option in "BC")),
             probe="signals",
         ),
         Experiment(
@@ -246,15 +253,20 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "start",
             "Paper, section 1: tens of layers start, by initialisation and BN; each removed",
-            ("plain20", "plain20-small", "plain20-no-bn", "plain20-no-bn-small"),
+            (
+                "plain20",
+                arm("plain20", "plain20, small init", init="small"),
+                arm("plain20", "plain20 without BN", batch_norm=False),
+                arm("plain20", "plain20 without BN, small init", batch_norm=False, init="small"),
+            ),
         ),
         Experiment(
             "start-56",
             "Paper, section 1: the same at 56 layers, with Glorot's initialisation as well",
             (
-                arm("plain56", batch_norm=False),
-                arm("plain56", batch_norm=False, init="xavier"),
-                arm("plain56", init="small"),
+                arm("plain56", "plain56 without BN", batch_norm=False),
+                arm("plain56", "plain56 without BN, xavier", batch_norm=False, init="xavier"),
+                arm("plain56", "plain56, small init", init="small"),
             ),
         ),
         Experiment(
@@ -273,7 +285,11 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "bottlenecks",
             "Paper, section 4.1, footnote 4, on CIFAR nets: bottlenecks without and with shortcuts",
-            ("plain29", "plain83", "resnet29", "resnet83"),
+            tuple(
+                arm(f"{kind}20", depth=n, block="bottleneck")
+                for kind in ("plain", "resnet")
+                for n in (29, 83)
+            ),
         ),
         Experiment(
             "activation",
@@ -346,7 +362,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
     )
 }
-"""The experiments by name, each with the table or figure that it reproduces."""
+"""The experiments by name, each with what it reproduces."""
 
 # Names for several entries at once.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -490,16 +506,6 @@ def run_spec(
         tier=tier.name,
         probe=probe_of(experiment, arm, tier),
         probe_at=tier.probe_at,
-    )
-
-
-def stretched(recipe: TrainConfig, factor: int) -> TrainConfig:
-    """A recipe of `factor` times as many iterations, its milestones moved likewise."""
-    return replace(
-        recipe,
-        iterations=recipe.iterations * factor,
-        milestones=tuple(m * factor for m in recipe.milestones),
-        eval_every=recipe.eval_every * factor,
     )
 
 

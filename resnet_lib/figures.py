@@ -38,7 +38,7 @@ LABELS = {
     "scaled_weight_gradient": "weight gradient times weight norm",
     "error": "squared error, relative",
     "scale": "target: s times the input",
-    "deleted": "number of the deleted block (0: none)",
+    "number": "number of the deleted block (0: none)",
 }
 
 
@@ -143,6 +143,45 @@ def plot_layers(frame: pd.DataFrame, ax: Axes, column: str, iteration: int) -> A
     return ax
 
 
+def plot_by(frame: pd.DataFrame, ax: Axes, x: str, y: str) -> Axes:
+    """A quantity against another: one line for plain and one for residual, a band over seeds.
+
+    frame: tidy, with columns kind, seed, x and y.
+    """
+    for kind, rows in frame.groupby("kind"):
+        lines = rows.pivot_table(index=x, columns="seed", values=y)
+        marker = "o" if len(lines) < 30 else None
+        ax.plot(
+            lines.index, lines.mean(axis=1), color=colour(kind), marker=marker, ms=4, label=kind
+        )
+        ax.fill_between(
+            lines.index,
+            lines.min(axis=1),
+            lines.max(axis=1),
+            color=colour(kind),
+            alpha=0.14,
+            linewidth=0,
+        )
+    ax.set_xlabel(LABELS.get(x, x))
+    ax.set_ylabel(LABELS.get(y, y))
+    legend(ax)
+    return ax
+
+
+def plot_tables(tables: dict[str, pd.DataFrame], ax: Axes, column: str) -> Axes:
+    """A quantity per layer of several plain nets, told apart by their dashes, on a log axis.
+
+    tables: label and table as from `analysis.signals`, four at most.
+    """
+    for (label, table), style in zip(tables.items(), DASHES, strict=False):
+        ax.plot(table["layer"], table[column], color=colour("plain"), linestyle=style, label=label)
+    ax.set_yscale("log")
+    ax.set_xlabel("layer")
+    ax.set_ylabel(LABELS.get(column, column))
+    legend(ax)
+    return ax
+
+
 def plot_ends(
     frame: pd.DataFrame,
     ax: Axes,
@@ -188,43 +227,4 @@ def plot_maps(maps: np.ndarray, ax: Axes, limit: float, columns: int = 4) -> Axe
     for values, colours, low in ((sheet, "RdBu", -limit), (empty, "Greys", -limit)):
         ax.imshow(values, cmap=colours, vmin=low, vmax=limit, interpolation="none")
     ax.set_axis_off()
-    return ax
-
-
-def plot_by(frame: pd.DataFrame, ax: Axes, x: str, y: str) -> Axes:
-    """A quantity against another: one line for plain and one for residual, a band over seeds.
-
-    frame: tidy, with columns kind, seed, x and y.
-    """
-    for kind, rows in frame.groupby("kind"):
-        lines = rows.pivot_table(index=x, columns="seed", values=y)
-        marker = "o" if len(lines) < 30 else None
-        ax.plot(
-            lines.index, lines.mean(axis=1), color=colour(kind), marker=marker, ms=4, label=kind
-        )
-        ax.fill_between(
-            lines.index,
-            lines.min(axis=1),
-            lines.max(axis=1),
-            color=colour(kind),
-            alpha=0.14,
-            linewidth=0,
-        )
-    ax.set_xlabel(LABELS.get(x, x))
-    ax.set_ylabel(LABELS.get(y, y))
-    legend(ax)
-    return ax
-
-
-def plot_tables(tables: dict[str, pd.DataFrame], ax: Axes, column: str) -> Axes:
-    """A quantity per layer of several plain nets, told apart by their dashes, on a log axis.
-
-    tables: label and table as from `analysis.signals`, four at most.
-    """
-    for (label, table), style in zip(tables.items(), DASHES, strict=False):
-        ax.plot(table["layer"], table[column], color=colour("plain"), linestyle=style, label=label)
-    ax.set_yscale("log")
-    ax.set_xlabel("layer")
-    ax.set_ylabel(LABELS.get(column, column))
-    legend(ax)
     return ax

@@ -33,15 +33,9 @@ MODELS: dict[str, ModelConfig] = {
     for config in (
         *(ModelConfig(depth, "none") for depth in (8, 14, 20, 32, 44, 56, 110, 1202)),
         *(ModelConfig(depth) for depth in (8, 14, 20, 32, 44, 56, 110, 1202)),
-        *(ModelConfig(depth, option) for option in "BC" for depth in (20, 56)),
-        *(ModelConfig(depth, "none", block="bottleneck") for depth in (29, 83)),
-        *(ModelConfig(depth, block="bottleneck") for depth in (29, 83, 164, 1001)),
+        *(ModelConfig(depth, block="bottleneck") for depth in (164, 1001)),
         *(ModelConfig(depth, order="preactivation") for depth in (20, 32, 44, 56, 110)),
         *(ModelConfig(depth, block="bottleneck", order="preactivation") for depth in (164, 1001)),
-        *(
-            ModelConfig(20, "none", batch_norm=norm, init=init)
-            for norm, init in ((True, "small"), (False, "he"), (False, "small"))
-        ),
         *(ModelConfig.imagenet(depth, shortcut="none") for depth in (18, 34)),
         *(ModelConfig.imagenet(depth) for depth in (18, 34, 50, 101, 152)),
     )

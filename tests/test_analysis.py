@@ -24,15 +24,11 @@ from resnet_lib.analysis import (
     SignalProbe,
     compare,
     construction_error,
-    delete_block,
-    deletion_cost,
-    deletions,
     describe,
     direction,
     first_to_last,
     gap,
     main_path,
-    removable,
     signals,
     weaker_layers,
 )
@@ -340,41 +336,6 @@ def test_checking_the_construction_leaves_both_nets_as_they_were():
         assert net.training
         assert net.fc.weight.dtype == torch.float32
         assert same_weights(net, tiny_net(name))
-
-
-@pytest.mark.parametrize("model", ["plain14", "resnet14"])
-def test_deleting_blocks_is_the_same_as_nets_without_them(model):
-    data, net = tiny_data(), tiny_net(model)
-    randomise_norms(net)
-    before = copy.deepcopy(net)
-    table = deletions(net, data).set_index("block")
-    assert list(table.index) == ["", *removable(net)]
-    assert list(table["deleted"]) == [0, 1, 2, 4, 6]
-    normalise = Normaliser(data)
-    for name in table.index:
-        each = delete_block(net, name) if name else net
-        error = evaluate(each, data.test_images, data.test_labels, normalise)[1]
-        assert table.loc[name, "top1_error"] == pytest.approx(error)
-    assert same_weights(before, net)
-
-
-def test_a_deleted_residual_block_of_no_residual_was_never_there():
-    net = tiny_net("resnet14", zero_init=True).eval()
-    x, _ = batch()
-    with torch.no_grad():
-        assert torch.equal(net(x), delete_block(net, "conv3_x.1")(x))
-
-
-def test_blocks_that_change_the_dimensions_stay():
-    with pytest.raises(ConfigError, match=r"conv3_x.0 cannot be deleted: there are conv2_x.0, co"):
-        delete_block(tiny_net("resnet14"), "conv3_x.0")
-
-
-def test_the_cost_of_a_deletion_is_over_the_whole_net():
-    rows = [("m", 0, 0, 10.0), ("m", 0, 1, 20.0), ("m", 0, 3, 40.0), ("m", 1, 0, 5.0)]
-    rows += [("m", 1, 1, 5.0), ("m", 1, 3, 6.0)]
-    frame = pd.DataFrame(rows, columns=["model", "seed", "deleted", "top1_error"])
-    assert deletion_cost(frame).to_dict() == {("m", 0): 20.0, ("m", 1): 0.5}
 
 
 def test_weaker_layers_are_counted_at_the_last_moment():

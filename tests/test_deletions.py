@@ -29,9 +29,11 @@ from resnet_lib.deletions import (
     Deletions,
     block_responses,
     deletable,
+    deletion_cost,
     deletion_errors,
     random_sets,
     record_deletions,
+    single_deletions,
 )
 from resnet_lib.experiments import TIERS
 from resnet_lib.runs import ARCHIVE, RunRecord
@@ -250,3 +252,22 @@ def test_a_recorded_deletion_comes_out_again():
         assert error == pytest.approx(errors[chosen], abs=1.5)
         return
     pytest.skip("No run has both deletions and kept weights.")
+
+
+@pytest.mark.parametrize("model", ["plain14", "resnet14"])
+def test_single_deletions_are_a_tidy_table(model):
+    data, net = tiny_data(), tiny_net(model)
+    table = single_deletions(net, data)
+    assert list(table["block"]) == ["", *deletable(net)]
+    assert list(table["number"]) == [0, 1, 2, 4, 6]
+    assert set(table["model"]) == {model}
+    whole = evaluate(net, data.test_images, data.test_labels, Normaliser(data))[1]
+    assert table["top1_error"].iloc[0] == pytest.approx(whole)
+    assert len(set(single_deletions(net, data, 10)["top1_error"] % 10)) == 1, "on ten images"
+
+
+def test_the_cost_of_a_deletion_is_over_the_whole_net():
+    rows = [("m", 0, 0, 10.0), ("m", 0, 1, 20.0), ("m", 0, 3, 40.0), ("m", 1, 0, 5.0)]
+    rows += [("m", 1, 1, 5.0), ("m", 1, 3, 6.0)]
+    frame = pd.DataFrame(rows, columns=["model", "seed", "number", "top1_error"])
+    assert deletion_cost(frame).to_dict() == {("m", 0): 20.0, ("m", 1): 0.5}

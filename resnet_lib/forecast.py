@@ -1,0 +1,90 @@
+"""How long runs will take on this machine, said before they start.
+
+print(forecast(["figure6-plain", "figure6-residual"], "paper", folder="runs"))
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from resnet_lib.devices import choose_layout, find_device, one_thread
+from resnet_lib.experiments import (
+    RunSpec,
+    Tier,
+    default_jobs,
+    find_tier,
+    load_once,
+    plan,
+    recorded,
+)
+from resnet_lib.models import build_model
+from resnet_lib.training import make_optimiser, training_step
+
+LONG = 1_000  # iterations from which on a forecast is worth the seconds that it takes
+STEPS = 5
+
+
+def forecast(
+    experiments: str | Iterable[str],
+    tier: str | Tier = "short",
+    *,
+    seeds: Iterable[int] | None = None,
+    data: str | None = None,
+    folder: Path | str | None = None,
+) -> str:
+    """One sentence: how many runs are to be done, and in long tiers how long that takes here.
+
+    Arguments as of `reproduce`. A few training steps of the net that costs most are timed, and
+    the time is shared out by multiply-adds; evaluation and probes come on top.
+    """
+    names = [experiments] if isinstance(experiments, str) else list(experiments)
+    tier, seeds = find_tier(tier), None if seeds is None else tuple(seeds)
+    planned = [spec for name in names for spec in plan(name, tier, seeds, data)]
+    unique = list({(spec.model, spec.train, spec.data): spec for spec in planned}.values())
+    to_do = [spec for spec in unique if recorded(spec, folder) is None]
+    if not to_do:
+        return f"All {len(unique)} runs are there already."
+    said = f"{len(to_do)} of {len(unique)} runs are to be done"
+    if max(spec.train.iterations for spec in to_do) < LONG:
+        return f"{said}."
+    dearest = max(to_do, key=lambda spec: spec.cost / spec.train.iterations)
+    rate = seconds_of_a_step(dearest) / (dearest.cost / dearest.train.iterations)
+    jobs = min(default_jobs(), len(to_do))
+    seconds = rate * sum(spec.cost for spec in to_do) / jobs
+    return (
+        f"{said}: about {in_words(seconds)} on this machine ({find_device().type}, {jobs} at once)."
+    )
+
+
+def seconds_of_a_step(spec: RunSpec) -> float:
+    """The seconds that one training step of a run takes here, on random images."""
+    device = find_device()
+    images = load_once(spec.data, spec.size)
+    draw = torch.Generator().manual_seed(0)
+    shape = (spec.train.batch_size, images.channels, images.size, images.size)
+    layout = choose_layout(device)
+    net = build_model(spec.model, seed=0).to(device, memory_format=layout).train()
+    optimiser = make_optimiser(net, spec.train)
+    x = torch.randn(shape, generator=draw).to(device, memory_format=layout)
+    y = torch.randint(len(images.classes), (len(x),), generator=draw).to(device)
+    times = []
+    with one_thread():
+        for _ in range(STEPS):
+            began = time.perf_counter()
+            training_step(net, optimiser, x, y, spec.precision)
+            if device.type != "cpu":
+                getattr(torch, device.type).synchronize()
+            times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def in_words(seconds: float) -> str:
+    """A duration as one reads it: "40 seconds", "12 minutes", "5 hours", "3 days"."""
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.0f} {unit}s"
+    return f"{seconds:.0f} seconds"
