@@ -242,7 +242,9 @@ class Small:
         for folder in ("ci", "book/_ext", "book/_static", "book/_vendor"):
             ignore = shutil.ignore_patterns("__pycache__", "woff-v2")
             shutil.copytree(ROOT / folder, self.root / folder, ignore=ignore)
-        for name in ("_config.yml", "book/references.bib", "book/references.md"):
+        (self.root / "resnet_lib" / "widgets").mkdir(parents=True)
+        bundle = "resnet_lib/widgets/explorers.js"
+        for name in ("_config.yml", "book/references.bib", "book/references.md", bundle):
             shutil.copyfile(ROOT / name, self.root / name)
         self.index.write_text(INDEX)
         self.list_pages("book/statistics", "book/references", "book/more", "notebooks/01-small")
@@ -342,8 +344,14 @@ WRONG = {
 }
 
 
+WRONG_DIRECTIVES = {
+    "\n:::{predict} Which?\n:choices: only one\n\nText.\n:::\n": "either :choices: separated",
+    "\n:::{drawing} nothing\n:::\n": "{drawing} nothing: no such drawing; there are: ",
+}
+
+
 def test_wrong_keys_fail_the_build_again_and_again(small: Small) -> None:
-    text = INDEX + "\nSee {ref}`nowhere`.\n"
+    text = INDEX + "\nSee {ref}`nowhere`.\n" + "".join(WRONG_DIRECTIVES)
     for before, (after, _) in WRONG.items():
         text = text.replace(before, after)
     small.index.write_text(text)
@@ -351,7 +359,8 @@ def test_wrong_keys_fail_the_build_again_and_again(small: Small) -> None:
         code, told = small.run()
         assert code == 1
         assert "Traceback" not in told
-        for sentence in (*(sentence for _, sentence in WRONG.values()), "nowhere"):
+        sentences = [*(sentence for _, sentence in WRONG.values()), *WRONG_DIRECTIVES.values()]
+        for sentence in (*sentences, "nowhere"):
             line = next(line for line in told.splitlines() if sentence in line)
             assert line.startswith("book/index.md:")
 

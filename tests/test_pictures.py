@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from helpers import tiny_net
 from PIL import Image
+from safetensors.torch import save_file
 
 from resnet_lib import (
     ConfigError,
@@ -171,6 +173,25 @@ def test_option_a_leaves_the_new_channels_empty():
     module = widgets.explorer("shortcut")
     assert [module.silent(stored["blocks"][name]) for name in module.BLOCKS] == [16, 32]
     assert "16 of its 32 channels" in module.sentence(made("shortcut"))
+
+
+def test_a_projection_appears_when_its_weights_are_kept(tmp_path, monkeypatch):
+    """Option B's shortcut is stored, since it cannot be made from the input alone."""
+    record = replace(KEPT_NETS[0][0], run_id="of option B")
+    record.model = {**record.model, "shortcut": "B"}
+    net = build_model("resnet20", seed=0, shortcut="B")
+    save_file(net.state_dict(), tmp_path / "of option B.safetensors")
+    monkeypatch.setattr("resnet_lib.checkpoints.KEPT", tmp_path)
+    module = widgets.explorer("shortcut")
+    found = module.data([record, KEPT_NETS[0][0]])
+    (stored,) = found["nets"]
+    assert (stored["option"], stored["run_id"]) == ("B", "of option B")
+    block = stored["blocks"]["conv3_x.0"]
+    exact = shortcut_maps(net, Normalisation.of("cifar10")(head(32)[None]), "conv3_x.0")
+    error = np.abs(module.unpacked(block, "shortcut") - exact["shortcut"].numpy()).max()
+    assert error <= block["scale"] / 2 + 0.0051
+    assert module.silent(block) == 0
+    assert "option B" in module.sentence(found)
 
 
 def test_crops_are_those_of_the_net():
