@@ -377,7 +377,6 @@ EXPERIMENTS: dict[str, Experiment] = {
                 for kind in ("plain", "resnet")
                 for n in (29, 83)
             ),
-            tiers=(),
         ),
     )
 }
