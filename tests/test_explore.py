@@ -170,6 +170,7 @@ def test_signals_are_the_geometric_means_of_the_seeds() -> None:
     assert net["layers"] == ["c1", "c2"]
     assert net["activation_gradient"] == [[10.0, 10.0]] * 2
     assert net["seeds"] == 2
+    assert net["runs"] == ["plain20-0", "plain20-1"], "what was measured names where it came from"
 
 
 def test_architecture_state_shows_the_net_asked_for() -> None:

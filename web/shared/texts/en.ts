@@ -1,5 +1,6 @@
 // Every text of the explorers in English. {names} are replaced by values.
 export const en = {
+  language: "en",
   comma: ", ",
   and: " and ",
   percent: "%",
