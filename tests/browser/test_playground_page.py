@@ -280,14 +280,7 @@ def test_runs_stay_and_can_be_hidden_cloned_repeated_and_removed(tab: Tab) -> No
 
 @pytest.mark.parametrize(
     "choice",
-    [
-        "resnet14A",
-        "resnet20B.pre",
-        "resnet14C.nobn",
-        "resnet8B.pre.nobn.w5",
-        "plain14.pre",
-        "plain8",
-    ],
+    ["resnet14A", "resnet20B.pre", "resnet14C.nobn", "resnet8B.pre.nobn.w5", "plain14.pre"],
 )
 def test_costs_are_known_before_training(tab: Tab, site: str, choice: str) -> None:
     kind = "plain" if choice.startswith("plain") else "residual"

@@ -1,5 +1,4 @@
 // The list of nets: what each is, how it does, and what can be done with it.
-import { isPlain } from "./choices.ts";
 import { colourOf, dashOf } from "./curves.ts";
 import { freshId, h, say } from "./dom.ts";
 import type { Arm } from "./runs.ts";
@@ -109,7 +108,7 @@ export class NetTable {
       },
     });
     const differs = differences(arm.choice, texts);
-    if (!isPlain(arm.choice)) differs.unshift(texts.optionOf(arm.choice.shortcut));
+    if (arm.choice.shortcut === "A") differs.unshift(texts.optionOf(arm.choice.shortcut));
     name.append(swatch, h("span", {}, longName(arm.choice)), h("span", { class: "number" }));
     const state = h("span", { class: "state" });
     const bar = h("span", { class: "bar", "aria-hidden": "true" });

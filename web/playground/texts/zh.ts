@@ -24,7 +24,7 @@ export const zh: Texts = {
   resetHelp: "移除所有网络，恢复所有选项",
 
   net: (name, cost) => `${name}：${cost}`,
-  cost: (parameters, multiplyAdds) => `${parameters} 个参数，每张图 ${multiplyAdds} 次乘加`,
+  cost: (parameters, multiplyAdds) => `${parameters} 个参数，每张图 ${multiplyAdds}次乘加`,
   and: (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join("、")} 和 ${names.at(-1)}`),
   million: (value) => `${value} 百万`,
 
