@@ -75,6 +75,9 @@ def stage(src: Path) -> None:
 
 def explorers(folder: Path) -> None:
     """Bring the explorers' data and plain figures up to date. Errors: `BuildError`."""
+    bundle = ROOT / "resnet_lib" / "widgets" / "explorers.js"
+    if not bundle.is_file():  # a book without the library has no explorers of its own
+        return
     inputs = [*shipped(ROOT / "resnet_lib"), *shipped(ROOT / "data")]
     key, marker = digest(inputs), folder / "made-from"
     if marker.is_file() and marker.read_text() == key:
@@ -89,7 +92,7 @@ def explorers(folder: Path) -> None:
     )
     if done.returncode != 0:
         raise BuildError(f"The explorers' data could not be made.\n\n{done.stderr}")
-    shutil.copyfile(ROOT / "resnet_lib" / "widgets" / "explorers.js", folder / "explorers.js")
+    shutil.copyfile(bundle, folder / bundle.name)
     marker.write_text(key)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -329,6 +330,64 @@ def test_wrong_keys_fail_the_build_again_and_again(small: Small) -> None:
             assert line.startswith("book/index.md:")
 
 
+EXPLORER = """# Small book
+
+{see}`Views <toy?a=2&b=x,y>` of {cite:t}`he2016deep`.
+
+:::{explorer} toy
+:state: a=1&b=<2>
+:::
+"""
+
+
+@pytest.fixture
+def toy(small: Small) -> Iterator[Path]:
+    """An explorer's data and plain figure, as resnet_lib.widgets would have written them."""
+    folder = small.out / "src" / "explorers"
+    folder.mkdir(parents=True)
+    for name, text in {"toy.json": "{}", "toy.html": "<p>Plain.</p>", "explorers.js": "1"}.items():
+        (folder / name).write_text(text)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_explorers_stand_in_pages_and_are_linked(small: Small, toy: Path) -> None:
+    """The plain figure is in the page, data and code beside it under names of their content."""
+    small.index.write_text(EXPLORER)
+    code, told = small.run()
+    assert code == 0, told
+    page = small.page()
+    assert 'id="explorer-toy" data-explorer="toy" data-state="a=1&amp;b=&lt;2&gt;"' in page
+    assert "<p>Plain.</p>" in page
+    assert 'href="#explorer-toy?a=2&amp;b=x,y"' in page
+    script = re.search(r'src="\.\./_static/explorers/(explorer-host\.\w+\.js)"', page)[1]
+    folder = small.out / "html" / "_static" / "explorers"
+    assert (folder / script).is_file()
+    names = json.loads(html.unescape(re.search(r'data-files="([^"]*)"', page)[1]))
+    assert {key: (folder / name).read_text() for key, name in names.items()} == {
+        "toy": "{}",
+        "module": "1",
+    }
+    assert "explorer-host" not in small.page("book/more")
+    (toy / "toy.html").write_text("<p>Changed.</p>")
+    assert small.run()[0] == 0
+    assert "<p>Changed.</p>" in small.page()
+
+
+def test_wrong_explorers_fail_the_build(small: Small, toy: Path) -> None:
+    text = EXPLORER + ":::{explorer} tog\n:::\n\n:::{explorer} toy\n:::\n\n{see}`No <tog>`\n"
+    small.index.write_text(text)
+    code, told = small.run()
+    assert code == 1
+    for sentence in (
+        "There is no explorer tog; there are: toy.",
+        "Two explorers toy on one page need a :name:.",
+        "{see} wants text <explorer?state> with one of the explorers toy, not <tog>.",
+    ):
+        line = next(line for line in told.splitlines() if sentence in line)
+        assert line.startswith("book/index.md:")
+
+
 def test_a_page_that_left_the_book_leaves_the_output(small: Small) -> None:
     small.list_pages("book/statistics", "book/references", "notebooks/01-small")
     code, told = small.run()
@@ -470,6 +529,8 @@ def test_library_and_data_count(parts: Path, name: str) -> None:
         "data/runs/one/log.csv",
         "resnet_lib/runs/one/log.csv",
         "resnet_lib/__pycache__/a.pyc",
+        "resnet_lib/widgets/explorers.js",
+        "resnet_lib/explore.py",
     ],
 )
 def test_documentation_and_leftovers_do_not_count(parts: Path, name: str) -> None:

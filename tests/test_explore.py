@@ -124,7 +124,7 @@ def test_runs_are_the_archives() -> None:
         for split in ("train", "test"):
             rows = records[run["run_id"]].curves.query("split == @split")
             assert run[split]["iteration"] == rows["iteration"].tolist()
-            assert run[split]["top1_error"] == pytest.approx(rows["top1_error"].tolist(), abs=6e-4)
+            assert run[split]["top1_error"] == pytest.approx(rows["top1_error"].tolist(), abs=6e-3)
 
 
 def test_a_new_run_appears_by_itself_and_a_broken_one_is_named() -> None:
@@ -170,6 +170,7 @@ def test_signals_are_the_geometric_means_of_the_seeds() -> None:
     assert net["layers"] == ["c1", "c2"]
     assert net["activation_gradient"] == [[10.0, 10.0]] * 2
     assert net["seeds"] == 2
+    assert net["runs"] == ["plain20-0", "plain20-1"], "what was measured names where it came from"
 
 
 def test_architecture_state_shows_the_net_asked_for() -> None:

@@ -55,7 +55,7 @@
   // A view's address: #explorer-runs?step=free&at=1600
   const link = (place, query) => `#${place.id}${query ? `?${query}` : ""}`;
   const asked = (place) => {
-    const [id, query] = decodeURI(location.hash.slice(1)).split(/\?(.*)/s);
+    const [id, query] = location.hash.slice(1).split(/\?(.*)/s);
     return id === place.id ? (query ?? null) : null;
   };
   async function follow() {

@@ -16,7 +16,6 @@ import html
 import importlib
 import json
 import pkgutil
-import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,19 +45,15 @@ def as_json(data: dict[str, Any]) -> str:
 
 def plain_view(name: str, data: dict[str, Any]) -> str:
     """The default view as HTML: a figure and a sentence, for where the explorer cannot run."""
-    import matplotlib as mpl
     import matplotlib.pyplot as plt
 
     from resnet_lib.outputs import STYLE, inline_svg
 
-    module, words = explorer(name), html.escape(explorer(name).sentence(data))
-    before = mpl.get_backend()
-    with warnings.catch_warnings():
-        mpl.use("agg")
-        figures = module.figures(data)
-        drawings = "".join(inline_svg(each, f"{name} {i}") for i, each in enumerate(figures))
-        for each in figures:
-            plt.close(each)
-        mpl.use(before)
+    module = explorer(name)
+    words = html.escape(module.sentence(data))
+    figures = module.figures(data)
+    drawings = "".join(inline_svg(each, f"{name} {i}") for i, each in enumerate(figures))
+    for each in figures:
+        plt.close(each)
     picture = f'<div class="rn-figure" aria-hidden="true"><style>{STYLE}</style>{drawings}</div>'
     return f"{picture}<p>{words}</p>"

@@ -9,11 +9,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import matplotlib
+
 from resnet_lib.runs import write_whole
 from resnet_lib.widgets import as_json, explorer, names, plain_view
 
 
 def main(folder: Path) -> None:
+    matplotlib.use("agg")
     folder.mkdir(parents=True, exist_ok=True)
     for name in names():
         data = explorer(name).data()

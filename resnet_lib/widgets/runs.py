@@ -125,7 +125,7 @@ def series(record: RunRecord, split: str) -> dict[str, list[float]]:
     rows = record.curves[record.curves["split"] == split]
     return {
         "iteration": rows["iteration"].tolist(),
-        "top1_error": rows["top1_error"].round(3).tolist(),
+        "top1_error": rows["top1_error"].round(2).tolist(),
     }
 
 

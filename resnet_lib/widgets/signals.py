@@ -53,6 +53,7 @@ def net(name: str, config: ModelConfig, rows: pd.DataFrame) -> dict[str, Any]:
         "kind": runs.kind_of(config),
         "depth": config.depth,
         "seeds": int(rows["seed"].nunique()) if len(rows) else 0,
+        "runs": sorted(rows["run_id"].unique()) if len(rows) else [],
         "moments": [],
         "layers": [],
         **{quantity: [] for quantity in QUANTITIES},

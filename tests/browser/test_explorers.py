@@ -232,7 +232,7 @@ def test_runs_reads_every_point_of_the_archive(tab: Page, site: str) -> None:
     for row in rows:
         curve = records[row["run_id"]].curves.query("split == 'train'")
         at = curve[curve["iteration"] == int(row["iteration"])]["top1_error"].item()
-        assert float(row["top1_error"]) == pytest.approx(at, abs=6e-4)
+        assert float(row["top1_error"]) == pytest.approx(at, abs=6e-3)
     assert len({row["run_id"] for row in rows}) >= 1
 
 
@@ -325,7 +325,7 @@ def test_architecture_by_keyboard(tab: Page, site: str) -> None:
         "aria-label"
     )
     place.get_by_label("CIFAR-10").check()
-    slider = place.get_by_role("slider")
+    slider = place.get_by_role("slider", name="Depth")
     slider.focus()
     tab.keyboard.press("ArrowRight")
     place.get_by_text("ResNet-62, option A").first.wait_for()
@@ -352,7 +352,7 @@ def test_signals_moves_through_training(tab: Page, site: str) -> None:
     """The slider by keyboard, the layer by keyboard; compared with the probe's own numbers."""
     state = "shown=1&nets=resnet20&quantity=response_std&scale=linear"
     place = enter(tab, site, "signals", state)
-    slider = place.get_by_label("Training iteration")
+    slider = place.get_by_role("slider", name="Training iteration", exact=True)
     slider.focus()
     tab.keyboard.press("End")
     chart = place.locator(".rnx-chart")

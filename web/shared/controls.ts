@@ -68,8 +68,10 @@ export function slider(
   change: (value: number) => void,
   show: (value: number) => string = (value) => number(value),
 ): Control<number> & { stops(stops: number[]): void } {
-  const output = h("b", {}); // no <output>: the label would name it instead of the slider
-  const input = h("input", { type: "range", min: 0, step: 1, oninput: () => change(stops[+input.value]) });
+  const output = h("output", {});
+  // The label's first labelable element is the output, so the slider needs a name of its own.
+  const named = { "aria-label": label.replace(/:$/, "") };
+  const input = h("input", { type: "range", min: 0, step: 1, ...named, oninput: () => change(stops[+input.value]) });
   const element = h("label", { class: "rnx-slider" }, h("span", {}, label, " ", output), input);
   const range = (all: number[]) => {
     stops = all;

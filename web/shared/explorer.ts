@@ -52,8 +52,8 @@ export interface Mounted {
 
 /** Build an explorer inside an element. */
 export function open(explorer: Explorer, element: HTMLElement, options: Options): Mounted {
-  const language = options.language ?? "en";
-  const texts = textsOf(language);
+  const texts = textsOf(options.language ?? "en");
+  const { language } = texts;
   const view = new View(explorer.defaults(options.data));
   if (options.state) view.read(options.state);
   const root = h("div", { class: "rnx-body" });

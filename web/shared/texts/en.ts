@@ -1,5 +1,6 @@
 // Every text of the explorers in English. {names} are replaced by values.
 export const en = {
+  language: "en",
   comma: ", ",
   and: " and ",
   percent: "%",
@@ -79,7 +80,8 @@ export const en = {
       grew: "It did not shrink: too few steps is not the explanation within this budget.",
       lower: "It turned round: with enough steps the deeper net wins here.",
       unclear: "It closed on some seeds: these runs do not decide.",
-      missing: "Not measured yet: runs of {iterations} iterations are planned, but not both nets are in the archive. (The paper, section 4.1, footnote 3, reports that three times the iterations did not cure it.)",
+      missing: "Not measured yet: runs of {iterations} iterations are planned; the archive does not hold both nets yet.",
+      paper: "The paper reports that three times the iterations did not cure it (section 4.1, footnote 3).",
     },
     noPair: "not measured",
     pairMissing: "Not measured yet: the archive holds no run of one of the two nets.",
