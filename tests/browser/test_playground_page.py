@@ -301,6 +301,8 @@ def test_a_net_that_diverges_is_named(tab: Tab) -> None:
     train(tab)
     assert "ResNet-20 diverged: after" in tab.locator(".notice").inner_text()
     assert tab.locator(".state", has_text="diverged").count() >= 1
+    labels = tab.locator(".chart svg").first.locator("text.label").all_inner_texts()
+    assert "ResNet-20*" in labels, "what was recorded with the usual choices stands beside it"
 
 
 def test_a_wrong_number_is_said_and_not_taken(tab: Tab) -> None:

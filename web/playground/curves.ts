@@ -2,6 +2,7 @@
 import type { Band, Line, Point } from "./chart.ts";
 import { type Choice, isPlain } from "./choices.ts";
 import type { Signal, Signals } from "./messages.ts";
+import recorded from "../../resnet_lib/widgets/playground-curves.json";
 import type { Arm, Run } from "./runs.ts";
 
 const MEMORY = 0.9; // of the moving average: about the last 10 iterations
@@ -119,5 +120,19 @@ export function layerLine(arm: Arm, what: Signal, iteration: number, style: Styl
   return { key: `${arm.number} ${what}`, ...style, width: 1.8, ...gathered };
 }
 
-export const kindOf = (choice: Choice): "plain" | "residual" =>
-  isPlain(choice) ? "plain" : "residual";
+/** What was recorded, with the usual choices, of the net of this kind that is nearest in depth. */
+export function recordedLine(
+  { number, choice }: Arm,
+  until: number,
+): { depth: number; line: Omit<Line, "label"> } {
+  const kind = isPlain(choice) ? "plain" : "residual";
+  const distance = ({ depth }: { depth: number }): number => Math.abs(depth - choice.depth);
+  const [net] = recorded.nets
+    .filter((each) => each.kind === kind)
+    .sort((one, other) => distance(one) - distance(other));
+  const runs = net.runs.map(({ loss }) =>
+    loss.map((value, i): Point => [(i + 1) * recorded.every, value]).filter(([at]) => at <= until),
+  );
+  const style = { colour: colourOf(choice), dash: "2 3", width: 1.6, faded: false };
+  return { depth: net.depth, line: { key: `${number} recorded`, ...style, ...gather(runs) } };
+}

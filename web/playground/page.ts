@@ -1,10 +1,10 @@
 // The Residual Playground: wires the controls, the nets, the charts and the address together.
 import { type Address, parse, type Shown, SIGNALS, write } from "./address.ts";
 import { Chart, type Line, type View } from "./chart.ts";
-import { type Choice, DEFAULT, encode, isPlain } from "./choices.ts";
+import { type Choice, DEFAULT, encode, isPlain, nameOf } from "./choices.ts";
 import { Controls } from "./controls.ts";
 import { costOf } from "./cost.ts";
-import { colourOf, dashOf, layerLine, lastMean, testLine, trainingLine } from "./curves.ts";
+import { colourOf, dashOf, layerLine, recordedLine, testLine, trainingLine } from "./curves.ts";
 import { freshId, h, say, Segments } from "./dom.ts";
 import { saveCurves, saveImage, saveSignals } from "./downloads.ts";
 import type { ImageFile } from "./images.ts";
@@ -328,6 +328,7 @@ export class Playground {
     this.tell("");
     // Nets that the address asks for are looked at where it says.
     if (pending.length === 0) this.moment = undefined;
+    else this.latest = pending;
     this.crew.paused = paused;
     this.crew.add(wanted);
     this.speak(this.texts.started(this.texts.and(wanted.map(({ choice }) => longName(choice)))));
@@ -542,9 +543,10 @@ export class Playground {
     const depths = visible.map(({ choice }) => choice.depth);
     const old = this.latest.length > 0 && !this.latest.includes(arm);
     const name = longName(arm.choice);
+    const lost = arm.state === "diverged";
     const alike = visible.some((other) => other !== arm && longName(other.choice) === name);
     return {
-      label: label ? name + (alike ? ` · ${arm.number}` : "") : "",
+      label: label ? [name, alike && `· ${arm.number}`, lost && "×"].filter(Boolean).join(" ") : "",
       colour: colourOf(arm.choice),
       dash: dashOf(arm.choice.depth, depths),
       faded: this.pointed ? this.pointed !== arm && !this.pointed.hidden : old,
@@ -553,15 +555,22 @@ export class Playground {
 
   private drawCurves(): void {
     const { texts, shown } = this;
-    const lines = this.visible
-      .filter((arm) => arm.iteration > 0)
-      .flatMap((arm) => {
-        const training = trainingLine(arm, shown === "loss" ? "losses" : "errors", this.style(arm, shown === "loss"));
-        return shown === "loss" ? [training] : [training, testLine(arm, this.style(arm, true))];
-      })
+    const begun = this.visible.filter(({ iteration }) => iteration > 0);
+    const lines = begun
+      .flatMap((arm) =>
+        shown === "loss"
+          ? [trainingLine(arm, "losses", this.style(arm, true))]
+          : [trainingLine(arm, "errors", this.style(arm, false)), testLine(arm, this.style(arm, true))],
+      )
       .filter(({ points }) => points.length > 0);
-    const steps = this.visible.filter((arm) => arm.state !== "new").map(({ choice }) => choice.steps);
-    const longest = Math.max(...steps, steps.length > 0 ? 1 : Math.max(...this.chosen.map(({ steps: most }) => most)));
+    const choices = begun.length > 0 ? begun.map(({ choice }) => choice) : this.chosen;
+    const longest = Math.max(...choices.map(({ steps }) => steps));
+    // Beside a net that diverged, what such a net does with the usual choices.
+    const lost = shown === "loss" ? begun.filter(({ state }) => state === "diverged") : [];
+    for (const arm of lost) {
+      const { depth, line } = recordedLine(arm, longest);
+      lines.push({ ...line, label: `${nameOf({ ...arm.choice, depth })}*` });
+    }
     // A loss may start far above guessing; what matters happens below, so it enters from above.
     const settled = lines.flatMap(({ points }) => points.filter(([at]) => at > EARLY).map(([, y]) => y));
     const highest = Math.max(2.5, Math.ceil(2 * Math.max(0, ...settled)) / 2);
@@ -573,7 +582,8 @@ export class Playground {
     this.curves.draw(view);
     const several = this.visible.some(({ choice }) => choice.seeds > 1);
     const note = shown === "loss" ? texts.lossNote : texts.errorNote;
-    say(this.caption, [note, several ? texts.seedsNote : ""].join(" "));
+    const notes = [note, several ? texts.seedsNote : "", lost.length > 0 ? texts.recordedNote : ""];
+    say(this.caption, notes.filter(Boolean).join(" "));
   }
 
   /** What guessing gives; and where plain-56 has to come to, once the reader has predicted. */

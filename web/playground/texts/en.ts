@@ -65,6 +65,7 @@ export const en = {
   lossNote: "Bold: moving average over about ten batches; faint: every batch.",
   errorNote: "Thin: training error of the batches, averaged. Bold: test error.",
   seedsNote: "With several seeds the line is their mean, the band reaches from the lowest to the highest.",
+  recordedNote: "* Dotted: recorded with the usual choices, five seeds.",
   chartAlt: (what: string, lines: string) => `Line chart of ${what} over iterations. ${lines}`,
   lineAlt: (name: string, value: string) => `${name} is at ${value}.`,
 

@@ -53,6 +53,7 @@ export const zh: Texts = {
   lossNote: "粗线：约十个批的滑动平均；淡线：每个批。",
   errorNote: "细线：各批训练误差的平均。粗线：测试误差。",
   seedsNote: "有多个随机种子时，线是平均值，色带从最低到最高。",
+  recordedNote: "* 点线：用通常的选择记录的五个种子。",
   chartAlt: (what, lines) => `${what}随迭代变化的折线图。${lines}`,
   lineAlt: (name, value) => `${name} 为 ${value}。`,
 
