@@ -214,12 +214,12 @@ def undrawn() -> Iterator[None]:
     Large nets are built in half the time. Layers that other threads make meanwhile are drawn.
     """
     thread = threading.get_ident()
-    usual = {kind: kind.reset_parameters for kind in (nn.modules.conv._ConvNd, nn.Linear)}
 
     def unless_here(reset: Callable[[nn.Module], None]) -> Callable[[nn.Module], None]:
         return lambda layer: None if threading.get_ident() == thread else reset(layer)
 
     with BUILDING:
+        usual = {kind: kind.reset_parameters for kind in (nn.modules.conv._ConvNd, nn.Linear)}
         try:
             for kind, reset in usual.items():
                 kind.reset_parameters = unless_here(reset)

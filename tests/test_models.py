@@ -2,6 +2,7 @@
 
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -238,4 +239,13 @@ def test_layers_are_drawn_again_after_an_error():
     usual = nn.Conv2d.reset_parameters, nn.Linear.reset_parameters
     with pytest.raises(ValueError, match="stop"), undrawn():
         raise ValueError("stop")
+    assert (nn.Conv2d.reset_parameters, nn.Linear.reset_parameters) == usual
+
+
+def test_nets_built_at_once_in_several_threads_are_those_built_in_turn():
+    usual = nn.Conv2d.reset_parameters, nn.Linear.reset_parameters
+    wanted = [tiny_net("resnet20", seed=seed) for seed in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda seed: tiny_net("resnet20", seed=seed), range(8)))
+    assert all(same_weights(*pair) for pair in zip(found, wanted, strict=True))
     assert (nn.Conv2d.reset_parameters, nn.Linear.reset_parameters) == usual
