@@ -82,7 +82,8 @@ def ingredients(profile: str) -> str:
     """
     files = [*shipped(ROOT / "resnet_lib"), *shipped(ROOT / "data")]
     library = ROOT / "resnet_lib"
-    left_out = {ROOT / "data" / "runs", library / "widgets", library / "explore.py"}
+    left_out = {ROOT / "data" / "runs", library / "widgets"}
+    left_out |= {library / "explore.py", library / "playground.py"}
     return digest(
         [path for path in files if path.suffix != ".md" and not left_out & {path, *path.parents}],
         f"format {FORMAT}",

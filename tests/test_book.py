@@ -21,6 +21,8 @@ import pytest
 import run_notebooks
 import stamp
 
+from resnet_lib import playground
+
 ROOT = Path(__file__).resolve().parents[1]
 SLUGS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
 COLAB = "https://colab.research.google.com/github"
@@ -423,6 +425,51 @@ def test_wrong_explorers_fail_the_build(small: Small, toy: Path) -> None:
         assert line.startswith("book/index.md:")
 
 
+PLAYGROUND = """# Small book
+
+{lesson}`Options <options>` of {cite:t}`he2016deep`: {trained}`options/option A loss:.3f`
+
+:::{playground}
+:::
+"""
+
+
+def test_the_playground_stands_in_a_page_and_is_linked(small: Small) -> None:
+    """The recorded runs are in the page; module and images only beside a book that has it."""
+    folder = small.out / "html" / "_static" / "playground"
+    small.index.write_text(PLAYGROUND)
+    code, told = small.run()
+    assert code == 0, told
+    page = small.page()
+    assert 'href="#playground?lesson=options"' in page
+    assert f">{playground.measured('options/option A loss'):.3f}<" in page
+    assert playground.summary(playground.recorded(20, 56)) in page
+    names = re.findall(
+        r'(?:src|data-module|data-images)="(?:\.\./_static/playground/)?(p[^"]*)"', page
+    )
+    assert len(names) == 3
+    assert all((folder / name).is_file() for name in names)
+    assert "playground-host" not in small.page("book/more")
+    small.index.write_text("# Small book\n\n{cite:t}`he2016deep`\n")
+    assert small.run()[0] == 0
+    assert not folder.exists()
+
+
+def test_wrong_questions_and_numbers_fail_the_build(small: Small) -> None:
+    wrong = (
+        "{lesson}`No <nothing>` {trained}`plain-21 loss:.1f` {trained}`plain-20 train_error:d`\n"
+    )
+    small.index.write_text(PLAYGROUND + "\n" + wrong)
+    code, told = small.run()
+    assert code == 1
+    for sentence in (
+        "{lesson} wants text <question> with one of plain-8-20, ",
+        "{trained}`plain-21 loss:.1f`: \"there is no net 'plain-21'; there are: plain-8, ",
+        "{trained}`plain-20 train_error:d`: Unknown format code",
+    ):
+        assert sentence.replace('"', "") in told.replace('"', ""), told
+
+
 def test_a_page_that_left_the_book_leaves_the_output(small: Small) -> None:
     small.list_pages("book/statistics", "book/references", "notebooks/01-small")
     code, told = small.run()
@@ -566,6 +613,7 @@ def test_library_and_data_count(parts: Path, name: str) -> None:
         "resnet_lib/__pycache__/a.pyc",
         "resnet_lib/widgets/explorers.js",
         "resnet_lib/explore.py",
+        "resnet_lib/playground.py",
     ],
 )
 def test_documentation_and_leftovers_do_not_count(parts: Path, name: str) -> None:

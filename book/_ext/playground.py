@@ -129,11 +129,13 @@ def add_host(
 
 
 def copy_files(app: Sphinx, error: Exception | None) -> None:
-    """Put module, images and script into the book."""
+    """Put module, images and script into a book that has the playground."""
     if error or app.builder.format != "html":
         return
     target = Path(app.outdir) / "_static" / FOLDER
     shutil.rmtree(target, ignore_errors=True)
+    if not any(data.get("playground") for data in app.env.metadata.values()):
+        return
     target.mkdir(parents=True)
     for key, name in published().items():
         shutil.copyfile(FILES[key], target / name)
