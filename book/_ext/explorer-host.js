@@ -40,7 +40,7 @@
         state: asked(place) ?? usual,
         language: place.dataset.language,
         links: JSON.parse(script.dataset.links),
-        onState: (query) => history.replaceState(null, "", link(place, query)),
+        onState: (query) => note(link(place, query)),
         link: (query) => new URL(link(place, query), location.href).href,
       });
       place.replaceChildren(target); // the plain figure has done its work
@@ -53,6 +53,13 @@
       if (hint) hint.textContent = "The explorer could not be loaded; this is its plain figure.";
     }
   }
+
+  // Not at every step of a slider: browsers refuse an address that changes too often.
+  let noting = 0;
+  const note = (address) => {
+    clearTimeout(noting);
+    noting = setTimeout(() => history.replaceState(null, "", address), 200);
+  };
 
   // A view's address: #explorer-runs?step=free&at=1600
   const link = (place, query) => `#${place.id}${query ? `?${query}` : ""}`;
