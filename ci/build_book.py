@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from icons import trim_icons
 from run_notebooks import (
     ROOT,
     STATISTICS_PAGE,
@@ -170,6 +171,7 @@ def publish(rendered: Path, html: Path) -> None:
     for copy in (fresh / "_sources" / "notebooks").glob("*.ipynb"):
         shutil.copyfile(ROOT / "notebooks" / copy.name, copy)
     drop_unused(fresh)
+    trim_icons(fresh)
     (fresh / "index.html").write_text(start_page(), encoding="utf-8")
     (fresh / ".nojekyll").touch()  # GitHub Pages would leave out folders that begin with _
     archive(fresh)

@@ -191,6 +191,8 @@ class Notebook:
         """Take over the executed copy, write its statistics and return them."""
         notebook = json.loads(self.draft.read_text(encoding="utf-8"))
         hide_injected(notebook)
+        # The state of widgets is their code and data: the pages have both elsewhere.
+        notebook["metadata"].pop("widgets", None)
         self.draft.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
         os.replace(self.draft, self.copy)
         code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]

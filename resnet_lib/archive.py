@@ -78,8 +78,11 @@ class Archive:
         }
 
     def missing(self, tiers: tuple[str, ...] = ("short", "paper")) -> pd.DataFrame:
-        """What the experiments want in these tiers and the archive has not, in running order."""
-        rows = []
+        """What the experiments want in these tiers and the archive has not, in running order.
+
+        A run that several experiments share is listed once, with the first.
+        """
+        rows, listed = [], set()
         for tier in map(find_tier, tiers):
             for experiment in EXPERIMENTS.values():
                 if tier.name not in experiment.tiers:
@@ -88,8 +91,11 @@ class Archive:
                     label = experiment.label(arm)
                     runs = self.runs(label, tier).values()
                     done = set().union(*runs)
-                    seeds = [seed for seed in experiment.seeds_in(tier) if seed not in done]
-                    rows += [(tier.name, experiment.id, label, seed) for seed in seeds]
+                    key = key_of_arm(experiment, arm, tier)
+                    for seed in experiment.seeds_in(tier):
+                        if seed not in done and (key, seed) not in listed:
+                            rows.append((tier.name, experiment.id, label, seed))
+                            listed.add((key, seed))
         return pd.DataFrame(rows, columns=["tier", "experiment", "arm", "seed"])
 
 
@@ -219,7 +225,11 @@ def wants_probe(record: RunRecord) -> bool:
     """Whether an experiment of the record's tier measures nets like this during training."""
     if record.tier not in ("short", "paper"):
         return False
-    tier, key = find_tier(record.tier), key_of_record(record)
+    return is_probed(key_of_record(record), find_tier(record.tier))
+
+
+def is_probed(key: Key, tier: Tier) -> bool:
+    """Whether an experiment measures the nets of such runs during training."""
     return any(
         key_of_arm(experiment, arm, tier) == key
         for experiment in EXPERIMENTS.values()

@@ -118,8 +118,13 @@ def load_net(folder: Path | str) -> ResNet:
     copy that the repository keeps is taken, if there is one. Errors: `RecordError`.
     """
     record = RunRecord.load(folder)
+    return net_of(record, weights_of(record, folder))
+
+
+def weights_of(record: RunRecord, folder: Path | str) -> Path:
+    """Where a run's weights are: in its folder, or else the repository's copy."""
     path, kept = Path(folder) / WEIGHTS, KEPT / f"{record.run_id}.safetensors"
-    return net_of(record, path if path.exists() or not kept.exists() else kept)
+    return path if path.exists() or not kept.exists() else kept
 
 
 def net_of(record: RunRecord, path: Path) -> ResNet:

@@ -18,7 +18,6 @@ from resnet_lib.blocks import (
     BasicBlock,
     Bottleneck,
     ConstantScaling,
-    Gate,
     ProjectionShortcut,
     ResidualUnit,
     make_shortcut,
@@ -163,6 +162,18 @@ def weighted_layers() -> Check:
     )
 
 
+@check("the multiply-adds of Table 1")
+def table_1() -> Check:
+    costs = {depth: complexity(f"resnet{depth}").multiply_adds for depth in (18, 34, 50, 101, 152)}
+    printed = {depth: published(f"P1/Table 1/ResNet-{depth}").value for depth in costs}
+    strided = complexity(replace(MODELS["resnet50"], stride_in="3x3")).multiply_adds
+    return Check(
+        all(abs(cost / printed[depth] - 1) < 0.02 for depth, cost in costs.items()),
+        f"counted, in billions: {', '.join(f'{cost / 1e9:.3f}' for cost in costs.values())}; with "
+        f"the stride in the 3x3 ResNet-50 has {strided / 1e9:.3f}",
+    )
+
+
 @check("ResNet-152 costs less than VGG")
 def less_than_vgg() -> Check:
     cost = complexity("resnet152").multiply_adds
@@ -184,6 +195,17 @@ def six_n_plus_two() -> Check:
     return Check(
         right, "depths 20, 32, 44, 56 and 110: filters 16, 32, 64, maps 32, 16, 8, 3n blocks"
     )
+
+
+@check("the parameters of Table 6")
+def table_6() -> Check:
+    sizes = {n: complexity(f"resnet{n}").parameters for n in (20, 32, 44, 56, 110, 1202)}
+    rounded = []
+    for depth, size in sizes.items():
+        printed = published(f"P1/Table 6/ResNet-{depth}/parameters").printed
+        digits = len(printed.partition(".")[2])
+        rounded.append(f"{size / 1e6:.{digits}f}" == printed)
+    return Check(all(rounded), "counted: " + ", ".join(f"{size:,}" for size in sizes.values()))
 
 
 @check("ResNet-110 is smaller than FitNet and Highway-19")
@@ -285,6 +307,16 @@ def fifty() -> Check:
     )
 
 
+@check("which nets have bottlenecks")
+def block_kinds() -> Check:
+    kinds = {depth: MODELS[f"resnet{depth}"].block for depth in (18, 34, 50, 101, 152)}
+    wanted = ["basic"] * 2 + ["bottleneck"] * 3
+    return Check(
+        list(kinds.values()) == wanted,
+        ", ".join(f"ResNet-{depth}: {kind}" for depth, kind in kinds.items()),
+    )
+
+
 @check("the recipe for CIFAR-10")
 def recipe() -> Check:
     usual = TrainConfig()
@@ -376,7 +408,8 @@ def zero_scale() -> Check:
 @check("gates close, identities do not")
 def gates() -> Check:
     residual, shortcut = noise(2, 4, 5, 5), noise(2, 4, 5, 5, purpose="shortcut")
-    gate = Gate(4, 4, 1, bias=40.0, exclusive=True).double()
+    changes = {"width": 4, "junction": "exclusive-gate", "gate_bias": 40.0}
+    gate = build_model("resnet8", seed=0, **changes).double().blocks()[0][1].junction
     with torch.no_grad():
         closed = (gate(residual, shortcut, shortcut) - residual).abs().max().item()
     weights = sum(p.numel() for p in gate.parameters())

@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_lib.blocks import EXPANSION
-from resnet_lib.checkpoints import WEIGHTS, load_net
+from resnet_lib.checkpoints import net_of, weights_of
 from resnet_lib.configs import ConfigError
 from resnet_lib.data import ImageSet, Normaliser, load
 from resnet_lib.devices import choose_layout, choose_precision, one_thread
@@ -227,12 +227,13 @@ def record_deletions(
     order; of both also the intact net. What is in the file already is not measured again, so a
     command that was stopped goes on where it was.
 
-    folder: with record.json and weights.safetensors. Errors: `RecordError`, `ConfigError` where
-    the file is of other weights, `DataError`.
+    folder: with record.json; weights as `load_net` finds them. Errors: `RecordError`, `DataError`,
+    and `ConfigError` where the file is of other weights.
     """
     folder = Path(folder)
     record = RunRecord.load(folder)
-    net = load_net(folder)
+    weights = weights_of(record, folder)
+    net = net_of(record, weights)
     data = data or load(record.data["name"], record.data["size"])
     if data.checksum != record.data["checksum"]:
         raise ConfigError(
@@ -242,7 +243,7 @@ def record_deletions(
     precision = choose_precision(record.precision, torch.device("cpu"))
     about = {
         "run_id": record.run_id,
-        "weights": checksum(folder / WEIGHTS),
+        "weights": checksum(weights),
         "made_by": MADE_BY,
         "precision": precision,
         "seed": seed,

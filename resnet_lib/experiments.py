@@ -467,6 +467,26 @@ def find_tier(tier: str | Tier) -> Tier:
     return TIERS[tier]
 
 
+def probe_of(experiment: Experiment, arm: Arm, tier: Tier) -> str | None:
+    """The probe of a run: the experiment's or, if the archive is to hold it, that of another.
+
+    Else a run that two experiments share would have to be repeated for its measurements.
+    """
+    if experiment.probe or tier.name not in experiment.tiers:
+        return experiment.probe
+
+    def run(entry: Experiment, each: Arm) -> tuple:
+        return each.net(), entry.recipe(each, tier), entry.data_in(tier)
+
+    others = (
+        entry.probe
+        for entry in EXPERIMENTS.values()
+        for each in entry.arms
+        if entry.probe and run(entry, each) == run(experiment, arm)
+    )
+    return next(others, None)
+
+
 def plan(
     experiment: str | Experiment,
     tier: str | Tier = "short",
@@ -501,7 +521,7 @@ def run_spec(
         data=name,
         size=tier.size,
         tier=tier.name,
-        probe=experiment.probe,
+        probe=probe_of(experiment, arm, tier),
         probe_at=tier.probe_at,
     )
 

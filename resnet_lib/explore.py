@@ -9,8 +9,10 @@ is what its controls say, as in the address of a page: `explore.runs(step="free"
 
 from __future__ import annotations
 
+import html
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from resnet_lib import widgets
 
@@ -37,19 +39,48 @@ def widget_class() -> type[anywidget.AnyWidget]:
         state = traitlets.Dict().tag(sync=True)
         language = traitlets.Unicode("en").tag(sync=True)
 
+        def __repr__(self) -> str:
+            return f"explore.{self.explorer}"
+
         def _repr_mimebundle_(self, **kwargs: Any) -> Any:
             """Beside the widget its plain view, for pages and viewers without a kernel."""
             bundle = super()._repr_mimebundle_(**kwargs)
             views = bundle[0] if isinstance(bundle, tuple) else bundle
-            views["text/html"] = widgets.plain_view(self.explorer, self.data)
+            views["text/html"] = page_view(self)
             return bundle
 
     return Explorer
 
 
-def show(name: str, data: dict[str, Any], **state: Any) -> anywidget.AnyWidget:
-    """An explorer by name, with its data and the values of its controls that are not usual."""
-    return widget_class()(explorer=name, data=data, state=state)
+def page_view(widget: Any) -> str:
+    """What a page of the book shows of a widget: the explorer in its state, or its plain view.
+
+    The page has the archive's data; a widget with data of its own stays a plain figure there.
+    """
+    plain = widgets.plain_view(widget.explorer, widget.data)
+    if getattr(widget, "own_data", False):
+        return plain
+    state = html.escape(
+        urlencode(
+            {k: int(v) if isinstance(v, bool) else v for k, v in widget.state.items()}, safe=","
+        )
+    )
+    return (
+        f'<div class="explorer" data-explorer="{widget.explorer}" data-state="{state}" '
+        f'data-language="{widget.language}">{plain}</div>'
+    )
+
+
+def show(
+    name: str, data: dict[str, Any], *, own_data: bool = False, **state: Any
+) -> anywidget.AnyWidget:
+    """An explorer by name, with its data and the values of its controls that are not usual.
+
+    own_data: the data are not what the module's `data()` gives without arguments.
+    """
+    widget = widget_class()(explorer=name, data=data, state=state)
+    widget.own_data = own_data
+    return widget
 
 
 def runs(records: Any = None, **state: Any) -> anywidget.AnyWidget:
@@ -59,7 +90,7 @@ def runs(records: Any = None, **state: Any) -> anywidget.AnyWidget:
     """
     from resnet_lib.widgets import runs
 
-    return show("runs", runs.data(records), **state)
+    return show("runs", runs.data(records), own_data=records is not None, **state)
 
 
 def architecture(model: Any = "resnet50", **changes: Any) -> anywidget.AnyWidget:
@@ -122,7 +153,7 @@ def signals(records: Any = None, **state: Any) -> anywidget.AnyWidget:
     """
     from resnet_lib.widgets import signals
 
-    return show("signals", signals.data(records), **state)
+    return show("signals", signals.data(records), own_data=records is not None, **state)
 
 
 def train(folder: Any = None) -> Any:

@@ -28,7 +28,7 @@ from resnet_lib import (
     load,
     train,
 )
-from resnet_lib.archive import FULL_SIZE, present_numerics
+from resnet_lib.archive import FULL_SIZE, is_probed, key_of_arm, present_numerics
 from resnet_lib.complexity import Complexity
 from resnet_lib.data import CHECKSUMS, ImageSet
 from resnet_lib.experiments import find_arm
@@ -254,6 +254,7 @@ def write_record(
             for layer in (1, 2, 3)
         ]
     )
+    none = pd.DataFrame()
     values = {
         "run_id": id,
         "tier": tier,
@@ -271,7 +272,7 @@ def write_record(
         "status": "complete",
         "iterations_done": recipe.iterations,
         "curves": pd.DataFrame(rows, columns=list(CURVES)),
-        "probe": probe if experiment.probe else pd.DataFrame(),
+        "probe": probe if is_probed(key_of_arm(experiment, arm, schedule), schedule) else none,
     }
     record = RunRecord(**(values | changes))
     return record.save(folder / tier / record.run_id)

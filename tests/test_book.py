@@ -161,7 +161,7 @@ def test_the_ledger_shows_every_claim_with_its_verdict(book: Path) -> None:
 
     text = (book / "book" / "ledger.html").read_text()
     rows = Ledger.read()
-    assert len(re.findall(r'<div class="[^"]*\bclaim\b', text)) == len(rows)
+    assert len(re.findall(r'<div class="[^"]*\bclaim verdict-', text)) == len(rows)
     for id, row in rows.items():
         start = text.index(f'id="claim-{id}"')
         card = text[start : text.find('id="claim-', start + 1)]
@@ -242,7 +242,9 @@ class Small:
         for folder in ("ci", "book/_ext", "book/_static", "book/_vendor"):
             ignore = shutil.ignore_patterns("__pycache__", "woff-v2")
             shutil.copytree(ROOT / folder, self.root / folder, ignore=ignore)
-        for name in ("_config.yml", "book/references.bib", "book/references.md"):
+        (self.root / "resnet_lib" / "widgets").mkdir(parents=True)
+        bundle = "resnet_lib/widgets/explorers.js"
+        for name in ("_config.yml", "book/references.bib", "book/references.md", bundle):
             shutil.copyfile(ROOT / name, self.root / name)
         self.index.write_text(INDEX)
         self.list_pages("book/statistics", "book/references", "book/more", "notebooks/01-small")
@@ -332,7 +334,7 @@ WRONG = {
     ),
     "; nets": (
         "{archive}`short/plain21/test error`; nets",
-        "there is no arm of an experiment 'plain21': the nearest are plain20",
+        "there is no arm of an experiment 'plain21': the nearest are ",
     ),
     "01-small drawing": ("01-small gap", "it is no figure or table: it has only text/plain"),
     "{cite:t}`": (
@@ -342,8 +344,14 @@ WRONG = {
 }
 
 
+WRONG_DIRECTIVES = {
+    "\n:::{predict} Which?\n:choices: only one\n\nText.\n:::\n": "either :choices: separated",
+    "\n:::{drawing} nothing\n:::\n": "{drawing} nothing: no such drawing; there are: ",
+}
+
+
 def test_wrong_keys_fail_the_build_again_and_again(small: Small) -> None:
-    text = INDEX + "\nSee {ref}`nowhere`.\n"
+    text = INDEX + "\nSee {ref}`nowhere`.\n" + "".join(WRONG_DIRECTIVES)
     for before, (after, _) in WRONG.items():
         text = text.replace(before, after)
     small.index.write_text(text)
@@ -351,7 +359,8 @@ def test_wrong_keys_fail_the_build_again_and_again(small: Small) -> None:
         code, told = small.run()
         assert code == 1
         assert "Traceback" not in told
-        for sentence in (*(sentence for _, sentence in WRONG.values()), "nowhere"):
+        sentences = [*(sentence for _, sentence in WRONG.values()), *WRONG_DIRECTIVES.values()]
+        for sentence in (*sentences, "nowhere"):
             line = next(line for line in told.splitlines() if sentence in line)
             assert line.startswith("book/index.md:")
 

@@ -104,7 +104,8 @@ def test_the_arms_of_every_experiment_share_everything_but_what_they_say(experim
     for seed in seeds:
         arms = [run for run in runs if run.train.seed == seed]
         assert [arm.model.name for arm in arms] == list(entry.models)
-        assert len({(a.data, a.size, a.tier, a.probe, a.probe_at) for a in arms}) == 1
+        assert len({(a.data, a.size, a.tier, a.probe_at) for a in arms}) == 1
+        assert {a.probe for a in arms} >= {entry.probe} or entry.probe is None
         for run, own in zip(arms, entry.arms, strict=True):
             usual = replace(schedule.train, **{n: getattr(run.train, n) for n in STRETCHED})
             assert run.train == replace(usual, seed=seed, **own.of_train)
@@ -167,7 +168,12 @@ def test_a_label_means_one_net_one_recipe_and_one_data_set():
             meanings.setdefault(entry.label(own), set()).add(key)
             assert find_arm(entry.label(own))[1] == own
     assert all(len(keys) == 1 for keys in meanings.values())
-    assert len(set.union(*meanings.values())) == len(meanings)
+
+
+def test_a_run_that_experiments_share_is_probed_whichever_asks_for_it(monkeypatch):
+    shared = Experiment("shared", "a test", ("plain20", "plain26"))
+    assert [run.probe for run in plan(shared, "short", [0], "embedded")] == ["signals", None]
+    assert [run.probe for run in plan(shared, "smoke", [0])] == [None, None]
 
 
 def test_changes_go_to_the_net_or_to_the_recipe():

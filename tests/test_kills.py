@@ -104,7 +104,9 @@ def test_killing_many_runs_loses_no_finished_one(tmp_path) -> None:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        pipe.close()  # unread: a worker that lived on would hold them
     assert not (runs / second / "record.json").exists(), "it ended before it could be killed"
     with FileLock(runs / second / ".lock", timeout=20):
         pass  # free: the worker has ended

@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -12,8 +13,18 @@ import torch
 import torch.nn.functional as F
 from helpers import tiny_net
 from PIL import Image
+from safetensors.torch import save_file
 
-from resnet_lib import ConfigError, RecordError, build_model, load, load_net, load_records, widgets
+from resnet_lib import (
+    ConfigError,
+    RecordError,
+    build_model,
+    explore,
+    load,
+    load_net,
+    load_records,
+    widgets,
+)
 from resnet_lib.checkpoints import KEPT, kept_nets, net_of
 from resnet_lib.data import DataError, Normaliser
 from resnet_lib.deletions import checksum
@@ -164,6 +175,25 @@ def test_option_a_leaves_the_new_channels_empty():
     assert "16 of its 32 channels" in module.sentence(made("shortcut"))
 
 
+def test_a_projection_appears_when_its_weights_are_kept(tmp_path, monkeypatch):
+    """Option B's shortcut is stored, since it cannot be made from the input alone."""
+    record = replace(KEPT_NETS[0][0], run_id="of option B")
+    record.model = {**record.model, "shortcut": "B"}
+    net = build_model("resnet20", seed=0, shortcut="B")
+    save_file(net.state_dict(), tmp_path / "of option B.safetensors")
+    monkeypatch.setattr("resnet_lib.checkpoints.KEPT", tmp_path)
+    module = widgets.explorer("shortcut")
+    found = module.data([record, KEPT_NETS[0][0]])
+    (stored,) = found["nets"]
+    assert (stored["option"], stored["run_id"]) == ("B", "of option B")
+    block = stored["blocks"]["conv3_x.0"]
+    exact = shortcut_maps(net, Normalisation.of("cifar10")(head(32)[None]), "conv3_x.0")
+    error = np.abs(module.unpacked(block, "shortcut") - exact["shortcut"].numpy()).max()
+    assert error <= block["scale"] / 2 + 0.0051
+    assert module.silent(block) == 0
+    assert "option B" in module.sentence(found)
+
+
 def test_crops_are_those_of_the_net():
     """One crop, scored by hand from the photograph's pixels."""
     stored = made("crops")["nets"][0]
@@ -192,6 +222,26 @@ def test_crops_of_a_net_of_your_own():
     assert [each["side"] for each in found["nets"][0]["scales"]] == [224, 256]
     json.loads(widgets.as_json(found))
     assert "mine on a photograph of a cat" in module.sentence(found)
+    with pytest.raises(ConfigError, match="no class 'cart': the nearest are cat"):
+        module.of_net(net, ("cat", "dog", "plane"), "cart")
+    with pytest.raises(ConfigError, match="3 classes apart, and 2 are named"):
+        module.of_net(net, ("cat", "dog"), "cat")
+
+
+def test_of_many_classes_the_leading_ones_are_kept():
+    module = widgets.explorer("crops")
+    net = build_model("resnet18", seed=0, classes=100)
+    names = [f"class {i}" for i in range(100)]
+    found = module.of_net(net, names, "class 50")
+    assert "class 50" in found["classes"]
+    assert 3 <= len(found["classes"]) < 62
+    with torch.no_grad():
+        x = ten_crops(224, round(451 * 224 / 300), 224)[0].of(resized(photograph(), 224, 337), 224)
+        mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+        x = (x / 255 - mean[:, None, None]) / std[:, None, None]
+        first = 100 * net(x[None]).softmax(1)[0]
+    kept = [first[names.index(each)].item() for each in found["classes"]]
+    assert found["nets"][0]["scales"][0]["crops"][0]["scores"] == pytest.approx(kept, abs=0.011)
 
 
 @pytest.mark.parametrize("name", ["shortcut", "crops", "deletion"])
@@ -206,3 +256,20 @@ def test_an_empty_archive_is_said_to_be_empty(name, tmp_path):
 def test_the_data_stay_small():
     for name in ("identity", "deletion", "shortcut", "crops"):
         assert len(gzip.compress(widgets.as_json(made(name)).encode())) < 150_000, name
+
+
+@pytest.mark.parametrize("name", ["identity", "deletion", "shortcut", "crops"])
+def test_in_a_notebook_each_is_one_line(name):
+    pytest.importorskip("anywidget")
+    widget = getattr(explore, name)(shown=True)
+    assert widget.explorer == name
+    assert widget.state == {"shown": True}
+    assert widget.data == made(name)
+
+
+def test_a_net_of_your_own_in_a_notebook():
+    pytest.importorskip("anywidget")
+    net = build_model("resnet18", seed=0, classes=2)
+    widget = explore.crops(net, ["cat", "dog"], "cat")
+    assert widget.data["classes"] == ["cat", "dog"]
+    assert widget.data["size"] == 224

@@ -5,6 +5,7 @@
   const files = JSON.parse(script.dataset.files);
   const address = (key) => new URL(files[key], script.src).href;
   const places = [...document.querySelectorAll(".explorer[data-explorer]")];
+  for (const place of places) place.id ||= `explorer-${place.dataset.explorer}`; // in a notebook's page
   if (!["http:", "https:"].includes(location.protocol)) return;
 
   const loaded = new Map();

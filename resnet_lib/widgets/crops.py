@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from resnet_lib.checkpoints import kept_nets, net_of
+from resnet_lib.configs import ConfigError, ModelConfig, unknown_name
 from resnet_lib.deletions import checksum
 from resnet_lib.figures import COLOURS, panels
 from resnet_lib.pictures import (
@@ -48,19 +50,26 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
     """The photograph, and the scores of every net on CIFAR-10 whose weights are kept here."""
     records = load_records() if records is None else records
     normalise = Normalisation.of("cifar10")
-    nets = []
-    for record, path in kept_nets(records):
-        if record.data["name"] != "cifar10" or record.data["size"] != SIZE:
-            continue
-        nets.append(
-            {
-                "net": record.model_name,
-                "run_id": record.run_id,
-                "weights": checksum(path),
-                **scores(net_of(record, path), normalise, SIDES, SIZE),
-            }
-        )
+    chosen: dict[str, tuple[RunRecord, Path]] = {}
+    for record, path in sorted(kept_nets(records), key=lambda pair: order(pair[0])):
+        if record.data["name"] == "cifar10" and record.data["size"] == SIZE:
+            chosen.setdefault(record.model_name, (record, path))
+    nets = [
+        {
+            "net": name,
+            "run_id": record.run_id,
+            "weights": checksum(path),
+            **scores(net_of(record, path), normalise, SIDES, SIZE),
+        }
+        for name, (record, path) in chosen.items()
+    ]
     return base(nets, CLASSES, SIZE, SIDES, TRUTH)
+
+
+def order(record: RunRecord) -> tuple[bool, int, int]:
+    """Residual nets before plain ones, deep before shallow; of a net its lowest seed."""
+    config = ModelConfig.from_dict(record.model)
+    return config.kind == "plain", -config.depth, record.train["seed"]
 
 
 def of_net(
@@ -69,14 +78,28 @@ def of_net(
     """The same of a net of your own on ImageNet's scale, such as torchvision's.
 
     net: takes (N, 3, size, size), normalised by ImageNet's means and deviations, and gives logits.
-    classes: their names, in the order of the logits; truth: the right one.
+    classes: their names, in the order of the logits; truth: the right one. Errors: `ConfigError`.
     """
+    classes = list(classes)
+    if truth not in classes:
+        raise unknown_name(truth, classes, "class")
     mean = 255 * torch.tensor([0.485, 0.456, 0.406])[:, None, None]
     std = 255 * torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     sides = tuple(side for side in (224, 256, 384, 480, 640) if side <= min(photograph().shape[1:]))
     found = scores(net, lambda x: (x.float() - mean) / std, sides, size)
+    # Of many classes those that some crop has among its first three, and the right one.
+    crops = [crop for scale in found["scales"] for crop in scale["crops"]]
+    if len(crops[0]["scores"]) != len(classes):
+        raise ConfigError(
+            f"the net tells {len(crops[0]['scores'])} classes apart, and {len(classes)} are named."
+        )
+    kept = {classes.index(truth)}.union(
+        *(np.argsort(crop["scores"])[-3:].tolist() for crop in crops)
+    )
+    for crop in crops:
+        crop["scores"] = [crop["scores"][i] for i in sorted(kept)]
     row = {"net": name, "run_id": name, "weights": "", **found}
-    return base([row], tuple(classes), size, sides, truth)
+    return base([row], tuple(classes[i] for i in sorted(kept)), size, sides, truth)
 
 
 def base(

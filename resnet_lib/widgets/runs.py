@@ -125,7 +125,21 @@ def series(record: RunRecord, split: str) -> dict[str, list[float]]:
     rows = record.curves[record.curves["split"] == split]
     return {
         "iteration": rows["iteration"].tolist(),
-        "top1_error": rows["top1_error"].round(3).tolist(),
+        "top1_error": rows["top1_error"].round(2).tolist(),
+    }
+
+
+def curves_of(records: Iterable[RunRecord], split: str) -> dict[str, list[float]]:
+    """The mean errors over seeds of each net in the first schedule, in percent, in order."""
+    found = data(records)
+    first = found["schedules"][0]["id"] if found["schedules"] else None
+    values: dict[str, list[list[float]]] = {}
+    for each in found["runs"]:
+        if each["schedule"] == first:
+            values.setdefault(each["net"], []).append(each[split]["top1_error"])
+    return {
+        net: [sum(each) / len(each) for each in zip(*seeds, strict=True)]
+        for net, seeds in values.items()
     }
 
 

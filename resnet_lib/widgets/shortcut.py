@@ -6,6 +6,8 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -14,7 +16,7 @@ from torch import Tensor
 from resnet_lib.blocks import ProjectionShortcut
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.deletions import checksum
-from resnet_lib.figures import panels
+from resnet_lib.figures import RC
 from resnet_lib.pictures import PHOTOGRAPH, SOURCE, Normalisation, head, shortcut_maps
 from resnet_lib.runs import RunRecord, load_records
 
@@ -105,16 +107,27 @@ def silent(block: dict[str, Any]) -> int:
 
 
 def figures(data: dict[str, Any]) -> list[Figure]:
-    """One channel that the shortcut fills, as three pictures."""
+    """The first channel, as three pictures."""
     if not data["nets"]:
         return []
     block = data["nets"][0]["blocks"][BLOCKS[0]]
-    drawn, axes = panels(3)
-    for ax, name in zip(axes, ("shortcut", "branch", "output"), strict=True):
-        ax.imshow(unpacked(block, name)[0], cmap="gray")
-        ax.set_title({"branch": "residual branch"}.get(name, name), fontsize=10)
-        ax.set_axis_off()
-    return drawn
+    with mpl.rc_context({**RC, "axes.grid": False}):
+        figure, axes = plt.subplots(1, 3, figsize=(6.6, 2.4), layout="constrained")
+    maps = {name: unpacked(block, name)[0] for name in ("shortcut", "branch", "output")}
+    most = max(np.abs(each).max() for each in maps.values())
+    names = ("shortcut", "+ residual branch", "= ReLU \N{RIGHTWARDS ARROW} output")
+    for ax, title, values in zip(axes, names, maps.values(), strict=True):
+        ax.imshow(signed(values, most))
+        ax.set_title(title, fontsize=10)
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(True)
+    return [figure]
+
+
+def signed(values: np.ndarray, most: float) -> np.ndarray:
+    """Colours over the page, which is zero: blue above, orange below, as in the explorer."""
+    hue = np.where(values[..., None] > 0, (38, 132, 224), (232, 106, 48)) / 255
+    return np.concatenate([hue, np.abs(values[..., None] / most) ** 0.7], axis=-1)
 
 
 def sentence(data: dict[str, Any]) -> str:

@@ -372,7 +372,17 @@ def panel(session: Session) -> Any:
     controls["kind"].observe(kind, "value")
     kind(None)
     flow = w.Layout(flex_flow="row wrap", grid_gap="4px 12px")
-    box = w.VBox(
+
+    class Panel(w.VBox):
+        """The panel, with the chart's plain view for pages and viewers without a kernel."""
+
+        def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+            bundle = super()._repr_mimebundle_(**kwargs)
+            views = bundle[0] if isinstance(bundle, tuple) else bundle
+            views["text/html"] = explore.page_view(chart)
+            return bundle
+
+    box = Panel(
         [
             w.HBox(list(controls.values()), layout=flow),
             w.HBox([guess, train, stop, resume], layout=flow),

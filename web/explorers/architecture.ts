@@ -130,7 +130,8 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
 
   const sizeOf = (size: number, channels: number) => `${size}\u00d7${size}\u00d7${num(channels)}`;
   const big = (value: number) =>
-    value >= 1e9 ? `${num(value / 1e9, 2)} ${t.billion}` : `${num(value / 1e6, value < 1e7 ? 2 : 1)} ${t.million}`;
+    value >= 1e9 ? `${num(value / 1e9, 2)} ${t.billion}`
+      : value >= 1e6 ? `${num(value / 1e6, value < 1e7 ? 2 : 1)} ${t.million}` : num(value);
   const colour = () => ({ plain: "plain", preactivation: "green" })[view.state.kind] ?? "residual";
 
   function name(): string {
@@ -249,7 +250,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
 
   /** The block as the paper draws it: convolutions in a row, the shortcut above them. */
   function diagram(block: Block): SVGElement {
-    const w = 86, gap = 20, y = 46, height = 92;
+    const w = 86, gap = 20, y = block.shortcut === "none" ? 4 : 46, height = y + 50;
     const inner = block.layers.length * (w + gap);
     const plus = 26 + inner, width = plus + 46;
     const svg = s("svg", { class: "rnx-svg rnx-diagram", viewBox: `0 0 ${width} ${height}`, style: `max-width:${width}px`, role: "img", "aria-label": block.layers.map(layerText).join(", ") });

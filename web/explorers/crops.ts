@@ -15,6 +15,12 @@ interface Crop {
   scores: number[];
 }
 
+/** A crop and the scale it is cut at. */
+interface Cut {
+  crop: Crop;
+  scale: Scale;
+}
+
 interface Scale {
   side: number;
   height: number;
@@ -58,22 +64,34 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   let said: string | null = null;
 
   const net = () => data.nets.find((each) => each.run_id === view.state.net) ?? data.nets[0];
-  /** The crops that are averaged, in the order in which they are added. */
-  function crops(): { crop: Crop; scale: Scale }[] {
-    const scales = net().scales;
-    const wanted = view.state.scale === ALL ? scales : scales.filter((each) => String(each.side) === view.state.scale);
-    return (wanted.length ? wanted : scales.slice(0, 1)).flatMap((scale) => scale.crops.map((crop) => ({ crop, scale })));
+  /** The crops that are averaged, in the order in which they are added, and the averages so far. */
+  interface Averaged {
+    all: Cut[];
+    means: number[][];
+    leading: number[];
   }
-  const mean = (all: { crop: Crop }[]) =>
-    data.classes.map((_, i) => all.reduce((sum, each) => sum + each.crop.scores[i], 0) / Math.max(1, all.length));
+  const cache = new Map<string, Averaged>();
+  function averaged(): Averaged {
+    const { scale: chosen } = view.state;
+    const key = `${net().run_id} ${chosen}`;
+    if (!cache.has(key)) {
+      const scales = net().scales;
+      const wanted = chosen === ALL ? scales : scales.filter((each) => String(each.side) === chosen);
+      const all = (wanted.length ? wanted : scales.slice(0, 1)).flatMap((scale) => scale.crops.map((crop) => ({ crop, scale })));
+      const sums = data.classes.map(() => 0);
+      const means = all.map(({ crop }, i) => crop.scores.map((score, k) => (sums[k] += score) / (i + 1)));
+      cache.set(key, { all, means, leading: leadingOf(means) });
+    }
+    return cache.get(key)!;
+  }
+  const crops = () => averaged().all;
   const count = () => Math.min(crops().length, Math.max(1, Math.round(view.state.count)));
   const best = (scores: number[]) => scores.indexOf(Math.max(...scores));
   /** The classes that lead at the end or at some point on the way: they keep their colours. */
-  function leading(): number[] {
-    const all = crops();
-    const end = mean(all);
+  function leadingOf(means: number[][]): number[] {
+    const end = means.at(-1)!;
     const order = end.map((_, i) => i).sort((a, b) => end[b] - end[a]);
-    const won = new Set(all.map((_, i) => best(mean(all.slice(0, i + 1)))));
+    const won = new Set(means.map(best));
     return [...new Set([...order.slice(0, 3), ...order.filter((i) => won.has(i))])].slice(0, COLOURS.length);
   }
 
@@ -98,7 +116,8 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   const photograph = h("div", { class: "rnx-photo", style: `aspect-ratio:${data.picture.width}/${data.picture.height}` },
     h("img", { src: data.picture.url, alt: t.alt, width: data.picture.width, height: data.picture.height }), boxes);
   const bars = h("div", { class: "rnx-scores" });
-  const scale = choice(t.scale, [], (value) => view.set({ scale: value, count: value === ALL ? 10 * data.sides.length : 10, one: -1 }));
+  const scales = [...data.sides.map(String).map((value) => ({ value, label: value })), { value: ALL, label: t.all }];
+  const scale = choice(t.scale, scales, (value) => view.set({ scale: value, count: value === ALL ? 10 * data.sides.length : 10, one: -1 }));
   const add = slider(t.count, [1], (value) => view.set({ count: value, one: -1 }));
   const which = select(t.net, data.nets.map((each) => ({ value: each.run_id, label: each.net })), (value) => view.set({ net: value }));
   const chart = new Chart((at) => view.set({ count: at, one: -1 }));
@@ -133,7 +152,6 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     const home = open.querySelector(".rnx-two > div")!;
     if (photograph.parentElement !== home) home.prepend(photograph);
     const all = crops();
-    scale.options([...here.scales.map((each) => ({ value: String(each.side), label: String(each.side) })), { value: ALL, label: t.all }]);
     scale.set(view.state.scale);
     which.set(here.run_id);
     add.stops(all.map((_, i) => i + 1));
@@ -142,14 +160,14 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     const used = all.slice(0, count());
     drawBoxes(one >= 0 ? all.map((each) => each) : used, one >= 0 ? one : used.length - 1, one >= 0);
     drawList(all, one);
-    drawBars(one >= 0 ? all[one].crop.scores : mean(used));
+    drawBars(one >= 0 ? all[one].crop.scores : averaged().means[used.length - 1]);
     const told = tell(all, used, one);
     drawChart(all, told);
     readout.textContent = told;
     drawVerdict(all);
   }
 
-  function drawBoxes(used: { crop: Crop; scale: Scale }[], marked: number, alone = false): void {
+  function drawBoxes(used: Cut[], marked: number, alone = false): void {
     boxes.replaceChildren(
       ...used.flatMap(({ crop, scale }, i) => {
         if (alone && i !== marked) return [];
@@ -161,24 +179,29 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     );
   }
 
-  function drawList(all: { crop: Crop; scale: Scale }[], one: number): void {
-    const focused = (document.activeElement as HTMLElement | null)?.dataset?.crop;
-    list.replaceChildren(
-      ...all.map(({ crop, scale }, i) => {
-        const at = best(crop.scores);
-        const told = fill(t.crop, { crop: i + 1, side: scale.side, place: t.places[i % 5], mirrored: crop.mirrored ? t.mirrored : "", name: className(at), score: percent(crop.scores[at]) });
-        const right = at === truth();
-        return h("button", {
-          type: "button", class: `rnx-crop ${i < count() ? "" : "rnx-crop-out"} ${right ? "" : "rnx-crop-wrong"}`, "aria-pressed": String(i === one), "aria-label": told, title: told, "data-crop": i,
-          onclick: () => view.set({ one: i === one ? -1 : i }),
-        }, String(i + 1));
-      }),
-    );
-    if (focused !== undefined) list.querySelector<HTMLElement>(`[data-crop="${focused}"]`)?.focus();
+  let listed: Cut[] = [];
+  function drawList(all: Cut[], one: number): void {
+    if (listed !== all) {
+      listed = all;
+      list.replaceChildren(...all.map((each, i) => cropButton(each, i)));
+    }
+    [...list.children].forEach((each, i) => {
+      each.classList.toggle("rnx-crop-out", i >= count());
+      each.setAttribute("aria-pressed", String(i === one));
+    });
+  }
+
+  function cropButton({ crop, scale }: Cut, i: number): HTMLElement {
+    const at = best(crop.scores);
+    const told = fill(t.crop, { crop: i + 1, side: scale.side, place: t.places[i % 5], mirrored: crop.mirrored ? t.mirrored : "", name: className(at), score: percent(crop.scores[at]) });
+    return h("button", {
+      type: "button", class: `rnx-crop ${at === truth() ? "" : "rnx-crop-wrong"}`, "aria-label": told, title: told, "data-crop": i,
+      onclick: () => view.set({ one: view.state.one === i ? -1 : i }),
+    }, String(i + 1));
   }
 
   function drawBars(scores: number[]): void {
-    const lead = leading();
+    const lead = averaged().leading;
     const order = data.classes.length <= 10 ? data.classes.map((_, i) => i) : lead;
     bars.replaceChildren(
       ...order.map((i) => {
@@ -193,8 +216,8 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   }
 
   function drawChart(all: { crop: Crop }[], told: string): void {
-    const lead = leading();
-    const means = all.map((_, i) => mean(all.slice(0, i + 1)));
+    const lead = averaged().leading;
+    const { means } = averaged();
     const lines: Line[] = lead.map((place, i) => ({
       name: data.classes[place], label: className(place), colour: `var(--rn-${COLOURS[i]})`, width: place === truth() ? 2.8 : 1.8,
       points: means.map((each, k): Point => [k + 1, each[place]]),
@@ -205,22 +228,23 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     });
   }
 
-  function tell(all: { crop: Crop; scale: Scale }[], used: { crop: Crop; scale: Scale }[], one: number): string {
+  function tell(all: Cut[], used: Cut[], one: number): string {
     const words = (scores: number[]) =>
       scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]).slice(0, 3).map((i) => `${className(i)} ${percent(scores[i])}`).join(texts.comma);
     if (one >= 0) {
       const { crop, scale } = all[one];
       return fill(t.alone, { crop: one + 1, place: t.places[one % 5], mirrored: crop.mirrored ? t.mirrored : "", side: scale.side, words: words(crop.scores) });
     }
-    return fill(used.length === 1 ? t.oneAveraged : t.many, { count: used.length, words: words(mean(used)) });
+    return fill(used.length === 1 ? t.oneAveraged : t.many, { count: used.length, words: words(averaged().means[used.length - 1]) });
   }
 
   function drawVerdict(all: { crop: Crop }[]): void {
     const i = truth();
-    const ends = [all[0].crop.scores[i], mean(all)[i]];
+    const end = averaged().means.at(-1)!;
+    const ends = [all[0].crop.scores[i], end[i]];
     const each = all.map(({ crop }) => crop.scores[i]);
     const wrong = all.filter(({ crop }) => best(crop.scores) !== i).length;
-    const right = best(mean(all)) === i;
+    const right = best(end) === i;
     const values = {
       truth: className(i), first: percent(ends[0]), all: percent(ends[1]), count: all.length, wrong,
       low: percent(Math.min(...each)), high: percent(Math.max(...each)),

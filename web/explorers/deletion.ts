@@ -195,13 +195,13 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   const open = h(
     "div",
     {},
-    strip, legend, bars,
+    strip, legend, bars, readout,
     h("p", { class: "rnx-actions" }, another, nearest, all),
     chart.element,
     depths.length > 1 ? h("div", { class: "rnx-controls" }, depth.element) : null,
   );
   const note = h("p", { class: "rnx-note" });
-  root.append(h("style", {}, css), ask, verdict, open, readout, note);
+  root.append(h("style", {}, css), ask, verdict, open, note);
 
   function draw(): void {
     const now = nets();
@@ -217,7 +217,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     }
     const { shown } = view.state;
     ask.hidden = shown;
-    open.hidden = verdict.hidden = readout.hidden = !shown;
+    open.hidden = verdict.hidden = !shown;
     note.textContent = [
       fill(t.credit, {}),
       fill(t.images, { data: t.data[now[0].data as "cifar10"] ?? now[0].data, images: num(now[0].images, 0), part: num(now[0].part, 0), iterations: num(now[0].iterations, 0) }),

@@ -68,17 +68,17 @@ const PAIRS: Record<string, [string, string]> = {
 /** Runs of one net in one schedule, and their mean and range at each iteration. */
 class Group {
   private known: Partial<Record<Split, [number, number[]][]>> = {};
+  private means: Partial<Record<Split, Point[]>> = {};
 
   constructor(readonly net: Net, readonly runs: Run[]) {}
 
   points(split: Split): Point[] {
-    return this.values(split).map(([x, values]) => [x, mean(values)]);
+    return (this.means[split] ??= this.values(split).map(([x, values]) => [x, mean(values)]));
   }
 
   /** The mean at one iteration, or null where it was not measured. */
   at(split: Split, iteration: number): number | null {
-    const found = this.values(split).find(([x]) => x === iteration);
-    return found ? mean(found[1]) : null;
+    return this.points(split).find(([x]) => x === iteration)?.[1] ?? null;
   }
 
   band(split: Split): [number, number, number][] {
@@ -254,8 +254,11 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     const key = JSON.stringify({ ...view.state, at: 0 });
     if (key !== drawn || sketching) {
       now = scene();
-      const all = now.groups.flatMap((group) => now.splits.flatMap((split) => group.points(split)));
-      stops = [...new Set(all.map(([x]) => x))].sort((a, b) => a - b);
+      const found = new Set<number>();
+      for (const group of now.groups) {
+        for (const split of now.splits) group.points(split).forEach(([x]) => found.add(x));
+      }
+      stops = [...found].sort((a, b) => a - b);
     }
     const at = stops.includes(asked) ? asked : (stops.at(-1) ?? 0);
     const told = readText(at);
@@ -278,9 +281,14 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     const own = lines[step];
     if (own && revealed) drawnLines.push(ownLine(columns, own));
     const rules = rulesOf();
-    const ys = [...drawnLines.flatMap((each) => each.points.map((point) => point[1])), ...rules.map((rule) => rule.y)];
-    const low = Math.min(...ys.filter((y) => y > 0), 50);
-    const high = Math.max(...ys, 50);
+    let low = 50;
+    let high = 50;
+    const widen = (y: number) => {
+      if (y > 0 && y < low) low = y;
+      if (y > high) high = y;
+    };
+    for (const each of drawnLines) for (const [, y] of each.points) widen(y);
+    rules.forEach((rule) => widen(rule.y));
     const log = free && scale === "log";
     const named = splits.map((split) => (split === "train" ? t.trainingError : t.testError)).join(texts.and);
     chart.draw({
@@ -475,7 +483,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     const later = longer();
     const [longShallow, longDeep] = pair.map((name) => (later ? groupsOf(later.id).get(name) : undefined));
     if (!later || !longShallow || !longDeep) {
-      return [fill(t.longer.missing, { iterations: num(3 * (usual?.iterations ?? 0), 0) })];
+      return [t.longer.paper, fill(t.longer.missing, { iterations: num(3 * (usual?.iterations ?? 0), 0) })];
     }
     const after = gaps(longShallow, longDeep, "train");
     const values = { before: signed(trainGap), after: signed(after), usual: num(usual!.iterations, 0), longer: num(later.iterations, 0) };

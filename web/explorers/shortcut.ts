@@ -109,7 +109,11 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     view.set({ shown: true });
   });
   const verdict = h("div", { class: "rnx-verdict" });
-  const option = choice(t.option, [], (value) => view.set({ option: value }));
+  const missing = data.options.filter((each) => !data.nets.some((net) => net.option === each));
+  const options = data.options.map((value) => ({
+    value, label: value, disabled: missing.includes(value), title: missing.includes(value) ? t.notRecorded : t.options[value as "A"],
+  }));
+  const option = choice(t.option, options, (value) => view.set({ option: value }));
   const block = choice(t.block, data.blocks.map((value) => ({ value, label: value.split(".")[0] })), (value) => view.set({ block: value, channel: 1, at: -1 }));
   const which = slider(t.channel, [1], (value) => view.set({ channel: value }));
   const photo = pixels(data.size, data.size, t.photo);
@@ -204,7 +208,6 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     const net = netOf(view.state.option);
     opening.hidden = shown || !net;
     open.hidden = verdict.hidden = !shown || !net;
-    const missing = data.options.filter((each) => !data.nets.some((other) => other.option === each));
     note.textContent = [
       net ? fill(t.note, { net: net.net, run: net.run_id, source: data.source, step: num(net.blocks[view.state.block]?.scale ?? 0) }) : t.nothing,
       ...(missing.length ? [fill(t.missing, { options: listed(missing, texts) })] : []),
@@ -212,7 +215,6 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     if (!shown || !net) return;
     const now = maps();
     drawVerdict();
-    option.options(data.options.map((value) => ({ value, label: value, disabled: missing.includes(value), title: missing.includes(value) ? t.notRecorded : t.options[value as "A"] })));
     option.set(net.option);
     block.set(view.state.block);
     which.stops(Array.from({ length: now.channels }, (_, i) => i + 1));

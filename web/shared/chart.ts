@@ -194,19 +194,20 @@ export class Chart {
     const { x, y } = this.scales;
     const floor = drawing.log ? drawing.y[0] : -Infinity;
     const low = (value: number) => y(Math.max(value, floor));
-    const path = line<Point>((p) => x(p[0]), (p) => low(p[1]));
-    const shade = area<[number, number, number]>((p) => x(p[0]), (p) => low(p[1]), (p) => low(p[2]));
+    const path = line<Point>((p) => x(p[0]), (p) => low(p[1])).digits(1);
+    const shade = area<[number, number, number]>((p) => x(p[0]), (p) => low(p[1]), (p) => low(p[2])).digits(1);
+    const most = 12_000 / Math.max(30, drawing.lines.length); // points a line: to answer within a frame
     for (const each of drawing.lines) {
       const fresh = each.fresh && !this.seen.has(each.name);
       this.seen.add(each.name);
       const kind = fresh ? "rnx-fresh" : "";
       if (each.band?.length) {
-        inside.append(s("path", { class: `rnx-band ${kind}`, d: shade(each.band), style: `fill:${each.colour}` }));
+        inside.append(s("path", { class: `rnx-band ${kind}`, d: shade(thin(each.band, most)), style: `fill:${each.colour}` }));
       }
       inside.append(
         s("path", {
           class: `rnx-line ${kind}`,
-          d: path(each.points),
+          d: path(thin(each.points, most)),
           "data-line": each.name,
           "stroke-dasharray": each.dash,
           "stroke-width": each.width ?? 2,
@@ -219,30 +220,33 @@ export class Chart {
     for (const name of this.seen) if (!shown.has(name)) this.seen.delete(name);
   }
 
-  /** The names at the right ends, moved apart where they would overlap. */
+  /** The names at the lines' right ends, moved apart where they would overlap. */
   private labels(drawing: Drawing, edge: number, height: number): void {
+    const { x, y } = this.scales;
     const floor = drawing.log ? drawing.y[0] : -Infinity;
-    const beside = (each: Line) => Math.min(edge, this.scales.x(each.points.at(-1)![0])) + 6;
-    const room = (each: Line) => edge - beside(each) > each.label!.length * LETTER;
-    const named = drawing.lines.filter((each) => each.label && each.points.length);
-    for (const each of named.filter(room)) { // it ends early: its name stands where it ends
-      const y = this.scales.y(Math.max(each.points.at(-1)![1], floor)) + 4;
-      this.svg.append(s("text", { class: "rnx-end", x: beside(each), y, style: `fill:${each.colour}` }, each.label));
-    }
-    const left = edge + 6;
-    const ends = drawing.lines
-      .filter((each) => named.includes(each) && !room(each))
-      .map((each) => ({ each, y: this.scales.y(Math.max(each.points.at(-1)![1], floor)) + 4 }))
+    const bottom = height - MARGIN.bottom + 4;
+    const placed = drawing.lines
+      .filter((each) => each.label && each.points.length)
+      .map((each) => {
+        const [lastX, lastY] = each.points.at(-1)!;
+        const length = each.label!.length * LETTER;
+        // A line that ends early has its name where it ends, the others in the margin.
+        const early = edge - x(lastX) - 6 > length;
+        return { each, x: (early ? x(lastX) : edge) + 6, y: y(Math.max(lastY, floor)) + 4, length };
+      })
       .sort((a, b) => a.y - b.y);
     const gap = 14;
-    for (let i = 1; i < ends.length; i++) ends[i].y = Math.max(ends[i].y, ends[i - 1].y + gap);
-    let most = height - MARGIN.bottom + 4;
-    for (let i = ends.length - 1; i >= 0; i--) {
-      ends[i].y = Math.min(ends[i].y, most);
-      most = ends[i].y - gap;
+    const near = (i: number, k: number) =>
+      placed[i].x < placed[k].x + placed[k].length && placed[k].x < placed[i].x + placed[i].length;
+    for (let i = 1; i < placed.length; i++) {
+      for (let k = 0; k < i; k++) if (near(i, k)) placed[i].y = Math.max(placed[i].y, placed[k].y + gap);
     }
-    for (const { each, y } of ends) {
-      this.svg.append(s("text", { class: "rnx-end", x: left, y, style: `fill:${each.colour}` }, each.label));
+    for (let i = placed.length - 1; i >= 0; i--) {
+      placed[i].y = Math.min(placed[i].y, bottom);
+      for (let k = i + 1; k < placed.length; k++) if (near(i, k)) placed[i].y = Math.min(placed[i].y, placed[k].y - gap);
+    }
+    for (const { each, x, y } of placed) {
+      this.svg.append(s("text", { class: "rnx-end", x, y, style: `fill:${each.colour}` }, each.label));
     }
   }
 
@@ -357,6 +361,12 @@ export class Chart {
     }
     event.preventDefault();
   }
+}
+
+/** At most about `most` of the points, the last among them; what is read out is never thinned. */
+function thin<P>(points: P[], most: number): P[] {
+  const step = Math.ceil(points.length / most);
+  return step < 2 ? points : points.filter((_, i) => i % step === 0 || i === points.length - 1);
 }
 
 /** A line's value at an x that it was measured at, or null. */

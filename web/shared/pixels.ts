@@ -3,9 +3,10 @@ import { h } from "./dom.ts";
 
 export { default as pixelsCss } from "./pixels.css";
 
+const pixel = (red: number, green: number, blue: number, alpha = 255) => (alpha << 24) | (blue << 16) | (green << 8) | red;
 // Signed values: their size is the opacity over the page, so that zero is the page in any theme.
-const POSITIVE = [38, 132, 224];
-const NEGATIVE = [232, 106, 48];
+const POSITIVE = pixel(38, 132, 224, 0);
+const NEGATIVE = pixel(232, 106, 48, 0);
 
 export interface Pixels {
   element: HTMLCanvasElement;
@@ -24,8 +25,9 @@ export function pixels(width: number, height: number, text = ""): Pixels {
   const element = h("canvas", { width, height, class: "rnx-pixels", role: "img" });
   const context = element.getContext("2d")!;
   const image = context.createImageData(width, height);
-  const each = (paint: (i: number) => ArrayLike<number>) => {
-    for (let i = 0; i < width * height; i++) image.data.set(paint(i), 4 * i);
+  const words = new Uint32Array(image.data.buffer); // a pixel each; its lowest byte is red
+  const each = (paint: (i: number) => number) => {
+    for (let i = 0; i < words.length; i++) words[i] = paint(i);
     context.putImageData(image, 0, 0);
   };
   const say = (words: string) => {
@@ -45,18 +47,18 @@ export function pixels(width: number, height: number, text = ""): Pixels {
       }
       const scale = high > low && Number.isFinite(high - low) ? 255 / (high - low) : 0;
       each((i) => {
-        const value = scale ? (values[i] - low) * scale : 128;
-        return [value, value, value, 255];
+        const value = scale ? Math.round((values[i] - low) * scale) : 128;
+        return pixel(value, value, value);
       });
     },
     signed(values, most) {
       each((i) => {
         const strength = Math.min(1, Math.abs(values[i]) / (most || 1));
-        return [...(values[i] > 0 ? POSITIVE : NEGATIVE), 255 * strength ** 0.7];
+        return (values[i] > 0 ? POSITIVE : NEGATIVE) | (Math.round(255 * strength ** 0.7) << 24);
       });
     },
     colours(values) {
-      each((i) => [values[3 * i], values[3 * i + 1], values[3 * i + 2], 255]);
+      each((i) => pixel(values[3 * i], values[3 * i + 1], values[3 * i + 2]));
     },
   };
 }

@@ -35,18 +35,20 @@ export function moments(x: Picture): [number, number] {
   return [mean, squares / x.length];
 }
 
-/** A 3x3 convolution of stride 1 with a border of zeros. */
+/** A 3x3 convolution of stride 1 with a border of zeros: the picture, shifted, for each weight. */
 export function convolve(x: Picture, size: number, kernel: number[]): Picture {
   const out = new Float64Array(x.length);
-  for (let row = 0; row < size; row++) {
-    const top = row > 0 ? -1 : 0, bottom = row < size - 1 ? 1 : 0;
-    for (let column = 0; column < size; column++) {
-      const left = column > 0 ? -1 : 0, right = column < size - 1 ? 1 : 0;
-      let sum = 0;
-      for (let i = top; i <= bottom; i++)
-        for (let j = left; j <= right; j++)
-          sum += kernel[(i + 1) * 3 + j + 1] * x[(row + i) * size + column + j];
-      out[row * size + column] = sum;
+  for (let tap = 0; tap < 9; tap++) {
+    const weight = kernel[tap];
+    const down = Math.floor(tap / 3) - 1;
+    const across = (tap % 3) - 1;
+    if (weight === 0) continue;
+    const shift = down * size + across;
+    const lastRow = size - Math.max(0, down);
+    const lastColumn = size - Math.max(0, across);
+    for (let row = Math.max(0, -down); row < lastRow; row++) {
+      const end = row * size + lastColumn;
+      for (let i = row * size + Math.max(0, -across); i < end; i++) out[i] += weight * x[i + shift];
     }
   }
   return out;

@@ -1,0 +1,381 @@
+"""Explorers in the built book: what holds for all of them, and runs, architecture, signals, train.
+
+Operated by mouse and by keyboard; the numbers they show are compared with the archive.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import build_book
+import pytest
+from test_pages import VIEWS, Watch
+
+from resnet_lib import MODELS, complexity, load_records, widgets
+from resnet_lib.runs import probes
+from resnet_lib.widgets.runs import curves_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+pytestmark = pytest.mark.browser
+
+PAGE = "book/explorers.html"
+AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+ALL = widgets.names()
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    """A tab in which nothing may go wrong."""
+    view = {"width": 1280, "height": 900}
+    with browser.new_context(viewport=view, reduced_motion="reduce") as context:
+        tab = context.new_page()
+        watch = Watch(tab)
+        yield tab
+        assert watch.wrong == []
+
+
+def enter(tab: Page, site: str, name: str, state: str = "") -> Locator:
+    """Go to an explorer, in a state."""
+    tab.goto("about:blank")
+    tab.goto(f"{site}/{PAGE}#explorer-{name}{'?' * bool(state)}{state}")
+    tab.locator(f"#explorer-{name}[data-ready]").wait_for()
+    return tab.locator(f"#explorer-{name} .rnx")
+
+
+def said(place: Locator) -> str:
+    """The text line with the numbers."""
+    return place.locator(".rnx-readout").first.inner_text()
+
+
+def percents(text: str) -> dict[str, float]:
+    """The numbers behind names: "plain-20 21.4%" -> {"plain20": 21.4}."""
+    found = re.findall(r"([\w-]+?)-(\d+) (\d+\.\d)%", text)
+    return {f"{name.lower().replace('-', '')}{depth}": float(value) for name, depth, value in found}
+
+
+def downloaded(tab: Page, place: Locator) -> list[dict[str, str]]:
+    """The rows of the view's CSV."""
+    with tab.expect_download() as started:
+        place.get_by_role("button", name="Download this view").click()
+    return list(csv.DictReader(io.StringIO(Path(started.value.path()).read_text())))
+
+
+def arrows(tab: Page, chart: Locator, *keys: str) -> None:
+    """Press keys on a chart, and give it the frame that it needs to answer."""
+    chart.focus()
+    for key in keys:
+        chart.press(key)
+    tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+# What holds for all of them.
+
+
+def test_the_page_has_every_explorer(tab: Page, site: str) -> None:
+    tab.goto(f"{site}/{PAGE}")
+    shown = tab.locator(".explorer").evaluate_all("all => all.map(e => e.dataset.explorer)")
+    assert sorted(shown) == ALL
+
+
+@pytest.mark.parametrize(("width", "scheme"), VIEWS)
+def test_explorers_start_fit_and_are_accessible(
+    browser: Browser, site: str, width: int, scheme: str
+) -> None:
+    """Wide and narrow, light and dark: no error, no sideways scrolling, nothing serious for axe."""
+    view = {"width": width, "height": 900}
+    with browser.new_context(viewport=view, color_scheme=scheme) as context:
+        tab = context.new_page()
+        watch = Watch(tab)
+        for name in ALL:
+            enter(tab, site, name)
+            sizes = tab.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+            assert sizes[0] <= sizes[1], name
+            if not AXE.is_file():
+                continue
+            tab.add_script_tag(path=str(AXE))
+            found = tab.evaluate("where => axe.run(where)", f"#explorer-{name}")
+            serious = [
+                (each["id"], [node["html"][:200] for node in each["nodes"]])
+                for each in found["violations"]
+                if each["impact"] in ("serious", "critical")
+            ]
+            assert serious == [], name
+        assert watch.wrong == []
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed (npm ci in web/): accessibility was not checked.")
+
+
+@pytest.mark.parametrize("how", ["file", "no JavaScript", "no data", "no module"])
+def test_without_help_a_figure_and_a_sentence_remain(
+    browser: Browser, site: str, book: Path, how: str
+) -> None:
+    start = book.as_uri() if how == "file" else site
+    with browser.new_context(java_script_enabled=how != "no JavaScript") as context:
+        tab = context.new_page()
+        if how in ("no data", "no module"):
+            lost = "**/*.json" if how == "no data" else "**/explorers.*.js"
+            tab.route(lost, lambda route: route.abort())
+        errors: list[str] = []
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.goto(f"{start}/{PAGE}")
+        for name in ALL:
+            place = tab.locator(f"#explorer-{name}")
+            place.scroll_into_view_if_needed()
+            assert place.locator("svg, img").first.is_visible(), name
+            assert len(place.locator("p").first.inner_text()) > 20, name
+        assert errors == []
+        assert tab.locator(".explorer[data-ready]").count() == 0
+
+
+@pytest.mark.parametrize("name", [n for n in build_book.pages() if n.startswith("book/")])
+def test_pages_are_light(browser: Browser, site: str, name: str) -> None:
+    """A page with all its explorers and formulas: at most 700 KB, gzipped, cold cache."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        tab = context.new_page()
+        bodies = {}
+        tab.on("response", lambda answer: bodies.setdefault(answer.url, answer))
+        tab.goto(f"{site}/{name}.html", wait_until="networkidle")
+        for place in tab.locator(".explorer").all():
+            place.scroll_into_view_if_needed()
+            place.and_(tab.locator("[data-ready]")).wait_for()
+        tab.wait_for_load_state("networkidle")
+        sizes = {url: len(gzip.compress(answer.body(), 6)) for url, answer in bodies.items()}
+        assert sum(sizes.values()) < 700_000, sorted(sizes.items(), key=lambda item: -item[1])[:8]
+
+
+def test_pages_without_an_explorer_load_none(tab: Page, site: str) -> None:
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(f"{site}/book/terms.html", wait_until="networkidle")
+    assert not [url for url in asked if "/explorers/" in url]
+
+
+def test_an_explorer_is_usable_within_a_second(tab: Page, site: str) -> None:
+    """From the page's start until the chapter's explorer stands (twice that on a busy machine)."""
+    tab.goto(f"{site}/book/01-degradation.html#explorer-runs")
+    tab.locator("#explorer-runs[data-ready]").wait_for()
+    assert tab.evaluate("performance.now()") < 2_000
+
+
+# Depth and shortcut.
+
+
+def test_runs_asks_for_a_drawn_line_and_shows_the_archive(tab: Page, site: str) -> None:
+    """By mouse: draw plain-56, commit, read what was measured."""
+    place = enter(tab, site, "runs")
+    assert place.locator("path.rnx-line").count() == 1, "only the shallow net is shown"
+    commit = place.get_by_role("button", name="Commit my prediction")
+    assert commit.is_disabled()
+    chart = place.locator(".rnx-chart")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    tab.mouse.move(box["x"] + 60, box["y"] + 80)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + box["width"] - 75, box["y"] + box["height"] / 2, steps=12)
+    tab.mouse.up()
+    assert commit.is_enabled()
+    commit.click()
+    ends = curves_of(load_records(), "train")
+    place.locator(".rnx-verdict strong").wait_for()
+    verdict = place.locator(".rnx-verdict").inner_text()
+    if "plain56" not in ends:
+        assert "Not measured yet" in verdict
+        return
+    assert place.locator("path[data-line=prediction]").count() == 1
+    assert re.search(r"Your line ends at \d+\.\d%", verdict)
+    for name in ("plain20", "plain56"):
+        assert percents(said(place))[name] == pytest.approx(ends[name][-1], abs=0.051)
+
+
+def test_runs_draws_by_keyboard(tab: Page, site: str) -> None:
+    place = enter(tab, site, "runs")
+    chart = place.locator(".rnx-chart")
+    assert chart.get_attribute("role") == "slider"
+    arrows(tab, chart, "End", "ArrowUp", "ArrowUp")
+    first = chart.get_attribute("aria-valuetext")
+    arrows(tab, chart, "Shift+ArrowUp")
+    assert chart.get_attribute("aria-valuetext") != first
+    tab.keyboard.press("Shift+Tab")
+    tab.keyboard.press("Shift+Tab")
+    assert tab.evaluate("document.activeElement.textContent") == "Commit my prediction"
+    tab.keyboard.press("Enter")
+    place.locator(".rnx-verdict strong").wait_for()
+
+
+def test_runs_reads_every_point_of_the_archive(tab: Page, site: str) -> None:
+    """By arrow keys from the end to the start, and by pointer; compared with the records."""
+    ends = curves_of(load_records(), "train")
+    net = "resnet20"
+    place = enter(tab, site, "runs", f"step=free&nets={net}")
+    chart = place.locator(".rnx-chart")
+    expected = list(ends[net])
+    arrows(tab, chart, "End")
+    for value in reversed(expected[-4:]):
+        assert percents(said(place))[net] == pytest.approx(value, abs=0.051)
+        arrows(tab, chart, "ArrowLeft")
+    arrows(tab, chart, "Home")
+    assert percents(said(place))[net] == pytest.approx(expected[0], abs=0.051)
+    box = chart.bounding_box()
+    tab.mouse.move(box["x"] + 45, box["y"] + 90)
+    tab.mouse.move(box["x"] + box["width"] - 90, box["y"] + 90, steps=5)
+    arrows(tab, chart, "End")
+    rows = downloaded(tab, place)
+    records = {each.run_id: each for each in load_records()}
+    for row in rows:
+        curve = records[row["run_id"]].curves.query("split == 'train'")
+        at = curve[curve["iteration"] == int(row["iteration"])]["top1_error"].item()
+        assert float(row["top1_error"]) == pytest.approx(at, abs=6e-3)
+    assert len({row["run_id"] for row in rows}) >= 1
+
+
+def test_runs_keeps_its_view_in_the_address(tab: Page, site: str) -> None:
+    place = enter(tab, site, "runs", "step=free")
+    place.get_by_label("test", exact=True).check()
+    place.get_by_label("log", exact=True).check()
+    place.locator("button.rnx-net[data-net=resnet20]").click()
+    tab.wait_for_function("location.hash.includes('scale=log') && location.hash.includes('nets=')")
+    address = tab.url
+    assert "split=test" in address
+    shown = said(place)
+    tab.goto("about:blank")
+    tab.goto(address)
+    place.wait_for()
+    assert said(place) == shown
+    assert place.get_by_label("log", exact=True).is_checked()
+
+
+def test_prose_links_into_a_view(tab: Page, site: str) -> None:
+    tab.goto(f"{site}/book/01-degradation.html")
+    tab.locator("article a[href='#explorer-runs?step=free']").click()
+    place = tab.locator("#explorer-runs")
+    place.locator(".rnx-nets").wait_for()
+    assert (
+        place.get_by_role("button", name="Explore freely").get_attribute("aria-current") == "step"
+    )
+
+
+def test_runs_says_what_is_missing(tab: Page, site: str) -> None:
+    data = widgets.explorer("runs").data()
+    place = enter(tab, site, "runs", "step=free")
+    recorded = {run["net"] for run in data["runs"]}
+    absent = [net["name"] for net in data["nets"] if net["name"] not in recorded]
+    for name in absent:
+        assert place.locator(f"button.rnx-net[data-net='{name}']").is_disabled()
+    note = place.locator(".rnx-note").last.inner_text()
+    assert ("Not recorded yet" in note) == bool(
+        set(data["schedules"][0]["planned"]) - {r["net"] for r in data["runs"]}
+    )
+
+
+# Architecture.
+
+
+def test_architecture_asks_for_a_number(tab: Page, site: str) -> None:
+    place = enter(tab, site, "architecture")
+    assert not place.locator(".rnx-costs").is_visible()
+    place.get_by_label("Your prediction").fill("30")
+    tab.keyboard.press("Enter")
+    verdict = place.locator(".rnx-verdict").inner_text()
+    cost = complexity("resnet152").multiply_adds / 1e9
+    assert "You said 30.0 billion" in verdict
+    assert f"ResNet-152 needs {cost:.2f} billion" in verdict
+
+
+@pytest.mark.parametrize(
+    ("state", "net"),
+    [
+        ("family=imagenet&depth=50", "resnet50"),
+        ("family=imagenet&depth=34&block=basic&option=A", "resnet34"),
+        ("family=cifar&depth=110&block=basic&option=A", "resnet110"),
+        ("family=cifar&depth=1202&block=basic&kind=plain", "plain1202"),
+        ("family=cifar&depth=164&block=bottleneck&option=A&kind=preactivation", "preresnet164"),
+    ],
+)
+def test_architecture_shows_the_librarys_counts(tab: Page, site: str, state: str, net: str) -> None:
+    place = enter(tab, site, "architecture", f"shown=1&{state}")
+    cost = complexity(net)
+    assert f"{cost.weighted_layers:,} weighted layers" in said(place)
+    assert f"{cost.parameters:,} parameters" in said(place)
+    assert f"{cost.multiply_adds:,} multiply-adds" in said(place)
+    assert place.locator(".rnx-costs tbody tr").count() == len(cost.stages)
+
+
+def test_architecture_by_keyboard(tab: Page, site: str) -> None:
+    """Choose a depth with the arrow keys, open a stage with Enter."""
+    place = enter(tab, site, "architecture", "shown=1")
+    place.get_by_label("50", exact=True).focus()
+    tab.keyboard.press("ArrowRight")
+    place.get_by_text("ResNet-101, option B").first.wait_for()
+    assert f"{complexity('resnet101').parameters:,} parameters" in said(place)
+    place.get_by_role("button", name="conv3_x").focus()
+    tab.keyboard.press("Enter")
+    place.locator("figure.rnx-block").first.wait_for()
+    opened = place.get_by_role("button", name="conv3_x")
+    assert opened.get_attribute("aria-expanded") == "true"
+    assert tab.evaluate("document.activeElement.dataset.stage") == "conv3_x", "focus stays"
+    assert "1×1, 128 /2, 3×3, 128, 1×1, 512" in place.locator(".rnx-diagram").first.get_attribute(
+        "aria-label"
+    )
+    place.get_by_label("CIFAR-10").check()
+    slider = place.get_by_role("slider", name="Depth")
+    slider.focus()
+    tab.keyboard.press("ArrowRight")
+    place.get_by_text("ResNet-62, option A").first.wait_for()
+    assert MODELS["resnet56"].depth + 6 == 62
+
+
+# Signals.
+
+
+def test_signals_judges_by_what_was_measured(tab: Page, site: str) -> None:
+    data = widgets.explorer("signals").data()
+    plain = [net for net in data["nets"] if net["kind"] == "plain" and net["seeds"]][-1]
+    first, *_, last = plain["activation_gradient"][0]
+    place = enter(tab, site, "signals")
+    place.get_by_label("Over 10 times larger").check()
+    place.get_by_role("button", name="Commit my prediction").click()
+    verdict = place.locator(".rnx-verdict").inner_text()
+    told = float(re.search(r"is ([\d,.]+) times", verdict)[1].replace(",", ""))
+    assert told == pytest.approx(first / last, rel=0.005)
+    assert "You said: Over 10 times larger." in verdict
+
+
+def test_signals_moves_through_training(tab: Page, site: str) -> None:
+    """The slider by keyboard, the layer by keyboard; compared with the probe's own numbers."""
+    state = "shown=1&nets=resnet20&quantity=response_std&scale=linear"
+    place = enter(tab, site, "signals", state)
+    slider = place.get_by_role("slider", name="Training iteration", exact=True)
+    slider.focus()
+    tab.keyboard.press("End")
+    chart = place.locator(".rnx-chart")
+    arrows(tab, chart, "End")
+    records = [each for each in load_records() if each.model_name == "resnet20"]
+    frame = probes(records)
+    layer = frame["layer"].max()
+    now = frame[(frame["iteration"] == frame["iteration"].max()) & (frame["layer"] == layer)]
+    told = re.search(r"layer (\d+): ResNet-20 \(([\w.]+)\) ([\d.]+)\.$", said(place))
+    assert (int(told[1]), told[2]) == (layer, now["name"].iloc[0])
+    means = now["response_std"]
+    assert float(told[3]) == pytest.approx((means.prod()) ** (1 / len(means)), rel=0.006)
+    place.get_by_label("sorted by size").check()
+    assert "rank" in said(place)
+
+
+# Train it yourself.
+
+
+def test_train_shows_recorded_runs_and_says_where_to_train(tab: Page, site: str) -> None:
+    place = enter(tab, site, "train")
+    data = widgets.explorer("train").data()
+    assert place.locator("path.rnx-line").count() == len(data["recorded"])
+    assert "explore.train()" in place.inner_text()
+    colab = place.get_by_role("link", name="Open a notebook in Colab")
+    assert colab.get_attribute("href").startswith("https://colab.research.google.com/github/")
