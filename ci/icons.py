@@ -13,6 +13,8 @@ from fontTools.ttLib import TTFont
 
 RULE = re.compile(r'((?:\.fa-[\w-]+:+before,?)+)\{content:"\\([0-9a-f]{2,5})"\}')
 CODE = re.compile(r"\\([ef][0-9a-f]{3})\b")
+# The theme's own variables hold the characters themselves.
+CHARACTER = re.compile("[\ue000-\uf8ff]")
 SOURCES = re.compile(r'url\(([^)]*)\.woff2\)\s*format\("woff2"\),\s*url\(\1\.ttf\)[^;}]*')
 
 
@@ -27,6 +29,7 @@ def trim_icons(html: Path) -> None:
         styles[path] = SOURCES.sub(r'url(\1.woff) format("woff")', text)
         path.write_text(styles[path], encoding="utf-8")
     codes = {int(code, 16) for text in styles.values() for code in CODE.findall(text)}
+    codes |= {ord(each) for text in styles.values() for each in CHARACTER.findall(text)}
     for font in html.rglob("webfonts/fa-*.ttf"):
         write_subset(font, codes)
         font.with_suffix(".woff2").unlink(missing_ok=True)

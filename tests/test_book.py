@@ -20,6 +20,7 @@ import build_book
 import pytest
 import run_notebooks
 import stamp
+from fontTools.ttLib import TTFont
 
 ROOT = Path(__file__).resolve().parents[1]
 SLUGS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
@@ -146,6 +147,15 @@ def test_the_archive_holds_the_book_and_what_runs_it(book: Path, tmp_path: Path)
 def test_pages_link_to_the_archive(book: Path) -> None:
     links = [a.get("href") for a in Page(book / "book" / "index.html").all("a")]
     assert f"../{build_book.ARCHIVE}" in links
+
+
+def test_the_fonts_have_the_icons_of_the_style_sheets(book: Path) -> None:
+    fonts = [TTFont(path) for path in book.rglob("webfonts/fa-*.woff")]
+    drawn = {code for font in fonts for code in font.getBestCmap()}
+    texts = [path.read_text(encoding="utf-8") for path in book.rglob("*.css")]
+    wanted = {ord(each) for text in texts for each in re.findall("[\ue000-\uf8ff]", text)}
+    assert wanted
+    assert wanted <= drawn
 
 
 def test_building_again_is_quick(book: Path) -> None:

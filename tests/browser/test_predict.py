@@ -68,7 +68,8 @@ def test_just_show_me(tab: Tab) -> None:
 
 
 def test_a_link_to_what_is_hidden_leads_to_its_question(tab: Tab) -> None:
-    place, answer = first(tab)
+    place = tab.locator(".predict", has=tab.locator("figure[id]")).first
+    answer = place.locator(".predict-answer")
     figure = answer.locator("figure").first.get_attribute("id")
     tab.locator(f'a[href="#{figure}"]').locator("visible=true").first.click()
     assert answer.is_hidden()

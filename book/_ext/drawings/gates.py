@@ -36,8 +36,8 @@ def gate() -> Pen:
     pen.line((130, 34), (130, 115))
     pen.line((105, 130), (71, 130))
     pen.line((155, 130), (189, 130))
-    pen.text(88, 116, "<i>g</i>")
-    pen.text(170, 116, "1 − <i>g</i>")
+    pen.text(88, 114, "<i>g</i>")
+    pen.text(174, 112, "1 − <i>g</i>")
     pen.line((60, 187), (60, 210), kind="purple")
     pen.text(86, 220, "<i>g</i> <i>F</i>(<i>x</i>) + (1 − <i>g</i>) <i>x</i>")
     return pen
