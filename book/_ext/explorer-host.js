@@ -26,12 +26,13 @@
   };
   async function start(place) {
     const name = place.dataset.explorer;
+    const target = document.createElement("div");
     try {
       const [module, data] = await Promise.all([
         once("module", () => import(address("module"))),
         once(name, () => json(name)),
       ]);
-      const target = document.createElement("div");
+      place.append(target); // in the page from the start: a chart must know how wide it is
       const usual = place.dataset.state;
       const mounted = module.mount(target, {
         name,
@@ -39,18 +40,26 @@
         state: asked(place) ?? usual,
         language: place.dataset.language,
         links: JSON.parse(script.dataset.links),
-        onState: (query) => history.replaceState(null, "", link(place, query)),
+        onState: (query) => note(link(place, query)),
         link: (query) => new URL(link(place, query), location.href).href,
       });
-      place.replaceChildren(target);
+      place.replaceChildren(target); // the plain figure has done its work
       place.dataset.ready = "";
       return mounted;
     } catch (error) {
       console.warn(error);
+      target.remove();
       const hint = place.querySelector(".explorer-hint");
       if (hint) hint.textContent = "The explorer could not be loaded; this is its plain figure.";
     }
   }
+
+  // Not at every step of a slider: browsers refuse an address that changes too often.
+  let noting = 0;
+  const note = (address) => {
+    clearTimeout(noting);
+    noting = setTimeout(() => history.replaceState(null, "", address), 200);
+  };
 
   // A view's address: #explorer-runs?step=free&at=1600
   const link = (place, query) => `#${place.id}${query ? `?${query}` : ""}`;

@@ -171,6 +171,7 @@ def test_an_explorer_is_usable_within_a_second(tab: Page, site: str) -> None:
 def test_runs_asks_for_a_drawn_line_and_shows_the_archive(tab: Page, site: str) -> None:
     """By mouse: draw plain-56, commit, read what was measured."""
     place = enter(tab, site, "runs")
+    place.locator("path.rnx-line").first.wait_for()
     assert place.locator("path.rnx-line").count() == 1, "only the shallow net is shown"
     commit = place.get_by_role("button", name="Commit my prediction")
     assert commit.is_disabled()
@@ -375,6 +376,7 @@ def test_signals_moves_through_training(tab: Page, site: str) -> None:
 def test_train_shows_recorded_runs_and_says_where_to_train(tab: Page, site: str) -> None:
     place = enter(tab, site, "train")
     data = widgets.explorer("train").data()
+    place.locator("path.rnx-line").first.wait_for()
     assert place.locator("path.rnx-line").count() == len(data["recorded"])
     assert "explore.train()" in place.inner_text()
     colab = place.get_by_role("link", name="Open a notebook in Colab")

@@ -113,7 +113,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   const t = texts.runs;
   const nets = new Map(data.nets.map((net) => [net.name, net]));
   const num = (value: number, decimals = 1) => number(value, decimals, language);
-  const chart = new Chart((at) => view.set({ at }));
+  const chart = new Chart((at, passing) => view.set({ at }, passing));
   const lines: Record<string, (number | null)[] | undefined> = {}; // what the reader drew, by step
   const answers: Record<string, string | null> = {};
 
@@ -238,9 +238,23 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
           }));
         }
         const points = group.points(split);
-        return [{ ...base, name: `${group.net.name} ${split}`, points, band: group.band(split), width, label: named }];
+        const line = { ...base, name: `${group.net.name} ${split}`, points, width, label: named };
+        if (view.state.step === "free" || splits.length > 1) return [{ ...line, band: group.band(split) }];
+        return [...seedsOf(group, split, base), line];
       });
     });
+  }
+
+  /** In the guided steps every seed is a thin line under the mean. */
+  function seedsOf(group: Group, split: Split, base: Pick<Line, "colour" | "fresh">): Line[] {
+    if (group.runs.length < 2) return [];
+    return group.runs.map((run) => ({
+      ...base,
+      name: `${group.net.name} ${split} ${run.seed}`,
+      points: run[split].iteration.map((x, i): Point => [x, run[split].top1_error[i]]),
+      width: 1,
+      opacity: 0.5,
+    }));
   }
 
   let drawn = "";
@@ -320,8 +334,8 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     free.hidden = step !== "free";
     if (step !== "free") return;
     const recorded = groupsOf(now.schedule?.id ?? "");
-    const seedsOf = (name: string) => recorded.get(name)?.runs.length ?? 0;
-    table.draw(view.state.nets.split(","), seedsOf, now.schedule?.seeds ?? 0);
+    const countOf = (name: string) => recorded.get(name)?.runs.length ?? 0;
+    table.draw(view.state.nets.split(","), countOf, now.schedule?.seeds ?? 0);
     schedule.set(now.schedule?.id ?? "");
     split.set(view.state.split);
     seeds.set(view.state.seeds);
@@ -456,6 +470,13 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     });
   }
 
+  /** What the reader answered, where it was a choice. */
+  function answered(step: "overfitting" | "steps"): string[] {
+    const answer = answers[step];
+    const labels: Record<string, string> = t.answers[step];
+    return answer ? [fill(t.youSaid, { answer: labels[answer] })] : [];
+  }
+
   function verdict(step: string): string[] {
     const usual = scheduleOf(view.state.schedule);
     const recorded = usual ? groupsOf(usual.id) : new Map<string, Group>();
@@ -478,18 +499,18 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     if (step === "overfitting") {
       const testGap = gaps(shallow, deep, "test");
       const values = { ...names, trainGap: signed(trainGap), testGap: signed(testGap) };
-      return [fill(t.overfitting.measured, values), t.overfitting[verb(trainGap)]];
+      return [...answered(step), fill(t.overfitting.measured, values), t.overfitting[verb(trainGap)]];
     }
     const later = longer();
     const [longShallow, longDeep] = pair.map((name) => (later ? groupsOf(later.id).get(name) : undefined));
     if (!later || !longShallow || !longDeep) {
-      return [t.longer.paper, fill(t.longer.missing, { iterations: num(3 * (usual?.iterations ?? 0), 0) })];
+      return [...answered("steps"), t.longer.paper, fill(t.longer.missing, { iterations: num(3 * (usual?.iterations ?? 0), 0) })];
     }
     const after = gaps(longShallow, longDeep, "train");
     const values = { before: signed(trainGap), after: signed(after), usual: num(usual!.iterations, 0), longer: num(later.iterations, 0) };
     const open = verb(after);
     const change = open !== "higher" ? open : mean(after) < mean(trainGap) ? "shrank" : "grew";
-    return [fill(t.longer.measured, values), t.longer[change]];
+    return [...answered("steps"), fill(t.longer.measured, values), t.longer[change]];
   }
 
   function signed(values: number[]): string {

@@ -66,7 +66,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     return [said, measured, " ", h("strong", {}, t.health[health]), other, ` ${t.slide}`];
   }
 
-  const chart = new Chart((at) => view.set({ at }));
+  const chart = new Chart((at, passing) => view.set({ at }, passing));
   const quantity = choice(t.quantity, QUANTITIES.map((value) => ({ value, label: t.quantities[value] })), (value) =>
     view.set({ quantity: value, scale: value === "response_std" ? "linear" : "log" }));
   const time = slider(t.time, moments, (iteration) => { pause(); view.set({ iteration }); }, (value) => num(value ?? 0));

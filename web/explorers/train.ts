@@ -31,7 +31,7 @@ function build({ root, data: first, view, texts, language, links }: Place<Data, 
   const t = texts.train;
   let data = first;
   const num = (value: number, decimals = 0) => number(value, decimals, language);
-  const chart = new Chart((at) => view.set({ at }));
+  const chart = new Chart((at, passing) => view.set({ at }, passing));
   const split = choice(t.error, [
     { value: "train", label: t.training },
     { value: "test", label: t.test },

@@ -84,8 +84,8 @@ export class Chart {
   private scales: { x: Scale; y: Scale } = { x: scaleLinear(), y: scaleLinear() };
   private observer: ResizeObserver;
 
-  /** onAt: hears the x that the reader points at or steps to. */
-  constructor(private readonly onAt: (x: number) => void = () => {}) {
+  /** onAt: hears the x that the reader steps to, or (passing) points at. */
+  constructor(private readonly onAt: (x: number, passing: boolean) => void = () => {}) {
     this.element = h("div", { class: "rnx-chart", tabindex: 0, role: "slider" }, this.svg);
     this.element.addEventListener("pointerdown", (event) => this.press(event));
     this.element.addEventListener("pointermove", (event) => this.point(event));
@@ -304,7 +304,8 @@ export class Chart {
     if (drawing.sketch) {
       if (this.held !== null) this.stroke(this.held, event);
     } else if (drawing.stops?.length) {
-      this.onAt(drawing.stops[nearest(drawing.stops, this.scales.x.invert(this.place(event)[0]))]);
+      const at = drawing.stops[nearest(drawing.stops, this.scales.x.invert(this.place(event)[0]))];
+      this.onAt(at, event.type === "pointermove");
     }
   }
 
@@ -357,7 +358,7 @@ export class Chart {
       if (sketch) {
         this.handle = next;
         this.draw();
-      } else this.onAt(stops[next]);
+      } else this.onAt(stops[next], false);
     }
     event.preventDefault();
   }

@@ -83,8 +83,8 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
   }
   let waiting = 0;
   let silent = false;
-  view.listen(() => {
-    if (!silent) options.onState?.(view.query(), view.changes());
+  view.listen((passing) => {
+    if (!silent && !passing) options.onState?.(view.query(), view.changes());
     waiting ||= requestAnimationFrame(() => {
       waiting = 0;
       parts.draw();

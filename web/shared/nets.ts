@@ -10,7 +10,7 @@ export interface Net {
 }
 
 const COLOURS: Record<string, string> = {
-  plain: "plain", A: "residual", B: "purple", C: "teal", preactivation: "green",
+  plain: "plain", A: "residual", B: "purple", C: "pink", preactivation: "green",
 };
 const DASHES = ["", "7 3", "4 3 1 3", "2 3", "9 3 2 3", "1 4"];
 

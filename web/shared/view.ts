@@ -6,7 +6,7 @@ export type State = Record<string, Value>;
 
 export class View<S extends State = State> {
   private values: S;
-  private listeners = new Set<() => void>();
+  private listeners = new Set<(passing: boolean) => void>();
 
   constructor(private readonly defaults: S) {
     this.values = { ...defaults };
@@ -16,12 +16,13 @@ export class View<S extends State = State> {
     return this.values;
   }
 
-  /** Change some values; listeners hear of it unless nothing changed. */
-  set(patch: Partial<S>): void {
+  /** Change some values; listeners hear of it unless nothing changed. passing: not worth keeping
+   * in an address, such as where the pointer happens to be. */
+  set(patch: Partial<S>, passing = false): void {
     const changed = Object.entries(patch).some(([key, value]) => this.values[key] !== value);
     if (!changed) return;
     this.values = { ...this.values, ...patch };
-    for (const listener of [...this.listeners]) listener();
+    for (const listener of [...this.listeners]) listener(passing);
   }
 
   /** Take a state from outside, a query string or a record; what it leaves out is at its default. */
@@ -52,7 +53,7 @@ export class View<S extends State = State> {
       .replaceAll("%2C", ",");
   }
 
-  listen(listener: () => void): void {
+  listen(listener: (passing: boolean) => void): void {
     this.listeners.add(listener);
   }
 }

@@ -52,6 +52,7 @@ export const en = {
     yourLine: "your line",
     next: "Next: {step}",
     again: "Predict again",
+    youSaid: "You said: {answer}.",
     youDrew: "Your line ends at {value}%; {deep} ended at {deepEnd}%.",
     ends: "At the end of training, {deep} has a training error of {deepEnd} and {shallow} of {shallowEnd}.",
     oneSeed: "{mean}% (one seed)",
@@ -75,7 +76,7 @@ export const en = {
       unclear: "The seeds do not agree, so these runs decide nothing.",
     },
     longer: {
-      measured: "The gap in training error is {before} points after {usual} iterations and {after} after {longer}.",
+      measured: "The gap in training error is {before} points after {usual} iterations (faint) and {after} after {longer}.",
       shrank: "It shrank and stayed open: more steps help, but this many do not cure it.",
       grew: "It did not shrink: too few steps is not the explanation within this budget.",
       lower: "It turned round: with enough steps the deeper net wins here.",
