@@ -301,7 +301,7 @@ def test_a_net_that_diverges_is_named(tab: Tab) -> None:
     train(tab)
     assert "ResNet-20 diverged: after" in tab.locator(".notice").inner_text()
     assert tab.locator(".state", has_text="diverged").count() >= 1
-    labels = tab.locator(".chart svg").first.locator("text.label").all_inner_texts()
+    labels = tab.locator(".chart svg").first.locator("text.label").all_text_contents()
     assert "ResNet-20*" in labels, "what was recorded with the usual choices stands beside it"
 
 
