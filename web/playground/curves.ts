@@ -63,9 +63,11 @@ function gather(lines: Point[][]): { points: Point[]; band?: Band[] } {
   return { points, band };
 }
 
-/** Orange-red for plain nets, blue for residual ones; options B and C have shades of their own. */
-export const colourOf = ({ shortcut }: Choice): string =>
-  `var(--playground-${shortcut === "none" ? "plain" : shortcut})`;
+/** Orange-red for plain nets, blue for residual ones; options B and C and pre-activation differ. */
+export function colourOf({ shortcut, order }: Choice): string {
+  if (shortcut === "none") return "var(--playground-plain)";
+  return `var(--playground-${order === "preactivation" ? order : shortcut})`;
+}
 
 /** As in the book's figures: the deepest net is solid. */
 export function dashOf(depth: number, depths: Iterable<number>): string {
