@@ -19,16 +19,12 @@ from resnet_lib.complexity import Count, complexity, count
 from resnet_lib.configs import ConfigError, ModelConfig
 from resnet_lib.figures import colour, panels
 from resnet_lib.models import MODELS
+from resnet_lib.paper import published
 
-# Multiply-adds in 1e9. Source: Paper, Table 1; VGG: section 3.3 and Table 1's discussion.
-PUBLISHED = {
-    "resnet18": 1.8,
-    "resnet34": 3.6,
-    "resnet50": 3.8,
-    "resnet101": 7.6,
-    "resnet152": 11.3,
-    "vgg16": 15.3,
-    "vgg19": 19.6,
+PRINTED = {
+    **{f"resnet{depth}": f"P1/Table 1/ResNet-{depth}" for depth in (18, 34, 50, 101, 152)},
+    "vgg16": "P1/section 4.1/VGG-16",
+    "vgg19": "P1/section 3.3/VGG-19",
 }
 IMAGENET = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 
@@ -38,7 +34,11 @@ def data() -> dict[str, Any]:
     return {
         "models": {name: config.to_dict() for name, config in MODELS.items()},
         "vgg": {name: vgg(name) for name in ("vgg16", "vgg19")},
-        "published": PUBLISHED,
+        # In 1e9, as printed.
+        "published": {
+            name: round(published(f"{id}/multiply-adds").value / 1e9, 1)
+            for name, id in PRINTED.items()
+        },
     }
 
 
