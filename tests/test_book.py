@@ -274,7 +274,10 @@ class Small:
     def start(self, script: str = "build_book.py") -> subprocess.Popen[str]:
         command = [sys.executable, f"ci/{script}", "--profile", "smoke"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, cwd=self.root, text=True, **pipes)
+        # The small copy has no library of its own, only a folder of that name.
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+        return subprocess.Popen(command, cwd=self.root, env=environment, text=True, **pipes)
 
     def run(self, script: str = "build_book.py") -> tuple[int, str]:
         with self.start(script) as process:

@@ -308,6 +308,8 @@ OTHER_TRAIN = {
     "warmup_error": 79.0,
     "pad": 2,
     "flip": False,
+    "normalisation": "per-channel",
+    "pad_first": True,
     "window": 4,
     "eval_every": 6,
     "seed": 1,
