@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
 import shutil
 import signal
@@ -255,9 +254,7 @@ class Small:
         for folder in ("ci", "book/_ext", "book/_static", "book/_vendor"):
             ignore = shutil.ignore_patterns("__pycache__", "woff-v2")
             shutil.copytree(ROOT / folder, self.root / folder, ignore=ignore)
-        (self.root / "resnet_lib" / "widgets").mkdir(parents=True)
-        bundle = "resnet_lib/widgets/explorers.js"
-        for name in ("_config.yml", "book/references.bib", "book/references.md", bundle):
+        for name in ("_config.yml", "book/references.bib", "book/references.md"):
             shutil.copyfile(ROOT / name, self.root / name)
         self.index.write_text(INDEX)
         self.list_pages("book/statistics", "book/references", "book/more", "notebooks/01-small")
@@ -275,10 +272,7 @@ class Small:
     def start(self, script: str = "build_book.py") -> subprocess.Popen[str]:
         command = [sys.executable, f"ci/{script}", "--profile", "smoke"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        # The small copy has no library of its own, only a folder of that name.
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-        return subprocess.Popen(command, cwd=self.root, env=environment, text=True, **pipes)
+        return subprocess.Popen(command, cwd=self.root, text=True, **pipes)
 
     def run(self, script: str = "build_book.py") -> tuple[int, str]:
         with self.start(script) as process:
