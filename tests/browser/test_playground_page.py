@@ -183,7 +183,7 @@ def test_pause_step_go_on_and_stop(tab: Tab) -> None:
         losses = [row["loss"] for row in answer["rows"][: len(mine)]]
         assert [float(row["loss"]) for row in mine] == losses
     tab.get_by_role("button", name="Reset").click()
-    assert tab.locator("table.nets tbody").count() == 0
+    tab.locator("table.nets tbody").first.wait_for(state="detached")
 
 
 def test_looking_back(tab: Tab) -> None:
