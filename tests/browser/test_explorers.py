@@ -368,7 +368,7 @@ def test_signals_moves_through_training(tab: Page, site: str) -> None:
     means = now["response_std"]
     assert float(told[3]) == pytest.approx((means.prod()) ** (1 / len(means)), rel=0.006)
     place.get_by_label("sorted by size").check()
-    assert "rank" in said(place)
+    place.locator(".rnx-readout", has_text="rank").wait_for()
 
 
 # Train it yourself.

@@ -258,8 +258,8 @@ def test_crops_average(tab: Page, site: str) -> None:
     place.locator("input[value=up]").focus()
     tab.keyboard.press("Space")
     place.get_by_role("button", name="Commit my prediction").click()
+    place.locator(".rnx-verdict", has_text="You said: it rises.").wait_for()
     verdict = place.locator(".rnx-verdict").inner_text()
-    assert "You said: it rises." in verdict
     assert f"{values[0, cat]:.1f}%" in verdict
     assert f"{values[:, cat].mean():.1f}%" in verdict
     slider = place.get_by_role("slider", name="Crops averaged")
