@@ -230,6 +230,7 @@ def test_recorded_deletions_are_of_recorded_runs():
         assert whole[()] == pytest.approx(last, abs=0.3), path
 
 
+@pytest.mark.network
 def test_a_recorded_deletion_comes_out_again():
     """One recorded error, measured anew with the weights that the repository keeps."""
     for own, path in kept_nets(load_records()):

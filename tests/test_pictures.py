@@ -127,6 +127,7 @@ def test_a_run_without_weights_takes_the_kept_copy(tmp_path):
     assert torch.equal(found.fc.weight, kept.fc.weight)
 
 
+@pytest.mark.network
 def test_the_kept_normalisation_is_that_of_the_images():
     try:
         data = load("cifar10")

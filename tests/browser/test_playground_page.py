@@ -139,6 +139,7 @@ def test_56_layers_train_to_nodes_numbers_by_keyboard_alone(tab: Tab) -> None:
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.textContent") == "Train"
     tab.keyboard.press("Enter")
+    tab.get_by_role("button", name="Pause").wait_for()
     finish(tab)
     assert_same(saved(tab), expected(*({"depth": 56, **net} for net in TWINS)))
     tab.locator("button.name").first.focus()
@@ -326,7 +327,7 @@ def test_a_question_wants_a_prediction_first(tab: Tab, site: str, lesson: str) -
     tab.get_by_role("button", name="That is my prediction").click()
     assert button.is_enabled()
     assert tab.evaluate("document.activeElement.textContent") == "Train"
-    assert f"answers={lesson}:" in tab.evaluate("location.hash")
+    tab.wait_for_function(f"location.hash.includes('answers={lesson}:')")
 
 
 def test_a_question_is_answered_by_what_was_measured(tab: Tab, site: str) -> None:
