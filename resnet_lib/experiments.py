@@ -618,11 +618,12 @@ class Display:
 
     def __init__(self, specs: list[RunSpec], progress: bool) -> None:
         self.specs, self.costs = specs, [spec.cost for spec in specs]
-        self.done = [0.0] * len(specs)
+        self.done: list[float | None] = [None] * len(specs)
         self.bar = tqdm(
             total=sum(self.costs),
             disable=not progress,
             mininterval=0.5,
+            smoothing=0,  # the mean speed: runs of several sizes report in turn
             bar_format="{l_bar}{bar}| {elapsed} so far, {remaining} left{postfix}",
         )
 
@@ -639,8 +640,15 @@ class Display:
     def show(self, index: int, iteration: int, row: dict[str, Any]) -> None:
         """Take a run's newest measurement into the bar."""
         spec = self.specs[index]
-        work = self.costs[index] * iteration / spec.train.iterations
-        ended = sum(d >= c for d, c in zip(self.done, self.costs, strict=True))
+        each = self.costs[index] / spec.train.iterations
+        if self.done[index] is None:
+            # What was done in an earlier sitting is not this one's speed.
+            self.done[index] = each * max(0, iteration - spec.train.window)
+            if not self.bar.disable:
+                self.bar.initial += self.done[index]
+                self.bar.n += self.done[index]
+        work = each * iteration
+        ended = sum((d or 0) >= c for d, c in zip(self.done, self.costs, strict=True))
         self.bar.set_postfix_str(
             f"{ended}/{len(self.specs)} runs; {spec.model.name} seed {spec.train.seed}: "
             f"{row['split']} error {row['top1_error']:.1f}%",

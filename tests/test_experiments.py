@@ -373,6 +373,22 @@ def test_a_killed_worker_is_one_sentence_and_the_next_call_goes_on(tmp_path):
     assert len(run_all(specs(2), tmp_path, jobs=2, progress=False)) == 2
 
 
+def test_the_time_left_of_resumed_runs_counts_only_what_this_sitting_did(capsys):
+    """Of two equal runs one was half done: from there, 10% of it are 5% of the whole."""
+    from resnet_lib import experiments
+
+    pair = [replace(each, train=replace(each.train, iterations=1_000)) for each in specs(2)[:2]]
+    row = {"split": "train", "top1_error": 50.0}
+    with experiments.Display(pair, progress=True) as display:
+        window, cost = pair[0].train.window, display.costs[0]
+        display.show(0, 500 + window, row)
+        assert display.bar.initial == pytest.approx(cost / 2)
+        display.show(0, 600, row)
+        told = display.bar.format_dict
+    assert told["n"] - told["initial"] == pytest.approx(cost / 10)
+    assert told["n"] == pytest.approx(0.3 * sum(display.costs))
+
+
 @pytest.mark.parametrize("jobs", [0, -1])
 def test_a_number_of_jobs_is_at_least_one(jobs):
     with pytest.raises(ConfigError, match="jobs"):
