@@ -8,15 +8,16 @@ seeds of the training loss and of both errors lie within the range of the engine
 half of itself on each side, or by 0.05 in the loss and 2 points in an error where that is more. A
 net that diverges must do so in both.
 
-Runs that are done are kept in _build/confirmed.json, so that the script can be stopped (Ctrl-C)
-and goes on where it was; outcomes.json then has what there is. It needs Node.
+Every arm's runs go into outcomes.json when they are done: the script can be stopped at any time and
+goes on with the arms that have none. (measure.mjs, which measures the engine, leaves them out of an
+arm that it measures anew.)
 """
 
 from __future__ import annotations
 
 import json
 import math
-import subprocess
+import os
 from pathlib import Path
 
 import torch
@@ -27,7 +28,6 @@ from resnet_lib import ModelConfig, build_model
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAYGROUND = ROOT / "web" / "playground"
-KEPT = ROOT / "_build" / "confirmed.json"
 SEEDS = (0, 1, 2)
 QUANTITIES = {"loss": 0.05, "train_error": 2.0, "test_error": 2.0}
 
@@ -121,35 +121,27 @@ def arm_key(arm: dict) -> str:
 
 def main() -> None:
     torch.set_num_threads(1)
-    listed = subprocess.check_output(["node", "measure.mjs", "--list"], cwd=PLAYGROUND, text=True)
-    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    KEPT.parent.mkdir(exist_ok=True)
     path = PLAYGROUND / "outcomes.json"
-    window = json.loads(path.read_text())["window"]
-    splits = images()
-    try:
-        for arm in json.loads(listed):
-            runs = kept.setdefault(arm_key(arm), [])
-            for seed in SEEDS[len(runs) :]:
-                runs.append(run(arm["net"], arm["train"], seed, window, splits))
-                KEPT.write_text(json.dumps(kept, indent=1))
-                print(arm["net"]["depth"], arm["net"]["shortcut"], seed, runs[-1], flush=True)
-    except KeyboardInterrupt:
-        print("stopped: what there is goes into outcomes.json")
     outcomes = json.loads(path.read_text())
-    for arms in outcomes["presets"].values():
-        for outcome in arms:
-            runs = kept.get(arm_key(outcome), [])
-            if len(runs) < len(SEEDS):
-                continue
-            outcome["pytorch"] = {
+    arms = [arm for preset in outcomes["presets"].values() for arm in preset]
+    kept = {arm_key(arm): arm["pytorch"] for arm in arms if "pytorch" in arm}
+    splits = images()
+    for arm in arms:
+        key = arm_key(arm)
+        if key not in kept:
+            each = [run(arm["net"], arm["train"], s, outcomes["window"], splits) for s in SEEDS]
+            kept[key] = {
                 "seeds": list(SEEDS),
-                **{name: [each[name] for each in runs] for name in QUANTITIES},
-                "confirmed": confirmed(outcome, runs),
+                **{name: [values[name] for values in each] for name in QUANTITIES},
+                "confirmed": confirmed(arm, each),
             }
-            if not outcome["pytorch"]["confirmed"]:
-                print("not confirmed:", outcome["name"], outcome["net"], outcome["train"])
-    path.write_text(json.dumps(outcomes, indent=1) + "\n")
+        if arm.get("pytorch") != kept[key]:
+            arm["pytorch"] = kept[key]
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps(outcomes, indent=1) + "\n")
+            os.replace(partial, path)
+            told = "confirmed" if kept[key]["confirmed"] else "not confirmed"
+            print(arm["name"], f"({arm['net']['depth']} layers): {told}", kept[key], flush=True)
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   const strip = h("div", { class: "rnx-delstrip", role: "group", "aria-label": t.stripLabel });
   const legend = h("p", { class: "rnx-note rnx-legend" });
   let built = "";
+  let asked = "";
   let buttons: (HTMLButtonElement | null)[] = [];
   function buildStrip(): void {
     const now = nets();
@@ -210,12 +211,16 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
       open.hidden = ask.hidden = true;
       return;
     }
-    if (built !== now.map((net) => net.run_id).join()) {
+    const { shown } = view.state;
+    const these = now.map((net) => net.run_id).join();
+    if (built !== these) {
       strip.replaceChildren();
       buildStrip();
+    }
+    if (!shown && asked !== these) {
+      asked = these;
       buildGate();
     }
-    const { shown } = view.state;
     ask.hidden = shown;
     open.hidden = verdict.hidden = !shown;
     note.textContent = [

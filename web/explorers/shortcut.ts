@@ -42,6 +42,8 @@ const PARTS: Part[] = ["shortcut", "branch", "output"];
 /** A block's maps, channel after channel. */
 interface Maps extends Record<Part, Float64Array> {
   input: Float64Array;
+  /** What is drawn at full strength: one value in two hundred is stronger. */
+  strongest: number;
   height: number;
   channels: number;
   inChannels: number;
@@ -74,7 +76,8 @@ function unpack(block: Packed): Maps {
           shortcut[(c * height + row) * height + column] = input[(c * 2 * height + 2 * row) * 2 * height + 2 * column];
   }
   const output = branch.map((each, i) => Math.max(0, each + shortcut[i]));
-  return { input, branch, shortcut, output, height, channels, inChannels: block.in_channels };
+  const strongest = output.slice().sort()[Math.floor(output.length * 0.995)];
+  return { input, branch, shortcut, output, strongest, height, channels, inChannels: block.in_channels };
 }
 
 function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
@@ -84,12 +87,14 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
 
   const netOf = (option: string) => data.nets.find((net) => net.option === option) ?? data.nets[0];
   const cache = new Map<string, Maps>();
-  function maps(): Maps {
-    const net = netOf(view.state.option);
-    const block = net.blocks[view.state.block] ? view.state.block : data.blocks[0];
+  function mapsOf(net: Net, block: string): Maps {
     const key = `${net.run_id} ${block}`;
     if (!cache.has(key)) cache.set(key, unpack(net.blocks[block]));
     return cache.get(key)!;
+  }
+  function maps(): Maps {
+    const net = netOf(view.state.option);
+    return mapsOf(net, net.blocks[view.state.block] ? view.state.block : data.blocks[0]);
   }
   const channel = (now: Maps) => Math.min(now.channels, Math.max(1, Math.round(view.state.channel)));
   const mapOf = (now: Maps, part: Part, which: number) => {
@@ -98,11 +103,6 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   };
   const silent = (now: Maps) =>
     Array.from({ length: now.channels }, (_, i) => i + 1).filter((i) => mapOf(now, "shortcut", i).every((each) => each === 0));
-  /** What is drawn at full strength: one value in two hundred is stronger. */
-  const strongest = (now: Maps) => {
-    const sizes = Float64Array.from(now.output).sort();
-    return sizes[Math.floor(sizes.length * 0.995)];
-  };
 
   const ask = numberGate(texts, t.ask, t.unit, (answer) => {
     said = answer;
@@ -161,30 +161,48 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   };
   const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
 
-  // All channels, small.
-  const sheets = PARTS.map((part) => ({ part, grid: h("div", { class: "rnx-sheet" }), name: h("p", { class: "rnx-sheet-name" }) }));
+  // All channels, small: one picture a part, since two hundred would take longer than a frame.
+  const sheets = PARTS.map((part) => {
+    const frame = h("i", { class: "rnx-pixel" });
+    const grid = h("div", { class: "rnx-sheet", onclick: (event: MouseEvent) => {
+      const box = grid.getBoundingClientRect();
+      const { columns, rows } = arrangement();
+      const column = Math.min(columns - 1, Math.floor(((event.clientX - box.left) / box.width) * columns));
+      view.set({ channel: Math.min(rows - 1, Math.floor(((event.clientY - box.top) / box.height) * rows)) * columns + column + 1 });
+    } });
+    return { part, grid, frame, name: h("p", { class: "rnx-sheet-name" }) };
+  });
+  const wide = matchMedia("(min-width: 720px)");
+  const arrangement = () => {
+    const columns = wide.matches ? 16 : 8;
+    return { columns, rows: Math.ceil(maps().channels / columns) };
+  };
   let shownSheets = "";
   function drawSheets(now: Maps): void {
-    const key = `${view.state.option} ${view.state.block}`;
-    const most = strongest(now);
-    if (key !== shownSheets) {
-      shownSheets = key;
-      for (const { part, grid } of sheets) {
-        grid.replaceChildren(
-          ...Array.from({ length: now.channels }, (_, i) => {
-            const small = pixels(now.height, now.height);
-            small.signed(mapOf(now, part, i + 1), most);
-            const told = fill(t.pick, { part: t[part], channel: i + 1 });
-            return h("button", { type: "button", class: "rnx-cell", tabindex: -1, "aria-label": told, onclick: () => view.set({ channel: i + 1 }) }, small.element);
-          }),
-        );
+    const { columns, rows } = arrangement();
+    const key = `${view.state.option} ${view.state.block} ${columns}`;
+    const side = now.height;
+    const place = side + 2; // with a line around it
+    for (const { part, grid, frame, name } of sheets) {
+      if (key !== shownSheets) {
+        const sheet = pixels(columns * place, rows * place, fill(t.sheet, { part: t[part], count: now.channels }));
+        const values = new Float64Array(columns * rows * place * place).fill(NaN);
+        for (let c = 0; c < now.channels; c++) {
+          const start = (Math.floor(c / columns) * place + 1) * columns * place + (c % columns) * place + 1;
+          const map = mapOf(now, part, c + 1);
+          for (let row = 0; row < side; row++) values.set(map.subarray(row * side, (row + 1) * side), start + row * columns * place);
+        }
+        sheet.signed(values, now.strongest);
+        grid.replaceChildren(sheet.element, frame);
       }
-    }
-    for (const { part, grid, name } of sheets) {
       name.textContent = t[part];
-      [...grid.children].forEach((each, i) => each.setAttribute("aria-pressed", String(i + 1 === channel(now))));
+      const [row, column] = [Math.floor((channel(now) - 1) / columns), (channel(now) - 1) % columns];
+      frame.style.cssText = `left:${(column / columns) * 100}%;top:${(row / rows) * 100}%;width:${100 / columns}%;height:${100 / rows}%`;
     }
+    shownSheets = key;
   }
+  const rearrange = () => view.state.shown && data.nets.length && drawSheets(maps());
+  wide.addEventListener("change", rearrange);
 
   const open = h(
     "div",
@@ -219,7 +237,6 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     block.set(view.state.block);
     which.stops(Array.from({ length: now.channels }, (_, i) => i + 1));
     which.set(channel(now));
-    const most = strongest(now);
     const at = place(now);
     const side = now.height;
     for (const each of large) {
@@ -228,7 +245,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
         each.place.replaceChildren(each.pixels.element, each.frame);
       }
       const values = mapOf(now, each.part, channel(now));
-      each.pixels.signed(values, most);
+      each.pixels.signed(values, now.strongest);
       each.caption.replaceChildren(t[each.part], h("b", {}, num(values[at])));
       each.frame.style.cssText = `left:${((at % side) / side) * 100}%;top:${(Math.floor(at / side) / side) * 100}%;width:${100 / side}%;height:${100 / side}%`;
     }
@@ -254,7 +271,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   function drawVerdict(): void {
     const first = data.nets.find((net) => net.option === "A");
     if (!first) return verdict.replaceChildren();
-    const now = unpack(first.blocks[data.blocks[0]]);
+    const now = mapsOf(first, data.blocks[0]);
     const count = silent(now).length;
     const values = { count, channels: now.channels, carried: now.channels - count, inputs: now.inChannels };
     verdict.replaceChildren(
@@ -277,7 +294,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     });
   }
 
-  return { draw, rows };
+  return { draw, rows, close: () => wide.removeEventListener("change", rearrange) };
 }
 
 export const shortcut: Explorer<Data, State> = {

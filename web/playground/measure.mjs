@@ -1,6 +1,5 @@
 // Train the lessons' nets over five seeds and keep what came of it in outcomes.json.
-//   node measure.mjs           measures the arms that are not there; all, if the engine's numbers moved
-//   node measure.mjs --list    prints all arms, each once, as JSON
+//   node measure.mjs    measures the arms that are not there; all, if the engine's numbers moved
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { loadEngine, PRESETS, readImages } from "./node.mjs";
 
@@ -41,11 +40,6 @@ function spread(values) {
 }
 
 const arms = PRESETS.flatMap((preset) => preset.arms);
-if (process.argv.includes("--list")) {
-  const unique = new Map(arms.map(({ net, train }) => [key({ net, train }), { net, train }]));
-  console.log(JSON.stringify([...unique.values()]));
-  process.exit();
-}
 
 const engine = await loadEngine();
 const images = await readImages(bytes("../../resnet_lib/widgets/playground-data.gz"));

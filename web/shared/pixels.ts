@@ -7,12 +7,13 @@ const pixel = (red: number, green: number, blue: number, alpha = 255) => (alpha 
 // Signed values: their size is the opacity over the page, so that zero is the page in any theme.
 const POSITIVE = pixel(38, 132, 224, 0);
 const NEGATIVE = pixel(232, 106, 48, 0);
+const LINE = pixel(128, 128, 128, 110);
 
 export interface Pixels {
   element: HTMLCanvasElement;
   /** Grey values between the lowest and the highest. */
   grey(values: ArrayLike<number>): void;
-  /** Blue above zero, orange below; `most` is drawn at full strength. */
+  /** Blue above zero, orange below; `most` is drawn at full strength. What is no number is a line. */
   signed(values: ArrayLike<number>, most: number): void;
   /** Red, green and blue from 0 to 255, pixel by pixel. */
   colours(values: ArrayLike<number>): void;
@@ -53,6 +54,7 @@ export function pixels(width: number, height: number, text = ""): Pixels {
     },
     signed(values, most) {
       each((i) => {
+        if (Number.isNaN(values[i])) return LINE;
         const strength = Math.min(1, Math.abs(values[i]) / (most || 1));
         return (values[i] > 0 ? POSITIVE : NEGATIVE) | (Math.round(255 * strength ** 0.7) << 24);
       });

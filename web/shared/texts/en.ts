@@ -127,7 +127,7 @@ export const en = {
     pixelLabel: "Pixel of the maps: arrow keys move it",
     pixel: "Channel {channel}, row {row}, column {column}: ReLU({shortcut} + {branch}) = {output}.",
     silent: "In this channel the shortcut carries nothing.",
-    pick: "{part}, channel {channel}",
+    sheet: "{part}: the maps of all {count} channels",
     note: "Blue: above zero; orange: below; empty: zero; one scale for all maps of the block. Values are kept in steps of {step}. Net: {net} on CIFAR-10 (run {run}). Picture: {source}, reduced to 32x32.",
     missing: "Not recorded yet: option {options}.",
     notRecorded: "not recorded yet",
