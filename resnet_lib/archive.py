@@ -77,7 +77,7 @@ class Archive:
             for precision, runs in self.runs(label, tier).items()
         }
 
-    def missing(self, tiers: tuple[str, ...] = ("short", "paper")) -> pd.DataFrame:
+    def missing(self, tiers: tuple[str, ...] = ("quick", "short", "paper")) -> pd.DataFrame:
         """What the experiments want in these tiers and the archive has not, in running order.
 
         A run that several experiments share is listed once, with the first.

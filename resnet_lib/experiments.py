@@ -245,6 +245,14 @@ EXPERIMENTS: dict[str, Experiment] = {
             seeds=(0,),
         ),
         Experiment(
+            "train-yourself",
+            "Own experiment: the small nets that the explorer of that name begins with",
+            ("plain20", "resnet20"),
+            stretch=4,
+            tiers=("quick",),
+            seeds=(0,),
+        ),
+        Experiment(
             "footnote3",
             "Paper, section 4.1, footnote 3: plain nets, three times the iterations",
             ("plain20", "plain56"),

@@ -26,6 +26,7 @@ from resnet_lib import (
     load_runs,
     widgets,
 )
+from resnet_lib.experiments import TIERS
 from resnet_lib.outputs import COLOURS
 from resnet_lib.runs import CURVES
 from resnet_lib.widgets import architecture, runs, signals, train
@@ -242,6 +243,24 @@ def test_a_session_compares_plots_and_saves(tmp_path: Path) -> None:
     data = train.data(session, "embedded")
     assert [run["name"] for run in data["session"]] == ["1: plain8", "2: resnet8"]
     json.loads(widgets.as_json(data))
+
+
+def test_what_the_controls_begin_with_is_recorded() -> None:
+    beginnings = {Settings(kind=kind).spec().run_id for kind in ("plain", "residual")}
+    assert beginnings == {run["run_id"] for run in train.data()["recorded"]}
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 7, 100, 1000])
+def test_a_recipe_keeps_its_shape_at_any_length(iterations: int) -> None:
+    for tier in ("quick", "short"):
+        usual = TIERS[tier].train
+        recipe = train.at_length(usual, iterations)
+        assert recipe.iterations == iterations
+        assert 1 <= recipe.window <= iterations
+        if iterations >= 100:
+            for found, milestone in zip(recipe.milestones, usual.milestones, strict=True):
+                assert found / iterations == pytest.approx(milestone / usual.iterations, abs=0.01)
+        assert train.at_length(usual, usual.iterations) == usual
 
 
 @pytest.mark.parametrize(

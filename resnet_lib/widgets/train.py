@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from resnet_lib.configs import ModelConfig
-from resnet_lib.experiments import TIERS, RunSpec, run_one
+from resnet_lib.configs import ModelConfig, TrainConfig
+from resnet_lib.experiments import EXPERIMENTS, TIERS, RunSpec, run_one
 from resnet_lib.figures import panels, plot_curves
 from resnet_lib.models import model_config
 from resnet_lib.runs import RunRecord, curves, load_records
@@ -27,7 +27,9 @@ from resnet_lib.widgets import runs
 
 # The tier whose recipe a data set's runs start from.
 RECIPES = {"embedded": "quick", "cifar10": "short"}
-DEFAULT = ("plain20", "resnet20")
+# What the controls begin with; its runs are recorded.
+BEGINNING = EXPERIMENTS["train-yourself"]
+DEFAULT = BEGINNING.models
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,9 @@ class Settings:
     shortcut: str = "A"
     batch_norm: bool = True
     init: str = "he"
-    lr: float = 0.01
+    lr: float = TIERS["quick"].train.lr
     data: str = "embedded"
-    iterations: int = 400
+    iterations: int = BEGINNING.stretch * TIERS["quick"].train.iterations
     seed: int = 0
 
     def spec(self) -> RunSpec:
@@ -56,8 +58,7 @@ class Settings:
         if self.kind != "plain":
             fields["shortcut"] = self.shortcut
         fields |= {"in_channels": images.channels, "classes": len(images.classes)}
-        usual = self.iterations == tier.train.iterations
-        recipe = tier.train if usual else at_length(tier.train, self.iterations)
+        recipe = at_length(tier.train, self.iterations)
         return RunSpec(
             model=model_config(f"{name}{self.depth}", **fields),
             train=replace(recipe, lr=self.lr, seed=self.seed),
@@ -67,15 +68,18 @@ class Settings:
         )
 
 
-def at_length(recipe: Any, iterations: int) -> Any:
-    """A recipe stretched to another length: the learning rate falls after 1/2 and 3/4 of it."""
-    halves = sorted({max(1, iterations // 2), max(1, iterations * 3 // 4)})
+def at_length(recipe: TrainConfig, iterations: int) -> TrainConfig:
+    """A recipe stretched to another length, as an experiment's is."""
+
+    def part(count: int) -> int:
+        return max(1, count * iterations // recipe.iterations)
+
     return replace(
         recipe,
         iterations=iterations,
-        milestones=tuple(halves),
-        window=max(1, iterations // 40),
-        eval_every=max(1, iterations // 8),
+        milestones=tuple(sorted({part(milestone) for milestone in recipe.milestones})),
+        window=min(recipe.window, max(1, iterations // 8)),
+        eval_every=part(recipe.eval_every),
     )
 
 
@@ -219,7 +223,7 @@ class Session:
         return Path(folder)
 
 
-def data(session: Session | None = None, data_set: str = "cifar10") -> dict[str, Any]:
+def data(session: Session | None = None, data_set: str = "embedded") -> dict[str, Any]:
     """The recorded runs of a data set, those of a session, and where the present one stands."""
     recorded = [
         curve(each, each.model_name, each.curves)
@@ -295,8 +299,8 @@ def figures(data: dict[str, Any]) -> list[Figure]:
 def sentence(data: dict[str, Any]) -> str:
     """What the figure shows."""
     return (
-        f"{len(data['recorded'])} recorded runs on CIFAR-10. Training needs a kernel: run "
-        "explore.train() in JupyterLab or Colab."
+        f"What the controls begin with, recorded: {len(data['recorded'])} runs on the embedded "
+        "images. Training needs a kernel: run explore.train() in JupyterLab or Colab."
     )
 
 
