@@ -278,9 +278,13 @@ def block_maps(net: ResNet, block: str, x: Tensor) -> dict[str, np.ndarray]:
 
     x: a normalised image (1, C, H, W); block: a name such as "conv3_x.0". Returns input,
     shortcut, residual (before the addition) and output of a block of `BasicBlock` or `Bottleneck`.
+    Errors: `ConfigError` that lists the blocks.
     """
     net = copy.deepcopy(net).eval()
-    module = dict(net.blocks())[block]
+    blocks = dict(net.blocks())
+    if block not in blocks:
+        raise ConfigError(f"{net.config.name} has no block {block!r}, only {', '.join(blocks)}.")
+    module = blocks[block]
     kept: dict[str, Tensor] = {}
 
     def keep(_module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:

@@ -198,6 +198,11 @@ class Deletions:
         write_whole(path, f"# {json.dumps(self.about)}\n{text}")
         return path
 
+    @property
+    def complete(self) -> bool:
+        """Whether all was measured: the intact net comes last, on the part and on the whole."""
+        return int((self.frame["deleted"] == 0).sum()) == 2
+
     def errors(self, images: int) -> dict[Blocks, float]:
         """The top-1 errors measured on so many images, by the deleted blocks."""
         rows = self.frame[self.frame["images"] == images]

@@ -1,4 +1,4 @@
-"""One photograph in the hands of recorded nets: crops and their scores, and maps inside a block.
+"""One photograph in the hands of recorded nets: crops and their scores.
 
 The photograph is of a cat, in the public domain (data/README.md), and no image of CIFAR-10. Nets
 see it at their own size, normalised as their training images were.
@@ -17,9 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from resnet_lib.blocks import BasicBlock
 from resnet_lib.configs import ConfigError
-from resnet_lib.models import ResNet
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 PHOTOGRAPH = DATA / "photographs" / "chelsea.webp"
@@ -133,29 +131,3 @@ def crop_scores(
             for number, (each, row) in enumerate(zip(crops, scores.tolist(), strict=True))
         ]
     return pd.DataFrame(rows)
-
-
-@torch.no_grad()
-def shortcut_maps(net: ResNet, x: Tensor, name: str) -> dict[str, Tensor]:
-    """What meets at the end of a block: its input, shortcut, residual branch, and output.
-
-    x: one normalised image (1, C, H, W). name: of a two-layer block, such as "conv3_x.0". Returns
-    maps (C, H, W): input, shortcut, branch (the second layer after BN), output: ReLU of their sum.
-    """
-    block = dict(net.blocks()).get(name)
-    if not isinstance(block, BasicBlock) or block.shortcut is None:
-        known = [key for key, each in net.blocks() if isinstance(each, BasicBlock)]
-        raise ConfigError(
-            f"{net.config.name} has no residual block {name!r} of two layers: its blocks are "
-            f"{', '.join(known)}."
-        )
-    seen: dict[str, Tensor] = {}
-    handles = [
-        block.register_forward_hook(lambda _m, given, out: seen.update(input=given[0], output=out)),
-        block.shortcut.register_forward_hook(lambda _m, _g, out: seen.update(shortcut=out)),
-        block.bn2.register_forward_hook(lambda _m, _g, out: seen.update(branch=out)),
-    ]
-    net.eval()(x)
-    for handle in handles:
-        handle.remove()
-    return {key: seen[key][0].clone() for key in ("input", "shortcut", "branch", "output")}

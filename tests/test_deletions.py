@@ -215,6 +215,16 @@ def test_the_explorer_shows_the_files_numbers(run):
     assert f"{whole[()]:.1f}% intact" in module.sentence(module.data(run))
 
 
+def test_the_explorer_leaves_out_a_measurement_that_goes_on(run):
+    whole = record(run)
+    assert whole.complete
+    for rows in (whole.frame["images"] == 20, whole.frame["deleted"] > 0):
+        some = Deletions(whole.about, whole.frame[rows])
+        some.save(run)
+        assert not some.complete
+        assert widgets.explorer("deletion").data(run)["nets"] == []
+
+
 def test_recorded_deletions_are_of_recorded_runs():
     """Every deletions.csv of the archive lies beside its record and holds what it says."""
     for path in ARCHIVE.rglob(DELETIONS):

@@ -25,6 +25,7 @@ from resnet_lib import (
     load_records,
     widgets,
 )
+from resnet_lib.analysis import block_maps
 from resnet_lib.checkpoints import KEPT, kept_nets, net_of
 from resnet_lib.data import DataError, Normaliser
 from resnet_lib.deletions import checksum
@@ -35,7 +36,6 @@ from resnet_lib.pictures import (
     head,
     photograph,
     resized,
-    shortcut_maps,
     ten_crops,
 )
 
@@ -84,29 +84,6 @@ def test_scores_are_the_softmax_of_each_crop():
     with torch.no_grad():
         expected = F.softmax(net.eval()((small[None].float() - 100) / 50), 1)[0]
     assert row["scores"] == pytest.approx(expected.tolist(), abs=1e-6)
-
-
-@pytest.mark.parametrize("option", ["A", "B", "C"])
-def test_maps_add_up_to_the_output(option):
-    net = tiny_net("resnet14", shortcut=option)
-    x = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    maps = shortcut_maps(net, x, "conv3_x.0")
-    assert maps["input"].shape == (4, 8, 8)
-    assert maps["output"].shape == (8, 4, 4)
-    total = F.relu(maps["branch"] + maps["shortcut"])
-    assert torch.allclose(maps["output"], total, atol=1e-6)
-    if option == "A":
-        assert torch.equal(maps["shortcut"][:4], maps["input"][:, ::2, ::2])
-        assert not maps["shortcut"][4:].any()
-    else:
-        assert maps["shortcut"][4:].any()
-
-
-def test_a_plain_net_has_no_shortcut_to_look_into():
-    with pytest.raises(ConfigError, match="no residual block"):
-        shortcut_maps(tiny_net("plain8"), torch.zeros(1, 1, 8, 8), "conv3_x.0")
-    with pytest.raises(ConfigError, match=r"conv2_x\.0"):
-        shortcut_maps(tiny_net("resnet8"), torch.zeros(1, 1, 8, 8), "conv9_x.0")
 
 
 def test_kept_weights_belong_to_their_runs():
@@ -161,11 +138,12 @@ def test_stored_maps_are_the_nets_maps():
     assert made("shortcut")["nets"]
     for stored in made("shortcut")["nets"]:
         for name, block in stored["blocks"].items():
-            exact = shortcut_maps(nets[stored["run_id"]], normalise(head(32)[None]), name)
+            exact = block_maps(nets[stored["run_id"]], name, normalise(head(32)[None]))
+            exact["branch"] = exact["residual"]
             for part in ("input", "branch", "shortcut"):
                 found = module.unpacked(block, part)
-                assert found.shape == tuple(exact[part].shape)
-                assert np.abs(found - exact[part].numpy()).max() <= block["scale"] / 2 + 0.0051
+                assert found.shape == exact[part].shape
+                assert np.abs(found - exact[part]).max() <= block["scale"] / 2 + 0.0051
             assert ("shortcut" in block) == (stored["option"] != "A")
 
 
@@ -188,8 +166,8 @@ def test_a_projection_appears_when_its_weights_are_kept(tmp_path, monkeypatch):
     (stored,) = found["nets"]
     assert (stored["option"], stored["run_id"]) == ("B", "of option B")
     block = stored["blocks"]["conv3_x.0"]
-    exact = shortcut_maps(net, Normalisation.of("cifar10")(head(32)[None]), "conv3_x.0")
-    error = np.abs(module.unpacked(block, "shortcut") - exact["shortcut"].numpy()).max()
+    exact = block_maps(net, "conv3_x.0", Normalisation.of("cifar10")(head(32)[None]))
+    error = np.abs(module.unpacked(block, "shortcut") - exact["shortcut"]).max()
     assert error <= block["scale"] / 2 + 0.0051
     assert module.silent(block) == 0
     assert "option B" in module.sentence(found)

@@ -89,6 +89,17 @@ def test_the_maps_of_a_block_add_up(option: str, place: str) -> None:
     assert not any(block._forward_hooks for _, block in net.blocks())
 
 
+def test_option_a_s_map_is_every_second_pixel_then_zeros() -> None:
+    maps = block_maps(tiny_net("resnet14", shortcut="A"), "conv3_x.0", X[:1])
+    assert np.array_equal(maps["shortcut"][:4], maps["input"][:, ::2, ::2])
+    assert not maps["shortcut"][4:].any()
+
+
+def test_a_block_that_is_not_there_is_one_sentence() -> None:
+    with pytest.raises(ConfigError, match=r"no block 'conv9_x\.0', only conv2_x\.0"):
+        block_maps(tiny_net("resnet14"), "conv9_x.0", X[:1])
+
+
 def test_the_maps_are_those_of_the_block() -> None:
     net = tiny_net("resnet14").eval()
     maps = block_maps(net, "conv3_x.0", X[:1])

@@ -9,15 +9,15 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from resnet_lib.analysis import block_maps
 from resnet_lib.blocks import ProjectionShortcut
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.deletions import checksum
 from resnet_lib.figures import RC
-from resnet_lib.pictures import PHOTOGRAPH, SOURCE, Normalisation, head, shortcut_maps
+from resnet_lib.pictures import PHOTOGRAPH, SOURCE, Normalisation, head
 from resnet_lib.runs import RunRecord, load_records
 
 SIZE = 32
@@ -62,10 +62,11 @@ def net(record: RunRecord, path: Any, x: Tensor) -> dict[str, Any]:
     built = net_of(record, path)
     found = {}
     for name in BLOCKS:
-        maps = shortcut_maps(built, x, name)
+        maps = block_maps(built, name, x)
+        maps["branch"] = maps["residual"]
         projected = isinstance(dict(built.blocks())[name].shortcut, ProjectionShortcut)
         names = ("input", "branch", "shortcut") if projected else ("input", "branch")
-        scale = max(maps[each].abs().max().item() for each in names) / LEVELS
+        scale = max(float(np.abs(maps[each]).max()) for each in names) / LEVELS
         found[name] = {
             "scale": float(f"{scale:.6g}"),
             "in_channels": len(maps["input"]),
@@ -82,10 +83,10 @@ def net(record: RunRecord, path: Any, x: Tensor) -> dict[str, Any]:
     }
 
 
-def packed(maps: Tensor, scale: float) -> str:
+def packed(maps: np.ndarray, scale: float) -> str:
     """Maps as base64 of signed bytes."""
-    levels = (maps / scale).round().clamp(-LEVELS, LEVELS).to(torch.int8)
-    return base64.b64encode(levels.numpy().tobytes()).decode()
+    levels = np.rint(maps / np.float32(scale)).clip(-LEVELS, LEVELS).astype(np.int8)
+    return base64.b64encode(levels.tobytes()).decode()
 
 
 def unpacked(block: dict[str, Any], name: str) -> np.ndarray:
