@@ -156,13 +156,14 @@ def test_option_a_leaves_the_new_channels_empty():
 
 def test_a_projection_appears_when_its_weights_are_kept(tmp_path, monkeypatch):
     """Option B's shortcut is stored, since it cannot be made from the input alone."""
-    record = replace(KEPT_NETS[0][0], run_id="of option B")
+    known = next(record for record, _ in KEPT_NETS if record.model_name == "resnet20")
+    record = replace(known, run_id="of option B")
     record.model = {**record.model, "shortcut": "B"}
     net = build_model("resnet20", seed=0, shortcut="B")
     save_file(net.state_dict(), tmp_path / "of option B.safetensors")
     monkeypatch.setattr("resnet_lib.checkpoints.KEPT", tmp_path)
     module = widgets.explorer("shortcut")
-    found = module.data([record, KEPT_NETS[0][0]])
+    found = module.data([record, known])
     (stored,) = found["nets"]
     assert (stored["option"], stored["run_id"]) == ("B", "of option B")
     block = stored["blocks"]["conv3_x.0"]
