@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
 
 from resnet_lib.archive import survey
 from resnet_lib.complexity import OTHER_NETS, complexity
-from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS, ConfigError, TrainConfig
+from resnet_lib.configs import (
+    INITS,
+    PRECISIONS,
+    SHORTCUTS,
+    ConfigError,
+    ModelConfig,
+    TrainConfig,
+    unknown_name,
+)
 from resnet_lib.data import DATASETS, DataError, load, make_normaliser
 from resnet_lib.deletions import record_deletions
 from resnet_lib.experiments import (
@@ -23,6 +32,8 @@ from resnet_lib.experiments import (
     TIERS,
     RunError,
     RunSpec,
+    arm,
+    at_length,
     reproduce,
     run_one,
 )
@@ -74,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("model", help="a name from `models`, such as resnet56 or plain20")
     one.add_argument("--data", help=f"{', '.join(DATASETS)}, or a folder of class sheets")
     one.add_argument("--tier", default="paper", choices=list(TIERS), help="default: paper")
-    one.add_argument("--iterations", type=int, help="with milestones at 1/2 and 3/4 of them")
+    one.add_argument("--iterations", type=int, help="the tier's schedule at another length")
     one.add_argument("--lr", type=float, help="learning rate")
     one.add_argument("--batch-size", type=int, help="images a step")
     one.add_argument("--seed", type=int, default=0, help="default: 0")
@@ -83,6 +94,13 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--init", choices=INITS, help="initialisation")
     one.add_argument("--no-batch-norm", action="store_true", help="leave BN out")
     one.add_argument("--precision", choices=PRECISIONS, help="auto: by device")
+    one.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="any other field of ModelConfig or TrainConfig: order=preactivation warmup_lr=0.01",
+    )
     one.add_argument("--out", type=Path, help="folder that keeps the record")
 
     many = commands.add_parser(
@@ -192,35 +210,14 @@ def do_train(options: argparse.Namespace) -> int:
     data = options.data or tier.data
     size = tier.size if options.data in (None, tier.data) else None
     images = load(data, size)
-    chosen = {
-        "iterations": options.iterations,
-        "lr": options.lr,
-        "batch_size": options.batch_size,
-        "precision": options.precision,
-        "seed": options.seed,
-    }
-    recipe = replace(tier.train, **{k: v for k, v in chosen.items() if v is not None})
-    if options.iterations:
-        steps = options.iterations
-        milestones = tuple(m for m in sorted({steps // 2, steps * 3 // 4}) if m > 0)
-        window = max(1, min(recipe.window, steps // 10))
-        every = max(1, min(recipe.eval_every, steps // 4))
-        recipe = replace(recipe, milestones=milestones, window=window, eval_every=every)
-    changes = {"width": options.width, "init": options.init, "shortcut": options.shortcut}
-    if options.no_batch_norm:
-        changes["batch_norm"] = False
-    config = model_config(
-        options.model,
-        **{**tier.model, **{k: v for k, v in changes.items() if v is not None}},
-        in_channels=images.channels,
-        classes=len(images.classes),
-    )
-    as_it_is = model_config(
-        options.model, **tier.model, in_channels=images.channels, classes=len(images.classes)
-    )
-    changed = (
-        recipe != replace(tier.train, seed=options.seed) or config != as_it_is or data != tier.data
-    )
+    usual = replace(tier.train, seed=options.seed)
+    recipe = at_length(usual, options.iterations) if options.iterations is not None else usual
+    own = arm(options.model, **changes_of(options))
+    recipe = replace(recipe, **own.of_train)
+    of_data = {"in_channels": images.channels, "classes": len(images.classes)}
+    config = own.net(**tier.model, **of_data)
+    as_it_is = model_config(options.model, **tier.model, **of_data)
+    changed = recipe != usual or config != as_it_is or data != tier.data
     name = "custom" if changed else tier.name
     record = run_one(RunSpec(config, recipe, data, size, name), options.out)
     print(record.curves.drop(columns="run_id").to_string(index=False, float_format="%.4g"))
@@ -229,6 +226,27 @@ def do_train(options: argparse.Namespace) -> int:
     took = f"after {record.seconds:.1f} s on {record.device}"
     print(f"{record.run_id}: {record.status}{at} {took}{where}")
     return 0 if record.status == "complete" else 1
+
+
+def changes_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a net and of its recipe that the options change. Errors: `ConfigError`."""
+    names = ("lr", "batch_size", "precision", "width", "init", "shortcut")
+    changes = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.no_batch_norm:
+        changes["batch_norm"] = False
+    known = [each.name for config in (ModelConfig, TrainConfig) for each in fields(config)]
+    for each in options.set:
+        name, equals, text = each.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes FIELD=VALUE, such as warmup_lr=0.01, not {each!r}.")
+        if name not in known:
+            raise unknown_name(name, known, "field of ModelConfig or TrainConfig")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        changes[name] = tuple(value) if isinstance(value, list) else value
+    return changes
 
 
 def do_reproduce(options: argparse.Namespace) -> int:

@@ -478,6 +478,22 @@ def probe_of(experiment: Experiment, arm: Arm, tier: Tier) -> str | None:
     return next(others, None)
 
 
+def at_length(recipe: TrainConfig, iterations: int) -> TrainConfig:
+    """A recipe stretched to another length, as an experiment's is. Errors: `ConfigError`.
+
+    A short run still gets its eight evaluations on the test set, and not many more.
+    """
+    milestones = {milestone * iterations // recipe.iterations for milestone in recipe.milestones}
+    stretched = recipe.eval_every * iterations // recipe.iterations
+    return replace(
+        recipe,
+        iterations=iterations,
+        milestones=tuple(sorted(each for each in milestones if each > 0)),
+        window=min(recipe.window, max(1, iterations // 8)),
+        eval_every=max(1, stretched, min(recipe.eval_every, iterations // 8)),
+    )
+
+
 def plan(
     experiment: str | Experiment,
     tier: str | Tier = "short",

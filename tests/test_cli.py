@@ -164,6 +164,10 @@ def test_train_prints_the_curve_and_keeps_the_record(capsys, tmp_path):
         ("--width", "3", "model", {"width": 3}),
         ("--init", "xavier", "model", {"init": "xavier"}),
         ("--precision", "bfloat16", "train", {"precision": "bfloat16"}),
+        ("--set", "order=preactivation", "model", {"order": "preactivation"}),
+        ("--set", "warmup_lr=0.001", "train", {"warmup_lr": 0.001}),
+        ("--set", "pad_first=true", "train", {"pad_first": True}),
+        ("--set", "milestones=[1]", "train", {"milestones": [1]}),
     ],
 )
 def test_every_option_of_train_acts(capsys, tmp_path, option, value, where, found):
@@ -241,6 +245,10 @@ def test_reproduce_runs_and_lists_an_experiment(capsys, tmp_path, monkeypatch):
         ((*TINY, "--batch-size", "20000"), ("20000", "10000")),
         ((*TINY, "--seed", "-1"), ("seed",)),
         ((*TINY, "--width", "0"), ("width",)),
+        ((*TINY, "--set", "warmup_lr"), ("FIELD=VALUE", "'warmup_lr'")),
+        ((*TINY, "--set", "warmup=0.1"), ("'warmup'", "warmup_lr")),
+        ((*TINY, "--set", "order=post"), ("order", "preactivation")),
+        ((*TINY, "--set", "pad=many"), ("pad",)),
         (("reproduce", "figure7", "--tier", "smoke"), ("figure7", "figure6-plain")),
         (("reproduce", "footnote3", "--tier", "smoke", "--jobs", "-1"), ("jobs",)),
         (("reproduce", "footnote3", "--tier", "smoke", "--seeds", "-1"), ("seed",)),

@@ -26,7 +26,7 @@ from resnet_lib import (
     load_runs,
     widgets,
 )
-from resnet_lib.experiments import TIERS
+from resnet_lib.experiments import TIERS, at_length
 from resnet_lib.outputs import COLOURS
 from resnet_lib.runs import CURVES
 from resnet_lib.widgets import architecture, runs, signals, train
@@ -254,13 +254,13 @@ def test_what_the_controls_begin_with_is_recorded() -> None:
 def test_a_recipe_keeps_its_shape_at_any_length(iterations: int) -> None:
     for tier in ("quick", "short"):
         usual = TIERS[tier].train
-        recipe = train.at_length(usual, iterations)
+        recipe = at_length(usual, iterations)
         assert recipe.iterations == iterations
         assert 1 <= recipe.window <= iterations
         if iterations >= 100:
             for found, milestone in zip(recipe.milestones, usual.milestones, strict=True):
                 assert found / iterations == pytest.approx(milestone / usual.iterations, abs=0.01)
-        assert train.at_length(usual, usual.iterations) == usual
+        assert at_length(usual, usual.iterations) == usual
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from resnet_lib.configs import ModelConfig, TrainConfig
-from resnet_lib.experiments import EXPERIMENTS, TIERS, RunSpec, run_one
+from resnet_lib.configs import ModelConfig
+from resnet_lib.experiments import EXPERIMENTS, TIERS, RunSpec, at_length, run_one
 from resnet_lib.figures import panels, plot_curves
 from resnet_lib.models import model_config
 from resnet_lib.runs import RunRecord, curves, load_records
@@ -66,21 +66,6 @@ class Settings:
             size=tier.size,
             tier="session",
         )
-
-
-def at_length(recipe: TrainConfig, iterations: int) -> TrainConfig:
-    """A recipe stretched to another length, as an experiment's is."""
-
-    def part(count: int) -> int:
-        return max(1, count * iterations // recipe.iterations)
-
-    return replace(
-        recipe,
-        iterations=iterations,
-        milestones=tuple(sorted({part(milestone) for milestone in recipe.milestones})),
-        window=min(recipe.window, max(1, iterations // 8)),
-        eval_every=part(recipe.eval_every),
-    )
 
 
 class Session:
