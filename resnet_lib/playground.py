@@ -110,6 +110,28 @@ def measured(address: str) -> float:
     return value
 
 
+def confirmations() -> pd.DataFrame:
+    """What PyTorch made of the questions' nets, one row a net; see ci/confirm_presets.py.
+
+    Columns lesson (the first that has the net), name, depth; engine and pytorch, each a list of the
+    training losses of its seeds (None: diverged), pytorch empty where it was not asked; confirmed.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for lesson, arms in json.loads(OUTCOMES.read_text(encoding="utf-8"))["presets"].items():
+        for each in arms:
+            told = each.get("pytorch", {})
+            row = {
+                "lesson": lesson,
+                "name": each["name"],
+                "depth": each["net"]["depth"],
+                "engine": each["loss"]["values"],
+                "pytorch": told.get("loss", []),
+                "confirmed": told.get("confirmed", False),
+            }
+            rows.setdefault(json.dumps([each["net"], each["train"]]), row)
+    return pd.DataFrame(rows.values())
+
+
 def lessons() -> list[str]:
     """The names of the playground's questions."""
     return list(json.loads(OUTCOMES.read_text(encoding="utf-8"))["presets"])

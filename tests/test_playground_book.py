@@ -62,6 +62,16 @@ def test_a_number_that_was_not_measured_is_refused(address: str, message: str) -
         playground.measured(address)
 
 
+def test_confirmations_are_of_every_net_once() -> None:
+    frame = playground.confirmations()
+    arms = [each for arms in OUTCOMES.values() for each in arms]
+    assert len(frame) == len({json.dumps([each["net"], each["train"]]) for each in arms})
+    assert not frame["confirmed"][frame["pytorch"].map(len) == 0].any()
+    (plain,) = frame[frame["name"] == "plain56"].itertuples()
+    assert plain.pytorch == OUTCOMES["plain-20-56"][1]["pytorch"]["loss"]
+    assert plain.confirmed == OUTCOMES["plain-20-56"][1]["pytorch"]["confirmed"]
+
+
 def test_the_plain_view_says_where_the_nets_end() -> None:
     frame = playground.recorded(20, 56)
     assert set(frame["model"]) == {"plain-20", "ResNet-20", "plain-56", "ResNet-56"}

@@ -6,6 +6,9 @@
     {lesson}`Rescue plain-56 <rescue-plain-56>`     a link to a question, from any page
     {trained}`plain-20 train_error:.1f`             a measured number, in a format of Python
 
+    :::{confirmation}                               which nets PyTorch agrees on, and which not
+    :::
+
 A page holds the recorded runs as a plain figure; a small script puts the playground in their place
 when the reader comes near. Its module and its images lie once in the book, under names that change
 with their content, and only the page with the playground asks for them.
@@ -90,6 +93,50 @@ class Trained(SphinxRole):
         return [nodes.inline(self.rawtext, text, classes=["measured"])], []
 
 
+class Confirmation(SphinxDirective):
+    """How many of the questions' nets PyTorch agrees on, and a table of those where it does not."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(str(playground.OUTCOMES))
+        frame = playground.confirmations()
+        asked = frame[frame["pytorch"].map(len) > 0]
+        others = asked[~asked["confirmed"].astype(bool)]
+        text = (
+            f"Of the {len(frame)} nets of the questions PyTorch trained {len(asked)}, with "
+            f"{asked['pytorch'].map(len).max()} seeds of its own; {len(asked) - len(others)} of "
+            f"them end within the spread of our {len(frame['engine'].iloc[0])} seeds."
+        )
+        if not len(others):
+            return [nodes.paragraph("", text)]
+        text += " Not the others, so their runs differ by more than so few seeds show:"
+        rows = [("net", "training loss here", "training loss in PyTorch")]
+        rows += [
+            (f"{each.name} ({each.depth} layers)", values(each.engine), values(each.pytorch))
+            for each in others.itertuples(index=False)
+        ]
+        return [nodes.paragraph("", text), table(rows)]
+
+
+def values(losses: list[float | None]) -> str:
+    """Losses of several seeds, from the lowest."""
+    there = sorted(loss for loss in losses if loss is not None)
+    diverged = len(losses) - len(there)
+    told = [f"{loss:.2f}" for loss in there] + [f"{diverged} diverged"] * bool(diverged)
+    return ", ".join(told)
+
+
+def table(rows: list[tuple[str, ...]]) -> nodes.table:
+    """A table whose first row is its head."""
+    group = nodes.tgroup(cols=len(rows[0]))
+    group += [nodes.colspec(colwidth=1) for _ in rows[0]]
+    for part, some in ((nodes.thead(), rows[:1]), (nodes.tbody(), rows[1:])):
+        for row in some:
+            cells = [nodes.entry("", nodes.paragraph("", text)) for text in row]
+            part += nodes.row("", *cells)
+        group += part
+    return nodes.table("", group)
+
+
 def resolve_links(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Turn `lesson_link` into links, now that all pages are read."""
     homes = sorted(name for name, data in app.env.metadata.items() if data.get("playground"))
@@ -145,6 +192,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
     app.add_node(lesson_link)
     app.add_directive("playground", Playground)
+    app.add_directive("confirmation", Confirmation)
     app.add_role("lesson", Lesson())
     app.add_role("trained", Trained())
     app.connect("doctree-resolved", resolve_links)
