@@ -49,7 +49,7 @@ def panels(
 
     size: of a panel, in inches; two of 3.4 fit into a line of the book.
     """
-    size = size or ((4.9, 3.1) if count == 1 else (3.4, 2.9))
+    size = size or ((4.2, 3.0) if count == 1 else (3.4, 2.9))
     with mpl.rc_context(RC):
         pairs = [plt.subplots(figsize=size, layout="constrained") for _ in range(count)]
     return [figure for figure, _ in pairs], [ax for _, ax in pairs]

@@ -88,6 +88,7 @@ def test_notebook_pages_lead_to_the_clean_notebook(book: Path, slug: str) -> Non
     repository = stamp.address(ROOT)
     assert f"{COLAB}/{repository}/blob/main/notebooks/{slug}.ipynb" in links
     assert f"../_sources/notebooks/{slug}.ipynb" in links
+    assert links.count(f"../book/{slug}.html") > 1, "in the table of contents and in the text"
     clean = (ROOT / "notebooks" / f"{slug}.ipynb").read_bytes()
     assert (book / "_sources" / "notebooks" / f"{slug}.ipynb").read_bytes() == clean
     source = f"https://github.com/{repository}/blob/main/notebooks/{slug}.ipynb?plain=1"

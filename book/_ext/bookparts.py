@@ -269,6 +269,18 @@ function splitQuery(query) {
         return words
 
 
+def stay_in_book(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Let notebooks' links to a chapter on GitHub, which work anywhere, lead to it in the book."""
+    options = app.config.html_theme_options
+    sources = f"{options['repository_url'].rstrip('/')}/blob/{options['repository_branch']}/"
+    for link in doctree.findall(nodes.reference):
+        address = link.get("refuri", "")
+        chapter = address.removeprefix(sources).removesuffix(".md")
+        if address == f"{sources}{chapter}.md" and chapter in app.env.found_docs:
+            link["refuri"] = app.builder.get_relative_uri(page, chapter)
+            link["internal"] = True
+
+
 def fit_buttons(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
@@ -338,6 +350,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         app.setup_extension(part)
     app.add_search_language(SearchBoth)
     app.connect("doctree-read", mark_language)
+    app.connect("doctree-resolved", stay_in_book)
     # After the theme has made its buttons (501) and every extension has added its scripts.
     app.connect("html-page-context", fit_buttons, priority=600)
     app.connect("html-page-context", drop_scripts, priority=900)

@@ -54,6 +54,9 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   const t = texts.deletion;
   const num = (value: number, decimals = 1) => number(value, decimals, language);
   const percent = (value: number) => `${num(value)}%`;
+  /** The paper's name of a net: plain56 is plain-56. */
+  const printed = (name: string) =>
+    fill(name.startsWith("plain") ? t.plain : t.residual, { depth: name.replace(/\D/g, "") });
   const depths = [...new Set(data.nets.map((net) => net.depth))];
   let said: number[] | null = null;
 
@@ -226,7 +229,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     note.textContent = [
       fill(t.credit, {}),
       fill(t.images, { data: t.data[now[0].data as "cifar10"] ?? now[0].data, images: num(now[0].images, 0), part: num(now[0].part, 0), iterations: num(now[0].iterations, 0) }),
-      ...(data.missing.length ? [fill(t.missing, { nets: listed(data.missing, texts) })] : []),
+      ...(data.missing.length ? [fill(t.missing, { nets: listed(data.missing.map(printed), texts) })] : []),
     ].join(" ");
     if (!shown) return;
     drawVerdict(now);

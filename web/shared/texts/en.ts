@@ -73,7 +73,7 @@ export const en = {
     youSaid: "You said {value}%.",
     median: "{net}: {intact} intact, {median} without one block in the median ({low} to {high}).",
     meaning: {
-      plain: "Each layer of the plain net was trained on what the one before hands it: take two out, and the rest gets something it has never seen. In the residual net the input of the block still arrives; what is lost is only what the block added to it.",
+      plain: "Each layer of the plain net was trained on what the one before hands it: without the block, the next gets something it has never seen. In the residual net the input of the block still arrives; what is lost is only what the block added to it.",
       residual: "In these runs it is the residual net that suffers more from losing a block.",
       both: "In these runs the loss of a block hurts both nets by a similar amount.",
     },
