@@ -273,9 +273,7 @@ def test_runs_says_what_is_missing(tab: Page, site: str) -> None:
     for name in absent:
         assert place.locator(f"button.rnx-net[data-net='{name}']").is_disabled()
     note = place.locator(".rnx-note").last.inner_text()
-    assert ("Not recorded yet" in note) == bool(
-        set(nets.split(",")) - recorded
-    )
+    assert ("Not recorded yet" in note) == bool(set(nets.split(",")) - recorded)
 
 
 # Architecture.
