@@ -509,7 +509,7 @@ export class Playground {
         this.status,
         crew.paused
           ? texts.pausedAt(at)
-          : left === undefined ? at : `${at}, ${texts.left(duration(left, texts))}`,
+          : left === undefined ? at : `${at}${texts.comma}${texts.left(duration(left, texts))}`,
       );
     } else say(this.status, "");
     const { chosen } = this;

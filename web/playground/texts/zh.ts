@@ -24,7 +24,8 @@ export const zh: Texts = {
   resetHelp: "移除所有网络，恢复所有选项",
 
   net: (name, cost) => `${name}：${cost}`,
-  cost: (parameters, multiplyAdds) => `${parameters} 个参数，每张图像 ${multiplyAdds} 次乘加`,
+  cost: (parameters, multiplyAdds) =>
+    `${parameters} 个参数，每张图像 ${multiplyAdds} 次乘加`.replaceAll("万 ", "万"),
   variant: (name, differences) => `${name}（${differences}）`,
   comma: "，",
   semicolon: "；",
