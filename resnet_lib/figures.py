@@ -210,6 +210,18 @@ def plot_ends(
     return ax
 
 
+def ends_in_words(frame: pd.DataFrame, split: str = "train") -> str:
+    """What `plot_ends` shows, in words: the mean of each net's last errors, lowest to highest."""
+    rows = frame[frame["split"] == split].sort_values("iteration", kind="stable")
+    ends = rows.groupby(["model", "seed"], sort=False)["top1_error"].last()
+    told = []
+    for model, net in ends.groupby("model", sort=False):
+        spread = f" ({net.min():.1f} to {net.max():.1f})" if len(net) > 1 else ""
+        told.append(f"{model} {net.mean():.1f}%{spread}")
+    words = "Training" if split == "train" else split.capitalize()
+    return f"{words} error at the end: {', '.join(told) or 'nothing recorded yet'}."
+
+
 def plot_maps(maps: np.ndarray, ax: Axes, limit: float, columns: int = 4) -> Axes:
     """Feature maps (C, H, W) as pictures, row by row; maps that are all zero are drawn grey.
 

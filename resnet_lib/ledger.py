@@ -323,7 +323,10 @@ def compare_printed(entry: Mapping[str, str], where: str) -> tuple[str, bool | N
         f"{MINUS if sign < 0 else '+'} {each.text}" for sign, each in terms
     ).removeprefix("+ ")
     places = ", ".join(dict.fromkeys(each.where for _, each in terms))
-    subjects = minus(" - ".join(each.subject for _, each in terms))
+    names = [each.subject for _, each in terms]
+    if len(set(names)) < len(names):
+        names = [f"{each.subject} in {each.where}" for _, each in terms]
+    subjects = minus(" - ".join(names))
     agrees = RULES[rule](total, total, bound)
     result = f" = {signed(total)}" if len(terms) > 1 else ""
     return f"{subjects}: {shown}{result} ({places})", agrees
@@ -389,9 +392,10 @@ class Row:
 
     @property
     def n(self) -> int:
-        """Seeds behind the verdict; 0 where no runs decide."""
+        """Seeds behind the verdict (of a refutation: of what refutes); 0 where no runs decide."""
         row = self.other or self
-        return row.seeds_in(row.tier) if row.tier else 0
+        wrong = [e.n for e in row.evidence if e.tier == row.tier and e.agrees is False]
+        return max(wrong) if wrong else row.seeds_in(row.tier) if row.tier else 0
 
     @property
     def short(self) -> str:

@@ -25,6 +25,7 @@ from resnet_lib.ledger import (
     Ledger,
     Row,
     Sample,
+    compare_printed,
     measured,
     read_claims,
 )
@@ -148,6 +149,25 @@ def test_one_wrong_statement_refutes_whatever_is_missing(tmp_path):
     ]
     found = row(tmp_path, Claim.of_entry(entry(tests=tests)))
     assert found.short == "opposite direction (tier short, n = 3)"
+
+
+def test_a_refutation_counts_the_seeds_of_what_refutes(tmp_path):
+    record(tmp_path, (10, 12, 11))
+    write_record(tmp_path, "resnet20", 0, train_error=20)
+    tests = [
+        {"of": "plain56 - plain20", "measure": "training error", "is": "above 0"},
+        {"of": "resnet20", "measure": "training error", "is": "above 0"},
+    ]
+    found = row(tmp_path, Claim.of_entry(entry(tests=tests)))
+    assert found.short == "opposite direction (tier short, n = 3)"
+
+
+def test_a_number_beside_itself_is_named_with_its_place():
+    sentence, agrees = compare_printed(
+        {"of": "P1/Table 3/ResNet-50 - P1/Table 4/ResNet-50", "is": "above 0"}, "x"
+    )
+    assert sentence.startswith("ResNet-50 in Table 3 \N{MINUS SIGN} ResNet-50 in Table 4: ")
+    assert agrees
 
 
 def test_a_claim_that_follows_has_the_same_verdict(tmp_path):

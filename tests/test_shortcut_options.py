@@ -156,6 +156,13 @@ def test_ends_are_points_and_means_in_order() -> None:
     assert points[0].get_color() != points[1].get_color()
 
 
+def test_ends_in_words_say_what_the_figure_shows() -> None:
+    frame = ends(plain56=[80.0, 70.0], resnet56=[40.0])
+    told = figures.ends_in_words(frame)
+    assert told == "Training error at the end: plain56 75.0% (70.0 to 80.0), resnet56 40.0%."
+    assert "nothing recorded" in figures.ends_in_words(frame, "test")
+
+
 def test_nets_that_are_not_recorded_have_their_place() -> None:
     _, (ax,) = figures.panels()
     figures.plot_ends(ends(resnet20=[20.0]), ax, models=["resnet20-B", "resnet20"])

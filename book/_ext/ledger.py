@@ -258,7 +258,7 @@ def card(row: Any) -> nodes.Node:
         box += small(claim.note)
     ids = list(dict.fromkeys(run for each in shown for run in each.run_ids))
     if ids:
-        box += folded(f"{len(ids)} runs", ids)
+        box += folded(f"{len(ids)} runs" if len(ids) > 1 else "1 run", ids)
     return box
 
 

@@ -31,8 +31,10 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
     records = load_records() if records is None else list(records)
     whole = [each for each in records if each.status == "complete" and len(each.curves)]
     configs = {each.model_name: ModelConfig.from_dict(each.model) for each in whole}
-    planned = {name for each in EXPERIMENTS.values() for name in each.models}
-    nets = {**{name: MODELS[name] for name in planned if name in MODELS}, **configs}
+    planned = [arm.net() for each in EXPERIMENTS.values() for arm in each.arms]
+    # The papers' nets, and their kin of options B and C; other variants once they are recorded.
+    known = {net.name: net for net in planned if net.name in MODELS or kind_of(net) in ("B", "C")}
+    nets = {**known, **configs}
     return {
         "nets": [
             {
@@ -86,7 +88,6 @@ def schedules(records: list[RunRecord]) -> list[dict[str, Any]]:
     rows = []
     for name, runs in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
         first, tier = runs[0], TIERS.get(runs[0].tier)
-        usual = tier.train.iterations if tier else 0
         rows.append(
             {
                 "id": name,
@@ -94,14 +95,6 @@ def schedules(records: list[RunRecord]) -> list[dict[str, Any]]:
                 "data": first.data["name"],
                 "iterations": first.train["iterations"],
                 "seeds": len(tier.seeds) if tier else len({each.train["seed"] for each in runs}),
-                "planned": sorted(
-                    {
-                        model
-                        for each in EXPERIMENTS.values()
-                        if each.stretch * usual == first.train["iterations"]
-                        for model in each.models
-                    }
-                ),
             }
         )
     return rows

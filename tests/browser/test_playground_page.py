@@ -335,7 +335,7 @@ def test_a_question_is_answered_by_what_was_measured(tab: Tab, site: str) -> Non
     tab.locator(".answers input").first.check()
     tab.get_by_role("button", name="That is my prediction").click()
     train(tab)
-    assert tab.locator(".results .verdict").inner_text().startswith("As you predicted.")
+    assert tab.locator(".results .verdict").inner_text().endswith("As you predicted.")
     assert tab.locator(".results tbody tr").count() == 2
 
 

@@ -33,7 +33,6 @@ interface Schedule {
   data: string;
   iterations: number;
   seeds: number;
-  planned: string[];
 }
 
 interface Data {
@@ -526,7 +525,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     if (!schedule) told.push(t.nothingRecorded);
     else {
       const recorded = groupsOf(schedule.id);
-      const watched = free ? [...new Set([...schedule.planned, ...recorded.keys()])] : names;
+      const watched = free ? view.state.nets.split(",") : names; // the table shows all others
       const known = watched.flatMap((name) => nets.get(name) ?? []);
       const absent = known.filter((net) => !recorded.has(net.name)).map(netName);
       const partial = known.filter((net) => (recorded.get(net.name)?.runs.length ?? schedule.seeds) < schedule.seeds);

@@ -17,7 +17,7 @@ export function tellApart(choices: Choice[], texts: Texts): string[] {
   const names = choices.map(longName);
   return all.map((own, i) => {
     const special = own.filter((each) => !all.every((others) => others.includes(each)));
-    return [names[i], ...special].join(", ");
+    return special.length > 0 ? texts.variant(names[i], special.join(texts.comma)) : names[i];
   });
 }
 
@@ -199,7 +199,7 @@ export class LessonPanel {
     this.results.replaceChildren(
       ...(answer === undefined
         ? []
-        : [h("p", { class: "verdict" }, h("strong", {}, judged), " ", texts.weFound(answerText(lesson, answer, texts), seeds))]),
+        : [h("p", { class: "verdict" }, texts.weFound(answerText(lesson, answer, texts), seeds), " ", h("strong", {}, judged))]),
       h(
         "table",
         { class: "nets" },
@@ -265,5 +265,5 @@ function spread(measured: Measured | undefined, by: "loss" | "train", texts: Tex
     parts.push(texts.range(write(mean(values)), write(Math.min(...values)), write(Math.max(...values))));
   }
   if (lost > 0) parts.push(texts.lost(lost, measured[by].length));
-  return parts.join("; ");
+  return parts.join(texts.semicolon);
 }

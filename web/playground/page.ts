@@ -174,7 +174,7 @@ export class Playground {
       lessonsPart,
       this.controls.more,
       this.layersPart,
-      h("p", { class: "data" }, texts.data(name, whole(train.count), whole(test.count), train.size)),
+      h("p", { class: "data" }, texts.data(name, whole(train.count), whole(test.count))),
       this.spoken,
     );
     host.append(this.element);
@@ -509,7 +509,7 @@ export class Playground {
         this.status,
         crew.paused
           ? texts.pausedAt(at)
-          : left === undefined ? at : `${at}, ${texts.left(duration(left, texts))}`,
+          : left === undefined ? at : `${at}${texts.comma}${texts.left(duration(left, texts))}`,
       );
     } else say(this.status, "");
     const { chosen } = this;
@@ -521,7 +521,7 @@ export class Playground {
     const names = chosen.map(longName);
     const same = words.every((each) => each === words[0]);
     const parts = same
-      ? [texts.net(texts.and(names), words[0])]
+      ? [texts.net(texts.and([...new Set(names)]), words[0])]
       : names.map((name, i) => texts.net(name, words[i]));
     if (this.speed !== undefined) {
       const works = chosen.map(
@@ -532,7 +532,7 @@ export class Playground {
       const seconds = (this.speed * all) / Math.min(this.crew.size, runs);
       parts.push(texts.estimate(duration(seconds, texts)));
     }
-    say(this.hint, parts.join("; "));
+    say(this.hint, parts.join(texts.semicolon));
     const option = chosen.find((choice) => !isPlain(choice))?.shortcut;
     say(this.option, option && option !== "none" && !this.panel ? texts.options[option] : "");
   }

@@ -52,7 +52,7 @@ export function netTable(texts: Texts, nets: Net[], change: (names: string[]) =>
         "button",
         {
           type: "button", class: "rnx-net", disabled: !count, "data-net": net.name, onclick: flip,
-          "aria-pressed": String(chosen.includes(net.name)), "aria-label": told, title: told,
+          "aria-pressed": String(count > 0 && chosen.includes(net.name)), "aria-label": told, title: told,
           style: `--colour:${colourOf(net)}`,
         },
         h("b", {}, String(net.depth)),

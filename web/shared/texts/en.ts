@@ -24,7 +24,7 @@ export const en = {
 
   identity: {
     question: "What must be learned to copy the input?",
-    ask: "A block on one channel: 3x3 kernel, BN with scale \u03b3 and shift \u03b2, ReLU, and the same again. The residual block also adds its input before the last ReLU. Each has {numbers} numbers. In how many of them does it matter which value they have, if the block is to return the picture it was given?",
+    ask: "A block on one channel: 3x3 kernel, BN with scale \u03b3 and shift \u03b2, ReLU, and the same again. The residual block also adds its input before the last ReLU. Each has {numbers} numbers. How many of them must have particular values if the block is to return the picture it was given?",
     plain: "plain",
     residual: "residual",
     named: { plain: "Plain block", residual: "Residual block" },
@@ -67,7 +67,7 @@ export const en = {
 
   deletion: {
     question: "Does every block matter?",
-    ask: "Two trained nets, both made of blocks of two layers; their test errors: {intact}. Take one block out of each without training again; its input goes straight to the next block. What is the test error then, in the median over the blocks that can go?",
+    ask: "Two trained nets, both made of blocks of two layers; their test errors: {intact}. Take one block out, without training again: its input goes straight to the next block. Do so with each block in turn that can go. What is the test error then, in the median?",
     plain: "plain-{depth}",
     residual: "ResNet-{depth}",
     youSaid: "You said {value}%.",
@@ -144,7 +144,7 @@ export const en = {
       same: "The score of {truth} stays: {first} (centre crop) and {all} (average of {count}).",
       down: "The score of {truth} falls from {first} (centre crop) to {all} (average of {count}).",
     },
-    spread: "Single crops give it {low} to {high}, and {wrong} of {count} are called something else.",
+    spread: "Single crops give it {low} to {high}; {wrong} of the {count} are called something else.",
     right: "The average names it rightly: single crops are noisy, and it evens them out.",
     wrong: "The average is wrong, too: it evens out noise, not what the net has not learned.",
     names: {
@@ -260,7 +260,7 @@ export const en = {
     nothingRecorded: "No run is recorded yet.",
     absent: "Not recorded yet: {nets}.",
     partial: "Seeds recorded so far, of {wanted}: {nets}.",
-    dots: "A dot is a recorded seed, of {wanted} that are planned.",
+    dots: "A full dot is a recorded seed, of {wanted} that are planned.",
     noPaperTier: "The paper's own schedule (64,000 iterations) is not recorded yet.",
   },
 
@@ -312,7 +312,7 @@ export const en = {
 
   signals: {
     question: "How strongly does each layer respond, and how much gradient reaches it?",
-    ask: "Back-propagation runs from the last layer to the first. In {net} with BN, before the first training step, how does the gradient at the first layer compare with that at the last?",
+    ask: "Back-propagation runs from the last layer to the first. In {net} with BN, before the first training step, how large is the gradient with respect to the first layer's output, compared with the last layer's?",
     answers: {
       vanishing: "Over 10 times smaller",
       healthy: "Within a factor of 10",
