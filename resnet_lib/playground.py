@@ -113,17 +113,21 @@ def measured(address: str) -> float:
 def confirmations() -> pd.DataFrame:
     """What PyTorch made of the questions' nets, one row a net; see ci/confirm_presets.py.
 
-    Columns lesson (the first that has the net), name, depth; engine and pytorch, each a list of the
-    training losses of its seeds (None: diverged), pytorch empty where it was not asked; confirmed.
+    Columns lesson (the first that has the net), net (with its variant); engine and pytorch, each
+    a list of the training losses of its seeds (None: diverged), pytorch empty where it was not
+    asked; confirmed.
     """
     rows: dict[str, dict[str, Any]] = {}
     for lesson, arms in json.loads(OUTCOMES.read_text(encoding="utf-8"))["presets"].items():
         for each in arms:
             told = each.get("pytorch", {})
+            kind = "plain" if each["net"]["shortcut"] == "none" else "residual"
+            net = f"{NAMES[kind]}-{each['net']['depth']}"
+            code = net.replace("-", "").lower()
+            variant = each["name"].removeprefix(code).removeprefix(", ")
             row = {
                 "lesson": lesson,
-                "name": each["name"],
-                "depth": each["net"]["depth"],
+                "net": ", ".join(filter(None, (net, variant))),
                 "engine": each["loss"]["values"],
                 "pytorch": told.get("loss", []),
                 "confirmed": told.get("confirmed", False),

@@ -67,8 +67,9 @@ def test_confirmations_are_of_every_net_once() -> None:
     arms = [each for arms in OUTCOMES.values() for each in arms]
     assert len(frame) == len({json.dumps([each["net"], each["train"]]) for each in arms})
     assert not frame["confirmed"][frame["pytorch"].map(len) == 0].any()
-    (plain,) = frame[frame["name"] == "plain56"].itertuples()
+    (plain,) = frame[frame["net"] == "plain-56"].itertuples()
     assert plain.pytorch == OUTCOMES["plain-20-56"][1]["pytorch"]["loss"]
+    assert {"ResNet-56, option B", "plain-20, no BN"} < set(frame["net"])
     assert plain.confirmed == OUTCOMES["plain-20-56"][1]["pytorch"]["confirmed"]
 
 

@@ -101,17 +101,18 @@ class Confirmation(SphinxDirective):
         frame = playground.confirmations()
         asked = frame[frame["pytorch"].map(len) > 0]
         others = asked[~asked["confirmed"].astype(bool)]
+        seeds, ours = asked["pytorch"].map(len).max(), len(frame["engine"].iloc[0])
         text = (
-            f"Of the {len(frame)} nets of the questions PyTorch trained {len(asked)}, with "
-            f"{asked['pytorch'].map(len).max()} seeds of its own; {len(asked) - len(others)} of "
-            f"them end within the spread of our {len(frame['engine'].iloc[0])} seeds."
+            f"Over whole runs PyTorch trained {len(asked)} of the {len(frame)} nets of the "
+            f"questions, with {seeds} seeds of its own. {len(asked) - len(others)} of them end "
+            f"within the spread of our {ours} seeds."
         )
         if not len(others):
             return [nodes.paragraph("", text)]
-        text += " Not the others, so their runs differ by more than so few seeds show:"
+        text += " Not these, whose runs differ by more than so few seeds show:"
         rows = [("net", "training loss here", "training loss in PyTorch")]
         rows += [
-            (f"{each.name} ({each.depth} layers)", values(each.engine), values(each.pytorch))
+            (each.net, values(each.engine), values(each.pytorch))
             for each in others.itertuples(index=False)
         ]
         return [nodes.paragraph("", text), table(rows)]
