@@ -241,8 +241,9 @@ def test_the_archive_s_weights_know_their_record() -> None:
     known = [path for path in kept if path.stem in recorded]
     assert known
     for path in known:
-        net, config = read_net(path.name.partition("-")[0], path)
-        assert config.iterations == int(path.name.split("-")[2])
+        model, _data, iterations, *_ = path.stem.rsplit("-", 4)
+        net, config = read_net(model, path)
+        assert config.iterations == int(iterations)
         assert not net.training
 
 

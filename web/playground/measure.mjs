@@ -1,5 +1,6 @@
 // Train the lessons' nets over five seeds and keep what came of it in outcomes.json.
-//   node measure.mjs    measures the arms that are not there; all, if the engine's numbers moved
+//   node measure.mjs           measures the arms that are not there; all, if the engine's numbers moved
+//   node measure.mjs --list    prints all arms, each once, as JSON: a test holds the file to them
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { loadEngine, PRESETS, readImages } from "./node.mjs";
 
@@ -40,6 +41,12 @@ function spread(values) {
 }
 
 const arms = PRESETS.flatMap((preset) => preset.arms);
+
+if (process.argv.includes("--list")) {
+  const unique = new Map(arms.map(({ net, train }) => [key({ net, train }), { net, train }]));
+  console.log(JSON.stringify([...unique.values()]));
+  process.exit();
+}
 
 const engine = await loadEngine();
 const images = await readImages(bytes("../../resnet_lib/widgets/playground-data.gz"));
