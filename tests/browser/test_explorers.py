@@ -79,6 +79,20 @@ def arrows(tab: Page, chart: Locator, *keys: str) -> None:
 # What holds for all of them.
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_an_address_that_names_what_is_not_there_still_opens(
+    tab: Page, site: str, name: str
+) -> None:
+    texts = ("step", "split", "schedule", "nets", "net", "option", "block", "scale", "measure")
+    wrong = "&".join(f"{each}=nonsense" for each in texts)
+    for state in (
+        wrong,
+        "shown=1&" + wrong,
+        "shown=1&at=-7&depth=-3&channel=1e9&count=-1&share=99",
+    ):
+        enter(tab, site, name, state)
+
+
 def test_the_page_has_every_explorer(tab: Page, site: str) -> None:
     tab.goto(f"{site}/{PAGE}")
     shown = tab.locator(".explorer").evaluate_all("all => all.map(e => e.dataset.explorer)")

@@ -69,7 +69,21 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
   // JupyterLab would take arrow keys and letters for its own commands.
   section.addEventListener("keydown", (event) => event.stopPropagation());
   element.replaceChildren(section);
-  const parts = explorer.build({ root, data: options.data, view, texts, language, links: options.links });
+  /** Do something that looks at the state; an address can name what is not there, so once more with
+   * the first view, which always is. */
+  const robust = <T>(act: () => T): T => {
+    try {
+      return act();
+    } catch (error) {
+      if (!Object.keys(view.changes()).length) throw error;
+      view.read({});
+      return act();
+    }
+  };
+  const parts = robust(() => {
+    root.replaceChildren();
+    return explorer.build({ root, data: options.data, view, texts, language, links: options.links });
+  });
   tools.append(
     button(texts.download, () => download(`${options.name}.csv`, csv(parts.rows())), "quiet"),
   );
@@ -81,16 +95,17 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
     }, "quiet");
     tools.append(copy);
   }
+  const draw = () => robust(() => parts.draw());
   let waiting = 0;
   let silent = false;
   view.listen((passing) => {
     if (!silent && !passing) options.onState?.(view.query(), view.changes());
     waiting ||= requestAnimationFrame(() => {
       waiting = 0;
-      parts.draw();
+      draw();
     });
   });
-  parts.draw();
+  draw();
   return {
     read(state) {
       silent = true; // who tells us need not be told
