@@ -23,9 +23,9 @@ WANTED = ("plain56", "resnet56")
 
 def data(folder: Path | str = ARCHIVE) -> dict[str, Any]:
     """All recorded nets of an archive whose blocks have all been deleted, the deepest first."""
-    paths = sorted(each.parent for each in Path(folder).rglob(DELETIONS))
-    recorded = [each for each in paths if (each / "record.json").exists()]
-    nets = [net(each) for each in recorded if Deletions.load(each).complete]
+    folders = sorted(each.parent for each in Path(folder).rglob(DELETIONS))
+    whole = [each for each in folders if Deletions.load(each).complete]
+    nets = [net(each) for each in whole if (each / "record.json").exists()]
     nets.sort(key=lambda each: (-each["depth"], each["kind"], each["seed"], each["run_id"]))
     recorded = {each["net"] for each in nets}
     return {"nets": nets, "missing": [name for name in WANTED if name not in recorded]}
