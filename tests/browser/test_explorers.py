@@ -5,9 +5,7 @@ Operated by mouse and by keyboard; the numbers they show are compared with the a
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import build_book
 import pytest
+from on_page import AXE, PAGE, answer, arrows, downloaded, enter, said
 from test_pages import VIEWS, Watch
 
 from resnet_lib import MODELS, complexity, load_records, widgets
@@ -22,12 +21,10 @@ from resnet_lib.runs import probes
 from resnet_lib.widgets.runs import curves_of
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 
-PAGE = "book/explorers.html"
-AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 ALL = widgets.names()
 
 
@@ -42,38 +39,10 @@ def tab(browser: Browser) -> Iterator[Page]:
         assert watch.wrong == []
 
 
-def enter(tab: Page, site: str, name: str, state: str = "") -> Locator:
-    """Go to an explorer, in a state."""
-    tab.goto("about:blank")
-    tab.goto(f"{site}/{PAGE}#explorer-{name}{'?' * bool(state)}{state}")
-    tab.locator(f"#explorer-{name}[data-ready]").wait_for()
-    return tab.locator(f"#explorer-{name} .rnx")
-
-
-def said(place: Locator) -> str:
-    """The text line with the numbers."""
-    return place.locator(".rnx-readout").first.inner_text()
-
-
 def percents(text: str) -> dict[str, float]:
     """The numbers behind names: "plain-20 21.4%" -> {"plain20": 21.4}."""
     found = re.findall(r"([\w-]+?)-(\d+) (\d+\.\d)%", text)
     return {f"{name.lower().replace('-', '')}{depth}": float(value) for name, depth, value in found}
-
-
-def downloaded(tab: Page, place: Locator) -> list[dict[str, str]]:
-    """The rows of the view's CSV."""
-    with tab.expect_download() as started:
-        place.get_by_role("button", name="Download this view").click()
-    return list(csv.DictReader(io.StringIO(Path(started.value.path()).read_text())))
-
-
-def arrows(tab: Page, chart: Locator, *keys: str) -> None:
-    """Press keys on a chart, and give it the frame that it needs to answer."""
-    chart.focus()
-    for key in keys:
-        chart.press(key)
-    tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 # What holds for all of them.
@@ -201,7 +170,7 @@ def test_runs_asks_for_a_drawn_line_and_shows_the_archive(tab: Page, site: str) 
     commit.click()
     ends = curves_of(load_records(), "train")
     place.locator(".rnx-verdict strong").wait_for()
-    verdict = place.locator(".rnx-verdict").inner_text()
+    verdict = answer(place)
     if "plain56" not in ends:
         assert "Not measured yet" in verdict
         return
@@ -298,7 +267,7 @@ def test_architecture_asks_for_a_number(tab: Page, site: str) -> None:
     assert not place.locator(".rnx-costs").is_visible()
     place.get_by_label("Your prediction").fill("30")
     tab.keyboard.press("Enter")
-    verdict = place.locator(".rnx-verdict").inner_text()
+    verdict = answer(place)
     cost = complexity("resnet152").multiply_adds / 1e9
     assert "You said 30.0 billion" in verdict
     assert f"ResNet-152 needs {cost:.2f} billion" in verdict
@@ -357,7 +326,7 @@ def test_signals_judges_by_what_was_measured(tab: Page, site: str) -> None:
     place = enter(tab, site, "signals")
     place.get_by_label("Over 10 times larger").check()
     place.get_by_role("button", name="Commit my prediction").click()
-    verdict = place.locator(".rnx-verdict").inner_text()
+    verdict = answer(place)
     told = float(re.search(r"is ([\d,.]+) times", verdict)[1].replace(",", ""))
     assert told == pytest.approx(first / last, rel=0.005)
     assert "You said: Over 10 times larger." in verdict

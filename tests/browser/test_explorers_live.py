@@ -5,8 +5,6 @@ The numbers they show are compared with PyTorch, with the archive, and with the 
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from on_page import AXE, PAGE, answer, downloaded, enter, said
 from test_pages import Watch
 
 from resnet_lib import widgets
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 NAMES = ("identity", "deletion", "shortcut", "crops")
-PAGE = "book/explorers.html"
-AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture
@@ -42,14 +39,6 @@ def tab(browser: Browser) -> Iterator[Page]:
         assert watch.wrong == []
 
 
-def enter(tab: Page, site: str, name: str, state: str = "") -> Locator:
-    """Go to an explorer, in a state."""
-    tab.goto("about:blank")
-    tab.goto(f"{site}/{PAGE}#explorer-{name}{'?' * bool(state)}{state}")
-    tab.locator(f"#explorer-{name}[data-ready]").wait_for()
-    return tab.locator(f"#explorer-{name} .rnx")
-
-
 def numbers(text: str) -> list[float]:
     """The numbers in a sentence of the page."""
     found = re.findall(r"-?\d+(?:\.\d+)?", text.replace("\N{MINUS SIGN}", "-").replace(",", ""))
@@ -61,20 +50,10 @@ def percent(value: float) -> str:
     return f"{Decimal(repr(float(value))).quantize(Decimal('0.1'), ROUND_HALF_UP)}%"
 
 
-def said(place: Locator) -> str:
-    return place.locator(".rnx-readout").inner_text()
-
-
 def says(place: Locator, text: str) -> str:
     """Wait until the text line holds a text, and return the line."""
     place.locator(".rnx-readout", has_text=text).wait_for()
     return said(place)
-
-
-def downloaded(tab: Page, place: Locator) -> list[dict[str, str]]:
-    with tab.expect_download() as started:
-        place.get_by_role("button", name="Download").click()
-    return list(csv.DictReader(io.StringIO(Path(started.value.path()).read_text())))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -87,7 +66,7 @@ def test_it_asks_first(tab: Page, site: str, name: str) -> None:
     assert not place.locator(".rnx-readout").is_visible()
     place.get_by_role("button", name="Just show me").click()
     place.locator(".rnx-verdict").wait_for()
-    assert "You said" not in place.locator(".rnx-verdict").inner_text()
+    assert "You said" not in answer(place)
     assert not place.locator(".rnx-gate").is_visible()
 
 
@@ -166,7 +145,7 @@ def test_deletion_by_mouse_and_keyboard(tab: Page, site: str) -> None:
     for net in nets:
         place.locator(f"[data-guess={net['kind']}]").fill("50")
     place.get_by_role("button", name="Commit my prediction").click()
-    verdict = place.locator(".rnx-verdict").inner_text()
+    verdict = answer(place)
     assert verdict.count("You said 50") == len(nets)
     for net in nets:
         assert percent(np.median(module.by_count(net)[1])) in verdict
@@ -267,7 +246,7 @@ def test_crops_average(tab: Page, site: str) -> None:
     tab.keyboard.press("Space")
     place.get_by_role("button", name="Commit my prediction").click()
     place.locator(".rnx-verdict", has_text="You said: it rises.").wait_for()
-    verdict = place.locator(".rnx-verdict").inner_text()
+    verdict = answer(place)
     assert percent(values[0, cat]) in verdict
     assert percent(values[:, cat].mean()) in verdict
     slider = place.get_by_role("slider", name="Crops averaged")
