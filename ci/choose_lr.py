@@ -13,7 +13,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from resnet_lib.experiments import plan, run_all
+from resnet_lib.experiments import plan
+from resnet_lib.runner import run_all
 
 RATES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 

@@ -30,17 +30,15 @@ from resnet_lib.experiments import (
     EXPERIMENTS,
     GROUPS,
     TIERS,
-    RunError,
-    RunSpec,
     arm,
     at_length,
     reproduce,
-    run_one,
 )
 from resnet_lib.ledger import KINDS, VERDICTS, Ledger
 from resnet_lib.models import MODELS, model_config
 from resnet_lib.photos import is_photos, load_photos
 from resnet_lib.recipes import RECIPES, compare_recipes, describe_recipe
+from resnet_lib.runner import RunError, RunSpec, run_one
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, load_records
 from resnet_lib.testing import PROTOCOLS, measure_errors
 from resnet_lib.weights import pretrained, read_net

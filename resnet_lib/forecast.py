@@ -12,16 +12,9 @@ from pathlib import Path
 import torch
 
 from resnet_lib.devices import choose_layout, find_device, one_thread
-from resnet_lib.experiments import (
-    RunSpec,
-    Tier,
-    default_jobs,
-    find_tier,
-    load_once,
-    plan,
-    recorded,
-)
+from resnet_lib.experiments import Tier, find_tier, plan
 from resnet_lib.models import build_model
+from resnet_lib.runner import RunSpec, default_jobs, load_once, recorded
 from resnet_lib.training import make_optimiser, training_step
 
 LONG = 1_000  # iterations from which on a forecast is worth the seconds that it takes

@@ -11,7 +11,8 @@ from helpers import write_record
 
 from resnet_lib import EXPERIMENTS, TIERS, ConfigError
 from resnet_lib.archive import MEASURES, UNITS, archived, arms_in, survey
-from resnet_lib.experiments import plan, run_one
+from resnet_lib.experiments import plan
+from resnet_lib.runner import run_one
 from resnet_lib.runs import ARCHIVE
 
 

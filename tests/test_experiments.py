@@ -27,15 +27,12 @@ from resnet_lib.data import CHECKSUMS
 from resnet_lib.experiments import (
     GROUPS,
     Experiment,
-    RunSpec,
     Tier,
     arm,
-    default_jobs,
     find_arm,
     plan,
-    run_all,
-    run_one,
 )
+from resnet_lib.runner import RunSpec, default_jobs, run_all, run_one
 from resnet_lib.runs import run_id
 
 RECIPE = TrainConfig(
@@ -335,9 +332,9 @@ def test_ctrl_c_stops_all_runs_and_their_records_are_kept(tmp_path, jobs):
         watching.wait(100)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    from resnet_lib import experiments
+    from resnet_lib import runner
 
-    show = experiments.Display.show
+    show = runner.Display.show
 
     def seen(self, index, iteration, row):
         show(self, index, iteration, row)
@@ -346,7 +343,7 @@ def test_ctrl_c_stops_all_runs_and_their_records_are_kept(tmp_path, jobs):
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiments.Display, "show", seen)
+        patch.setattr(runner.Display, "show", seen)
         records = run_all(endless, tmp_path, jobs=jobs, progress=False)
     thread.join()
     assert [record.run_id for record in records] == [spec.run_id for spec in endless[:jobs]]
@@ -360,26 +357,26 @@ def test_ctrl_c_stops_all_runs_and_their_records_are_kept(tmp_path, jobs):
 def test_a_killed_worker_is_one_sentence_and_the_next_call_goes_on(tmp_path):
     endless = [replace(spec, train=replace(spec.train, iterations=10**6)) for spec in specs(2)]
 
-    from resnet_lib import experiments
+    from resnet_lib import runner
 
     def seen(self, index, iteration, row):
-        for process in list(experiments.workers(2)[0]._processes.values()):
+        for process in list(runner.workers(2)[0]._processes.values()):
             process.kill()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiments.Display, "show", seen)
-        with pytest.raises(experiments.RunError, match="killed"):
+        patch.setattr(runner.Display, "show", seen)
+        with pytest.raises(runner.RunError, match="killed"):
             run_all(endless, tmp_path, jobs=2, progress=False)
     assert len(run_all(specs(2), tmp_path, jobs=2, progress=False)) == 2
 
 
 def test_the_time_left_of_resumed_runs_counts_only_what_this_sitting_did(capsys):
     """Of two equal runs one was half done: from there, 10% of it are 5% of the whole."""
-    from resnet_lib import experiments
+    from resnet_lib import runner
 
     pair = [replace(each, train=replace(each.train, iterations=1_000)) for each in specs(2)[:2]]
     row = {"split": "train", "top1_error": 50.0}
-    with experiments.Display(pair, progress=True) as display:
+    with runner.Display(pair, progress=True) as display:
         window, cost = pair[0].train.window, display.costs[0]
         display.show(0, 500 + window, row)
         assert display.bar.initial == pytest.approx(cost / 2)
@@ -401,7 +398,7 @@ def test_no_runs_are_no_records():
 
 def test_the_default_is_one_run_a_processor_or_one_on_a_card(monkeypatch):
     assert default_jobs() >= 1
-    monkeypatch.setattr("resnet_lib.experiments.find_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr("resnet_lib.runner.find_device", lambda: torch.device("cuda"))
     assert default_jobs() == 1
 
 

@@ -252,7 +252,7 @@ def test_what_the_controls_begin_with_is_recorded() -> None:
 
 @pytest.mark.parametrize("iterations", [1, 2, 7, 100, 1000])
 def test_a_recipe_keeps_its_shape_at_any_length(iterations: int) -> None:
-    for tier in ("quick", "short"):
+    for tier in TIERS:
         usual = TIERS[tier].train
         recipe = at_length(usual, iterations)
         assert recipe.iterations == iterations

@@ -20,7 +20,7 @@ from helpers import python, tiny_net, tiny_train
 
 from resnet_lib import RunRecord, train
 from resnet_lib.checkpoints import load_net
-from resnet_lib.experiments import run_one
+from resnet_lib.runner import run_one
 
 ITERATIONS, KILLS = 200, 20
 
@@ -74,7 +74,7 @@ MANY = """
 import sys
 from dataclasses import replace
 from resnet_lib import ModelConfig
-from resnet_lib.experiments import RunSpec, run_all
+from resnet_lib.runner import RunSpec, run_all
 from helpers import RECIPE, TINY
 
 if __name__ == "__main__":

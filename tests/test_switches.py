@@ -23,8 +23,8 @@ from resnet_lib.data import (
     make_batches,
     make_normaliser,
 )
-from resnet_lib.experiments import RunSpec, run_one
 from resnet_lib.numerics import arithmetic, numerics_hash
+from resnet_lib.runner import RunSpec, run_one
 from resnet_lib.runs import run_id
 
 OTHERS = ({"normalisation": "per-channel"}, {"pad_first": True})

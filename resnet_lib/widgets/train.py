@@ -19,9 +19,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from resnet_lib.configs import ModelConfig
-from resnet_lib.experiments import EXPERIMENTS, TIERS, RunSpec, at_length, run_one
+from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
 from resnet_lib.figures import panels, plot_curves
 from resnet_lib.models import model_config
+from resnet_lib.runner import RunSpec, load_once, run_one
 from resnet_lib.runs import RunRecord, curves, load_records
 from resnet_lib.widgets import runs
 
@@ -49,8 +50,6 @@ class Settings:
 
     def spec(self) -> RunSpec:
         """The run that they mean. Errors: `ConfigError`."""
-        from resnet_lib.experiments import load_once
-
         tier = TIERS[RECIPES[self.data]]
         images = load_once(self.data, tier.size)
         name = {"plain": "plain", "residual": "resnet", "pre-activation": "preresnet"}[self.kind]
