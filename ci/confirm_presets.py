@@ -4,13 +4,13 @@
 
 For every arm of web/playground/presets.ts: the library's net, three seeds of PyTorch's own random
 numbers, the same images, batch size and schedule. An arm is confirmed where the means over these
-seeds of the training loss and of both errors lie within the range of the engine's five, widened by
+seeds of the training loss and of both errors lie within the range of the engine's seeds, widened by
 half of itself on each side, or by 0.05 in the loss and 2 points in an error where that is more. A
 net that diverges must do so in both.
 
 Every arm's runs go into outcomes.json when they are done: the script can be stopped at any time and
 goes on with the arms that have none. (measure.mjs, which measures the engine, leaves them out of an
-arm that it measures anew.)
+arm that it measures anew, and keeps them where it adds seeds: then the verdicts are found again.)
 """
 
 from __future__ import annotations
@@ -114,6 +114,11 @@ def confirmed(outcome: dict, runs: list[dict]) -> bool:
     return True
 
 
+def rows_of(told: dict) -> list[dict[str, float | None]]:
+    """The runs of an arm as they stand in outcomes.json."""
+    return [{name: told[name][i] for name in QUANTITIES} for i in range(len(told["seeds"]))]
+
+
 def arm_key(arm: dict) -> str:
     """What tells an arm's choices from another's, whatever its name."""
     return json.dumps([arm["net"], arm["train"]], sort_keys=True)
@@ -124,24 +129,26 @@ def main() -> None:
     path = PLAYGROUND / "outcomes.json"
     outcomes = json.loads(path.read_text())
     arms = [arm for preset in outcomes["presets"].values() for arm in preset]
-    kept = {arm_key(arm): arm["pytorch"] for arm in arms if "pytorch" in arm}
+    kept = {arm_key(arm): rows_of(arm["pytorch"]) for arm in arms if "pytorch" in arm}
     splits = images()
     for arm in arms:
         key = arm_key(arm)
         if key not in kept:
-            each = [run(arm["net"], arm["train"], s, outcomes["window"], splits) for s in SEEDS]
-            kept[key] = {
-                "seeds": list(SEEDS),
-                **{name: [values[name] for values in each] for name in QUANTITIES},
-                "confirmed": confirmed(arm, each),
-            }
-        if arm.get("pytorch") != kept[key]:
-            arm["pytorch"] = kept[key]
+            kept[key] = [
+                run(arm["net"], arm["train"], s, outcomes["window"], splits) for s in SEEDS
+            ]
+        told = {
+            "seeds": list(SEEDS),
+            **{name: [values[name] for values in kept[key]] for name in QUANTITIES},
+            "confirmed": confirmed(arm, kept[key]),
+        }
+        if arm.get("pytorch") != told:
+            arm["pytorch"] = told
             partial = path.with_suffix(".partial")
             partial.write_text(json.dumps(outcomes, indent=1) + "\n")
             os.replace(partial, path)
-            told = "confirmed" if kept[key]["confirmed"] else "not confirmed"
-            print(arm["name"], f"({arm['net']['depth']} layers): {told}", kept[key], flush=True)
+            verdict = "confirmed" if told["confirmed"] else "not confirmed"
+            print(arm["name"], f"({arm['net']['depth']} layers): {verdict}", told, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 // Record what the book says of the playground's nets and shows where the playground cannot run: plain
-// and residual nets of 8, 20 and 56 layers, five seeds each. Two or three minutes.
+// and residual nets of 8, 20 and 56 layers. Three or four minutes.
 //   node ci/record_playground.mjs
 import { readFileSync, writeFileSync } from "node:fs";
-import { loadEngine, readImages } from "../web/playground/node.mjs";
+import { loadEngine, readImages, SEEDS } from "../web/playground/node.mjs";
 
 const widgets = new URL("../resnet_lib/widgets/", import.meta.url);
-const SEEDS = [0, 1, 2, 3, 4];
 const EVERY = 10; // a point of a curve is the mean loss of so many batches
 const training = {
   learningRate: 0.02, warmup: 0, batchSize: 64, steps: 300, momentum: 0.9, weightDecay: 0, milestones: [],

@@ -106,10 +106,12 @@ export function decide({ kind, arms }: Lesson): string | undefined {
     return found.map(({ train }) => (sum(train) / train.length <= LEARNS ? "+" : "-")).join("");
   }
   if (kind === "lowest") {
+    // Nets of one seed see the same batches, and twins start alike: so seed is held against seed.
     const losses = found.map(({ loss }) => loss.map((each) => (Number.isFinite(each) ? each : Infinity)));
-    const order = [...losses.keys()].sort((one, other) => sum(losses[one]) - sum(losses[other]));
-    const [best, second] = order.map((i) => losses[i]);
-    return Math.max(...best) < Math.min(...second) ? String(order[0]) : "none";
+    const winner = losses.findIndex((one) =>
+      losses.every((other) => other === one || one.every((each, seed) => each < other[seed])),
+    );
+    return winner < 0 ? "none" : String(winner);
   }
   if (kind === "gap") {
     const before = LESSONS.find(({ id }) => id === BEFORE)!.arms.map(measuredOf);

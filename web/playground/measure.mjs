@@ -1,10 +1,10 @@
-// Train the lessons' nets over five seeds and keep what came of it in outcomes.json.
-//   node measure.mjs           measures the arms that are not there; all, if the engine's numbers moved
+// Train the lessons' nets over several seeds and keep what came of it in outcomes.json.
+//   node measure.mjs           measures the seeds that are not there; all, if the engine's numbers moved
 //   node measure.mjs --list    prints all arms, each once, as JSON: a test holds the file to them
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { loadEngine, PRESETS, readImages } from "./node.mjs";
+import { loadEngine, PRESETS, readImages, SEEDS } from "./node.mjs";
 
-const SEEDS = [0, 1, 2, 3, 4];
+const QUANTITIES = ["loss", "train_error", "test_error"];
 const WINDOW = 50; // iterations at the end over which the training loss is averaged
 const here = (path) => new URL(path, import.meta.url);
 const bytes = (path) => {
@@ -61,14 +61,19 @@ const save = () => {
   writeFileSync(file, JSON.stringify({ window: WINDOW, presets }, null, 1) + "\n");
 };
 for (const arm of arms) {
-  if (known.has(key(arm))) continue;
-  const rows = SEEDS.map((seed) => run(engine, images, arm, seed));
+  const found = known.get(key(arm));
+  if (found?.seeds.length === SEEDS.length) continue;
+  const rows = SEEDS.map((seed) => {
+    const at = found?.seeds.indexOf(seed) ?? -1;
+    return at < 0
+      ? run(engine, images, arm, seed)
+      : Object.fromEntries(QUANTITIES.map((name) => [name, found[name].values[at]]));
+  });
   known.set(key(arm), {
+    ...found,
     seeds: SEEDS,
     diverged: rows.filter(({ loss }) => loss === null).length,
-    loss: spread(rows.map((row) => row.loss)),
-    train_error: spread(rows.map((row) => row.train_error)),
-    test_error: spread(rows.map((row) => row.test_error)),
+    ...Object.fromEntries(QUANTITIES.map((name) => [name, spread(rows.map((row) => row[name]))])),
   });
   console.log(arm.name, JSON.stringify(known.get(key(arm)).loss));
   save();

@@ -1,5 +1,5 @@
 // The lessons' nets. What each asks and teaches is said on the page, under its id; what came of it
-// on five seeds stands in outcomes.json, which `node measure.mjs` writes.
+// on ten seeds stands in outcomes.json, which `node measure.mjs` writes.
 import type { NetChoice, TrainChoice } from "./types.ts";
 
 /** One net of a lesson; `name` tells it from its neighbours. */
@@ -112,3 +112,6 @@ export const PRESETS: Preset[] = [
     ],
   },
 ];
+
+/** With these each net was measured: its first weights and the order of its images. */
+export const SEEDS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];

@@ -68,7 +68,7 @@ export const en = {
   lossNote: "Bold: moving average over about ten batches; faint: every batch.",
   errorNote: "Thin: training error of the batches, averaged. Bold: test error.",
   seedsNote: "With several seeds the line is their mean, the band reaches from the lowest to the highest.",
-  recordedNote: "* Dotted: recorded with the usual choices, five seeds.",
+  recordedNote: "* Dotted: recorded with the usual choices, ten seeds.",
   chartAlt: (what: string, lines: string) => `Line chart of ${what} over iterations. ${lines}`,
   lineAlt: (name: string, value: string) => `${name} is at ${value}.`,
 
@@ -195,7 +195,7 @@ export const en = {
       shrinks: "the gap shrinks, but stays open",
       stays: "the gap stays as it is, or grows",
     },
-    none: "no clear winner: the seeds of the best two overlap",
+    none: "no clear winner: no net is the lowest with every seed",
     noneLearns: "none of them learns",
     allLearn: (count: number): string => (count === 2 ? "both learn" : "all of them learn"),
     someLearn: (some: string, others: string, count: number) =>

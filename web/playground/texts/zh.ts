@@ -57,7 +57,7 @@ export const zh: Texts = {
   lossNote: "粗线：约十个批的滑动平均；淡线：逐批的值。",
   errorNote: "细线：各批训练误差的平均。粗线：测试误差。",
   seedsNote: "有多个随机种子时，线是平均值，色带从最低到最高。",
-  recordedNote: "* 点线：默认选择下的记录，五个种子。",
+  recordedNote: "* 点线：默认选择下的记录，十个种子。",
   chartAlt: (what, lines) => `${what}随迭代变化的折线图。${lines}`,
   lineAlt: (name, value) => `${name} 为 ${value}。`,
 
@@ -174,7 +174,7 @@ export const zh: Texts = {
   wrong: "与你的预测不同。",
   answers: {
     gap: { closes: "差距消失", shrinks: "差距缩小，但仍在", stays: "差距不变或变大" },
-    none: "分不出最低的：最好的两个网络，各种子的结果有重叠",
+    none: "分不出最低的：没有一个网络在每个种子下都最低",
     noneLearns: "没有一个学会",
     allLearn: (count) => (count === 2 ? "两个都学会" : "全都学会"),
     someLearn: (some, others) => `${some} 学会；${others} 没有`,
