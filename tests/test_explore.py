@@ -11,6 +11,7 @@ import sys
 import threading
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -35,7 +36,44 @@ from resnet_lib.widgets.train import Session, Settings
 NODE = shutil.which("node")
 
 
-@pytest.mark.skipif(NODE is None, reason="Node is not installed: the page's code runs in it.")
+needs_node = pytest.mark.skipif(
+    NODE is None, reason="Node is not installed: the page's code runs in it."
+)
+
+
+def on_the_page(script: str, given: Any, folder: Path) -> Any:
+    """What the explorers' bundle, as `page`, makes of some data, `given`, in Node."""
+    module = folder / "explorers.mjs"  # as .js Node would not take it for a module
+    shutil.copyfile(widgets.BUNDLE, module)
+    prepared = """
+        const page = await import(process.argv[1]);
+        const given = JSON.parse(require("fs").readFileSync(0, "utf8"));
+    """
+    told = "(found) => process.stdout.write(JSON.stringify(found))"
+    whole = f"(async () => {{{prepared}{script}}})().then({told})"
+    told = subprocess.run(
+        [NODE, "-e", whole, module.as_uri()],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return json.loads(told.stdout)
+
+
+@needs_node
+def test_the_page_rounds_as_python_does(tmp_path: Path) -> None:
+    """Else one number would stand on a page as 28.2 in the text and as 28.3 in an explorer."""
+    values = [sign * i / 200 for i in range(20_001) for sign in (1, -1)]
+    values += [i / 2048 for i in range(2048)]
+    for decimals in range(4):
+        script = f"return given.map((value) => page.rounded(value, {decimals}))"
+        expected = [float(f"{value:.{decimals}f}") for value in values]
+        assert on_the_page(script, values, tmp_path) == expected
+
+
+@needs_node
 def test_the_page_counts_as_the_library_does(tmp_path: Path) -> None:
     """Every named net, and each shortcut option and stride of some: stage by stage."""
     nets = dict(MODELS)
@@ -45,26 +83,13 @@ def test_the_page_counts_as_the_library_does(tmp_path: Path) -> None:
                 net = replace(MODELS[name], shortcut=option, stride_in=stride)
                 nets[f"{name} {option} {stride}"] = net
     script = """
-        const { complexity } = await import(process.argv[1]);
-        const nets = JSON.parse(require("fs").readFileSync(0, "utf8"));
-        for (const name in nets) {
-            const found = complexity(nets[name]);
-            found.stages.forEach((stage) => delete stage.detail);
-            nets[name] = found;
+        for (const name in given) {
+            given[name] = page.complexity(given[name]);
+            given[name].stages.forEach((stage) => delete stage.detail);
         }
-        process.stdout.write(JSON.stringify(nets));
+        return given;
     """
-    module = tmp_path / "explorers.mjs"  # as .js Node would not take it for a module
-    shutil.copyfile(widgets.BUNDLE, module)
-    told = subprocess.run(
-        [NODE, "-e", f"(async () => {{{script}}})()", module.as_uri()],
-        input=json.dumps({name: net.to_dict() for name, net in nets.items()}),
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    found = json.loads(told.stdout)
+    found = on_the_page(script, {name: net.to_dict() for name, net in nets.items()}, tmp_path)
     for name, net in nets.items():
         expected = json.loads(json.dumps(asdict(cost_of(net))))
         assert found[name] == expected, name

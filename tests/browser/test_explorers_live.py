@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,8 +45,8 @@ def numbers(text: str) -> list[float]:
 
 
 def percent(value: float) -> str:
-    """A percentage as a browser rounds it: 85.85, which is a little less in binary, goes up."""
-    return f"{Decimal(repr(float(value))).quantize(Decimal('0.1'), ROUND_HALF_UP)}%"
+    """A percentage as the pages print it."""
+    return f"{value:.1f}%"
 
 
 def says(place: Locator, text: str) -> str:

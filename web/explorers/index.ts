@@ -11,8 +11,9 @@ import { shortcut } from "./shortcut.ts";
 import { signals } from "./signals.ts";
 import { train } from "./train.ts";
 
-// Counted here as resnet_lib.complexity counts; a test compares them.
+// Counted as resnet_lib.complexity counts, rounded as Python rounds; tests compare them.
 export { complexity } from "../shared/arithmetic.ts";
+export { rounded } from "../shared/rounding.ts";
 // The blocks of "build the identity"; a test holds them to PyTorch.
 export * as identityBlocks from "./identity/net.ts";
 

@@ -1,4 +1,5 @@
 // Numbers and nets in words, in the reader's language.
+import { rounded } from "../shared/rounding.ts";
 import { type Choice, DEFAULT, isPlain, nameOf, type NumberName } from "./choices.ts";
 import { lastMean, smooth } from "./curves.ts";
 import type { Arm, Run } from "./runs.ts";
@@ -11,10 +12,10 @@ export const plain = (value: number): string =>
   value.toLocaleString("en", { maximumFractionDigits: 10 });
 
 export const percent = (value: number | undefined): string =>
-  value === undefined || !Number.isFinite(value) ? "" : `${value.toFixed(1)}%`;
+  value === undefined || !Number.isFinite(value) ? "" : `${rounded(value, 1).toFixed(1)}%`;
 
 export const loss = (value: number | undefined): string =>
-  value === undefined || !Number.isFinite(value) ? "" : value.toFixed(3);
+  value === undefined || !Number.isFinite(value) ? "" : rounded(value, 3).toFixed(3);
 
 /** 76,330 as it is, 1,900,000 as 1.9 million. */
 export const large = (value: number, texts: Texts): string =>

@@ -1,4 +1,5 @@
 // Texts come from one table per language; a further language is a further table in texts/.
+import { rounded } from "./rounding.ts";
 import { en } from "./texts/en.ts";
 
 export type Texts = typeof en;
@@ -17,7 +18,7 @@ export function fill(text: string, values: Record<string, string | number>): str
 /** A number in the language's form, with a fixed number of decimals, and a real minus sign. */
 export function number(value: number, decimals = 0, language = "en"): string {
   const format = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-  return value.toLocaleString(language, format).replace("-", "\u2212");
+  return rounded(value, decimals).toLocaleString(language, format).replace("-", "\u2212");
 }
 
 /** Names in a row: "a, b and c". */
