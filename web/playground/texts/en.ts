@@ -220,7 +220,7 @@ export const en = {
     "five-times-longer": {
       title: "Five times as long",
       question: "Perhaps the deeper plain net is only slower. With 1,500 iterations instead of 300, what becomes of the gap in training loss between plain-8 and plain-20?",
-      after: "The paper gave its plain nets three times the iterations, and the gap stayed (section 4.1, footnote 3). More iterations than these might still close it here.",
+      after: "The paper gave its plain nets three times the iterations, and that did not cure the degradation (section 4.1, footnote 3). More iterations than these might still close it here.",
     },
     "plain-20-56": {
       title: "20 layers against 56, plain",
@@ -235,7 +235,7 @@ export const en = {
     "without-bn": {
       title: "Turn BN off",
       question: "Three nets lose their batch normalisation. Which of them still learn, that is, end with at most half of the training images wrong?",
-      after: "Without BN the additions let the signal grow from block to block; BN keeps it in bounds. Look at the responses under Layer by layer.",
+      after: "Without BN the additions let the signal grow from block to block; BN keeps it in bounds. Look at the responses under Layer by layer. (What we found is the mean over the seeds: single ones can end otherwise.)",
     },
     "large-rate": {
       title: "A large learning rate, without warm-up and with it",

@@ -181,8 +181,8 @@ export const zh: Texts = {
     rescue: (reached, tries) => `${tries} 次中 ${reached} 次`,
   },
   theSwitch: "shortcut",
-  triesSoFar: (tries, all, reached) => `已试 ${tries} 次，共 ${all} 次；到达虚线：${reached} 次。`,
-  reachedHere: (reached, tries) => `你试了 ${tries} 次，${reached} 次到达虚线。`,
+  triesSoFar: (tries, all, reached) => `已试 ${tries} 次，共 ${all} 次；到达点线：${reached} 次。`,
+  reachedHere: (reached, tries) => `你试了 ${tries} 次，${reached} 次到达点线。`,
   reachedMeasured: (reached, all) => `我们实测的 ${all} 种设置中，${reached} 种到达。`,
   unlock: "现在开关归你：打开 shortcut，再训练一次。",
   residualLine: (seeds) => `ResNet-56，${seeds} 个种子中最高的`,
@@ -195,7 +195,7 @@ export const zh: Texts = {
     "five-times-longer": {
       title: "五倍的时间",
       question: "也许深的普通网络只是慢一些。迭代 1,500 次而不是 300 次，plain-8 与 plain-20 训练损失的差距会怎样？",
-      after: "论文给普通网络三倍的迭代，差距仍在（4.1 节，脚注 3）。在这里，更多的迭代也许还会让差距消失。",
+      after: "论文给普通网络三倍的迭代，退化并未消除（4.1 节，脚注 3）。在这里，更多的迭代也许还会让差距消失。",
     },
     "plain-20-56": {
       title: "20 层对 56 层，普通网络",
@@ -210,7 +210,7 @@ export const zh: Texts = {
     "without-bn": {
       title: "去掉 BN",
       question: "三个网络去掉了批归一化。其中哪些还能学会，即最后在训练图像上至多错一半？",
-      after: "没有 BN 时，相加使信号逐块增大；BN 把它限制住。请在“逐层观察”中看层响应。",
+      after: "没有 BN 时，相加使信号逐块增大；BN 把它限制住。请在“逐层观察”中看层响应。（我们的结论按各种子的平均，单个种子可能不同。）",
     },
     "large-rate": {
       title: "很大的学习率，不预热与预热",
@@ -239,7 +239,7 @@ export const zh: Texts = {
     },
     "rescue-plain-56": {
       title: "拯救 plain-56",
-      question: "shortcut 锁住了。你有五次机会，可以用其他办法：学习率、预热、初始权重、三倍的迭代。其中几次能让 plain-56 降到虚线，即同样深度的残差网络迭代 300 次后的水平？",
+      question: "shortcut 锁住了。你有五次机会，可以用其他办法：学习率、预热、初始权重、三倍的迭代。其中几次能让 plain-56 降到点线，即同样深度的残差网络迭代 300 次后的水平？",
       after: "只多一个开关，没有增加参数。",
     },
   },

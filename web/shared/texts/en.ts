@@ -24,15 +24,15 @@ export const en = {
 
   identity: {
     question: "What must be learned to copy the input?",
-    ask: "A block on one channel: 3x3 kernel, BN with scale \u03b3 and shift \u03b2, ReLU, and the same again. The residual block also adds its input before the last ReLU. Each has {numbers} numbers. How many of them must have particular values if the block is to return the picture it was given?",
+    ask: "A block on one channel: 3x3 kernel, BN with scale \u03b3 and shift \u03b2, ReLU, and the same again. The residual block also adds its input before the last ReLU. Each has {numbers} numbers. How many of them have to be set if the block is to return the picture it was given?",
     plain: "plain",
     residual: "residual",
     named: { plain: "Plain block", residual: "Residual block" },
     youSaid: "You said {plain} for the plain block and {residual} for the residual one.",
     answerPlain: "Plain: all 22.",
-    answerPlainWhy: "Both kernels need a positive middle and eight zeros around it, the first \u03b3 and \u03b2 must keep the picture above zero for ReLU, and the last must undo BN: \u03b3 the picture's deviation, \u03b2 its mean.",
+    answerPlainWhy: "Each kernel needs a middle that is not zero and eight zeros around it, the first \u03b3 and \u03b2 must keep the picture above zero for ReLU, and the last must undo BN: \u03b3 the picture's deviation, \u03b2 its mean. (The middles and the first \u03b3 and \u03b2 leave some choice.)",
     answerResidual: "Residual: 2.",
-    answerResidualWhy: "With the last \u03b3 and \u03b2 at zero the input passes through the shortcut, whatever the other 20 are. In a block on {channels} channels it is {plainWide} numbers against {residualWide}.",
+    answerResidualWhy: "With the last \u03b3 and \u03b2 at zero the input passes through the shortcut, whatever the other 20 are. In a block on {channels} channels {plainWide} numbers have to be set against {residualWide}.",
     stepsLabel: "Steps",
     steps: { build: "Build the copy", slide: "Move away from it" },
     kindLabel: "Block",
@@ -115,7 +115,7 @@ export const en = {
     options: {
       A: "Option A: every second pixel of every second row; the new channels are zero. No parameters.",
       B: "Option B: a 1x1 convolution with stride 2, then BN: each channel of the shortcut is a mixture of all input maps.",
-      C: "Option C: the same projection as option B here; option C has one on every other shortcut, too.",
+      C: "Option C: the same projection as option B here; option C has one on all other shortcuts, too.",
     },
     option: "Option",
     block: "First block of",
@@ -212,7 +212,7 @@ export const en = {
         unclear: "The seeds do not agree on which net is better.",
       },
       residual: {
-        higher: "With shortcuts, too, the deeper net ends a little higher in these runs; compare the size of the gap with the plain nets'.",
+        higher: "With shortcuts, too, the deeper net ends higher in these runs; compare the size of the gap with the plain nets'.",
         lower: "With shortcuts the deeper net is the better one, as in the paper's Figure 6.",
         unclear: "With shortcuts the seeds do not agree on which net is better: no clear gap is left.",
       },
