@@ -213,7 +213,7 @@ def data(session: Session | None = None, data_set: str = "embedded") -> dict[str
         curve(each, each.model_name, each.curves)
         for each in load_records()
         if each.status == "complete" and each.data["name"] == data_set
-        if each.model_name in DEFAULT
+        if each.model_name in DEFAULT and each.tier == RECIPES[data_set]
     ]
     found: dict[str, Any] = {"recorded": recorded, "session": [], "progress": None, "error": ""}
     if session is None:
