@@ -27,6 +27,7 @@ from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, unknown_na
 from resnet_lib.data import CHECKSUMS, alternatives
 from resnet_lib.experiments import (
     EXPERIMENTS,
+    TIERS,
     Arm,
     Experiment,
     Tier,
@@ -139,6 +140,26 @@ def key_of_record(record: RunRecord) -> Key:
     """What a record shares with the other runs of its arm."""
     net, recipe = ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
     return usual(net), replace(recipe, seed=0), record.data["name"], record.data["size"]
+
+
+@cache
+def labels() -> dict[Key, str]:
+    """The label of every experiment's arm, by what its runs share; of two, the first."""
+    found: dict[Key, str] = {}
+    for tier in TIERS.values():
+        for experiment in EXPERIMENTS.values():
+            for arm in experiment.arms:
+                found.setdefault(key_of_arm(experiment, arm, tier), arm.label)
+    return found
+
+
+def label_of(record: RunRecord) -> str:
+    """The label of the arm that a record is a run of, whatever its length and data.
+
+    plain56 trained as usual is "plain56", in float32 "plain56 float32". Of a run that is no
+    experiment's, the name of its net.
+    """
+    return labels().get(key_of_record(record), record.model_name)
 
 
 def usual(net: ModelConfig) -> ModelConfig:

@@ -165,11 +165,27 @@ def test_a_new_run_appears_by_itself_and_a_broken_one_is_named() -> None:
     assert nets["preresnet110"]["kind"] == "preactivation"
     assert "plain56" in nets, "planned nets are listed, recorded or not"
     assert len(data["runs"]) == 3
-    assert data["left_out"] == [{"run_id": "plain110-0", "why": "diverged at iteration 7"}]
+    assert data["left_out"] == [{"run_id": "plain110-0", "why": "diverged at iteration 7."}]
     (schedule,) = data["schedules"]
     assert schedule["seeds"] == 3
     assert "plain20 48.5% (2 seeds)" in runs.sentence(data)
     assert "plain56 not recorded yet" in runs.sentence(data)
+
+
+def test_what_is_trained_otherwise_is_a_net_of_its_own() -> None:
+    """Neither the float32 control nor a changed initialisation is averaged into the usual net."""
+    usual, in_float32, small = (record_of("plain56") for _ in range(3))
+    in_float32.run_id, in_float32.train = "f", {**usual.train, "precision": "float32"}
+    small.run_id, small.model = "s", {**usual.model, "init": "small"}
+    recipe = {**TIERS["short"].train.to_dict(), "seed": 0}
+    usual.train, small.train = recipe, recipe
+    in_float32.train = {**recipe, "precision": "float32"}
+    data = runs.data([usual, in_float32, small])
+    found = {run["run_id"]: run["net"] for run in data["runs"]}
+    assert found == {"plain56-0": "plain56", "f": "plain56 float32", "s": "plain56, small init"}
+    nets = {net["name"]: net for net in data["nets"]}
+    assert [nets[name]["variant"] for name in found.values()] == ["", "float32", "small init"]
+    assert "plain56 48.0% (1 seed)" in runs.sentence(data)
 
 
 def test_explorers_work_with_an_empty_archive() -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from resnet_lib.archive import label_of, survey
 from resnet_lib.configs import ModelConfig
 from resnet_lib.experiments import EXPERIMENTS, TIERS
 from resnet_lib.figures import panels, plot_curves, same_scale
 from resnet_lib.models import MODELS
 from resnet_lib.paper import published
-from resnet_lib.runs import RunRecord, load_records
+from resnet_lib.runs import RunRecord
 
 PAIRS = (("plain20", "plain56"), ("resnet20", "resnet56"))
 # The kinds of nets in the order of the explorer's rows.
@@ -25,12 +26,13 @@ PRINTED["resnet110"] = "P1/Table 6/ResNet-110/top-1 error, mean of 5"
 def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
     """All runs of an archive, by default the project's, with the nets that are still missing.
 
+    A net is an arm of an experiment: "plain20, small init" is not averaged into "plain20".
+
     Errors are in percent; "train" holds means over a window of training batches. Runs that did
     not reach their end are named in "left_out".
     """
-    records = load_records() if records is None else list(records)
-    whole = [each for each in records if each.status == "complete" and len(each.curves)]
-    configs = {each.model_name: ModelConfig.from_dict(each.model) for each in whole}
+    whole, left_out = usable(records)
+    configs = {label_of(each): ModelConfig.from_dict(each.model) for each in whole}
     planned = [arm.net() for each in EXPERIMENTS.values() for arm in each.arms]
     # The papers' nets, and their kin of options B and C; other variants once they are recorded.
     known = {net.name: net for net in planned if net.name in MODELS or kind_of(net) in ("B", "C")}
@@ -40,6 +42,7 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
             {
                 "name": name,
                 "kind": kind_of(config),
+                "variant": variant_of(name, config),
                 "depth": config.depth,
                 "published": {
                     "top1_error": published(PRINTED[name]).value,
@@ -52,10 +55,30 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
         ],
         "schedules": schedules(whole),
         "runs": [run(each) for each in whole],
-        "left_out": [
-            {"run_id": each.run_id, "why": why(each)} for each in records if each not in whole
-        ],
+        "left_out": left_out,
     }
+
+
+def usable(
+    records: Iterable[RunRecord] | None = None,
+) -> tuple[list[RunRecord], list[dict[str, str]]]:
+    """The records that count, by default the project's; and the others, each with the reason."""
+    if records is None:
+        archive = survey()
+        refused = [{"run_id": each.folder.name, "why": each.reason} for each in archive.refused]
+        return list(archive.records), refused
+    whole, refused = [], []
+    for each in records:
+        if each.status == "complete" and len(each.curves):
+            whole.append(each)
+        else:
+            refused.append({"run_id": each.run_id, "why": f"{why(each)}."})
+    return whole, refused
+
+
+def variant_of(name: str, config: ModelConfig) -> str:
+    """What tells an arm from the net that it trains: "float32" of "plain56 float32"."""
+    return name.removeprefix(config.name).strip(", ")
 
 
 def kind_of(config: ModelConfig) -> str:
@@ -104,7 +127,7 @@ def run(record: RunRecord) -> dict[str, Any]:
     """One run with its two curves."""
     return {
         "run_id": record.run_id,
-        "net": record.model_name,
+        "net": label_of(record),
         "seed": record.train["seed"],
         "schedule": schedule_of(record),
         **{split: series(record, split) for split in ("train", "test")},

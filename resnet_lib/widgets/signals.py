@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from resnet_lib.archive import label_of
 from resnet_lib.configs import ModelConfig
 from resnet_lib.experiments import EXPERIMENTS, TIERS
 from resnet_lib.figures import panels, plot_layers
 from resnet_lib.models import MODELS
-from resnet_lib.runs import RunRecord, load_records, probes
+from resnet_lib.runs import RunRecord, probes
 from resnet_lib.widgets import runs
 
 QUANTITIES = ("response_std", "activation_gradient", "scaled_weight_gradient")
@@ -26,8 +27,10 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
 
     Geometric means, as befits norms that differ by factors; three digits.
     """
-    records = load_records() if records is None else list(records)
-    probed = [each for each in records if each.status == "complete" and len(each.probe)]
+    records, _ = runs.usable(records)
+    # Arms that change more than the net have no place in the explorer's list.
+    usual_arms = [each for each in records if label_of(each) == each.model_name]
+    probed = [each for each in usual_arms if len(each.probe)]
     schedules = pd.Series([runs.schedule_of(each) for each in probed], dtype=object)
     usual = schedules.mode().iloc[0] if len(schedules) else None
     chosen = [each for each in probed if runs.schedule_of(each) == usual]

@@ -536,7 +536,7 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
       }
       if (free) told.push(fill(t.dots, { wanted: schedule.seeds }));
       if (free && !data.schedules.some((each) => each.tier === "paper")) told.push(t.noPaperTier);
-      for (const { run_id, why } of free ? data.left_out : []) told.push(`${run_id}: ${why}.`);
+      for (const { run_id, why } of free ? data.left_out : []) told.push(`${run_id}: ${why}`);
     }
     missing.textContent = told.join(" ");
     missing.hidden = !told.length;

@@ -6,6 +6,8 @@ export interface Net {
   name: string;
   /** plain, an option (A, B, C), preactivation, or the name of a variant. */
   kind: string;
+  /** What else its training changes: "float32". */
+  variant?: string;
   depth: number;
 }
 
@@ -16,7 +18,7 @@ const DASHES = ["", "7 3", "4 3 1 3", "2 3", "9 3 2 3", "1 4"];
 
 /** Plain nets are orange-red, residual ones blue, as in every figure of the book. */
 export function colourOf(net: Net): string {
-  return `var(--rn-${COLOURS[net.kind] ?? "teal"})`;
+  return `var(--rn-${(!net.variant && COLOURS[net.kind]) || "teal"})`;
 }
 
 /** The deepest of the nets shown is solid, shallower ones are dashed. */
@@ -30,14 +32,16 @@ export function netName(net: Net, texts: Texts): string {
   const t = texts.nets;
   const known: Record<string, string> = { plain: t.plain, preactivation: t.preactivation };
   const name = fill(known[net.kind] ?? t.residual, { depth: net.depth });
-  return net.kind in known || net.kind === "A" ? name : `${name} ${net.kind}`;
+  const whole = net.kind in known || net.kind === "A" ? name : `${name} ${net.kind}`;
+  return net.variant ? `${whole}, ${net.variant}` : whole;
 }
 
 /** All nets as buttons, by kind and depth, with a dot for each seed that is recorded. */
 export function netTable(texts: Texts, nets: Net[], change: (names: string[]) => void) {
   const t = texts.nets;
   const element = h("div", { class: "rnx-nets" });
-  const kinds = [...new Set(nets.map((net) => net.kind))];
+  const row = ({ kind, variant }: Net) => (t.kinds[kind as "plain"] ?? kind) + (variant ? `, ${variant}` : "");
+  const kinds = [...new Set(nets.map(row))];
   const depths = [...new Set(nets.map((net) => net.depth))].sort((a, b) => a - b);
 
   /** seeds: how many runs a net has, of `wanted` that are planned. */
@@ -60,8 +64,8 @@ export function netTable(texts: Texts, nets: Net[], change: (names: string[]) =>
       );
     };
     const rows = kinds.map((kind) => {
-      const cells = depths.map((depth) => nets.find((net) => net.kind === kind && net.depth === depth));
-      const name = h("th", { scope: "row" }, t.kinds[kind as "plain"] ?? kind);
+      const cells = depths.map((depth) => nets.find((net) => row(net) === kind && net.depth === depth));
+      const name = h("th", { scope: "row" }, kind);
       return h("tr", {}, name, ...cells.map((net) => h("td", {}, cell(net))));
     });
     const focused = (element.getRootNode() as Document).activeElement as HTMLElement | null;
