@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,9 @@ def holding(folder: Path, run_id: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        by = holder.read_text() if holder.exists() else "another process"
+        by = "another process"
+        with suppress(OSError):
+            by = holder.read_text()
         raise ConfigError(
             f"{run_id} is being trained by {by}: wait for it, or stop that process first."
         ) from None
@@ -49,7 +51,8 @@ def holding(folder: Path, run_id: str) -> Iterator[None]:
             f"{folder} cannot be written to ({error.strerror}): choose another folder."
         ) from None
     try:
-        holder.write_text(f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+        with suppress(OSError):  # it is only told to others: a full disk stops no training
+            holder.write_text(f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
         yield
     finally:
         holder.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from resnet_lib.configs import ConfigError
@@ -40,10 +40,11 @@ class Classifier:
 
 
 def open_photo(path: Path | str) -> Image.Image:
-    """Read a picture. Errors: `DataError` that names the file."""
+    """Read a picture, upright as the camera was held. Errors: `DataError` that names the file."""
     try:
-        return Image.open(path)
-    except (OSError, UnidentifiedImageError) as error:
+        with Image.open(path) as file:
+            return ImageOps.exif_transpose(file).convert("RGB")
+    except Exception as error:  # a decoder may raise anything
         raise DataError(f"{path} cannot be read as a picture: {error}.") from None
 
 

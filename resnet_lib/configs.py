@@ -53,6 +53,13 @@ def at_least(value: float, smallest: float, what: str) -> None:
         )
 
 
+def finite(value: float, what: str) -> None:
+    """Raise `ConfigError` unless `value` is a finite number."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value):
+        raise ConfigError(f"{what} is {value!r}: it must be a finite number.")
+
+
 def whole(value: int, smallest: int, what: str) -> None:
     """Raise `ConfigError` unless `value` is a whole number of at least `smallest`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
@@ -171,7 +178,13 @@ class ModelConfig(Config):
             one_of(getattr(self, name), (True, False), name)
         for name in ("width", "in_channels", "classes", "stem_stride"):
             whole(getattr(self, name), 1, name)
+        for name in ("shortcut_scale", "residual_scale", "gate_bias"):
+            finite(getattr(self, name), name)
         at_least(self.shortcut_dropout, 0, "shortcut_dropout")
+        if self.shortcut_dropout > 1:
+            raise ConfigError(
+                f"shortcut_dropout is {self.shortcut_dropout}: it must be a share from 0 to 1."
+            )
         if self.shortcut == "none" and self.junction != "add":
             raise ConfigError(f"a plain net has no shortcut to join by {self.junction!r}.")
         if not self.batch_norm and (self.zero_init or "bn" in self.order):

@@ -215,7 +215,7 @@ def from_torchvision(name: str) -> ImageSet:
 
     kind = getattr(torchvision.datasets, TORCHVISION[name])
     root = data_folder()
-    if "RESNET_LIB_DATA" in os.environ and not root.is_dir():
+    if os.environ.get("RESNET_LIB_DATA") and not root.is_dir():
         raise DataError(
             f"RESNET_LIB_DATA names {root}, which is no folder: make it, or correct it."
         )

@@ -29,8 +29,8 @@ from torch import Tensor, nn
 
 from resnet_lib.blocks import EXPANSION
 from resnet_lib.checkpoints import net_of, weights_of
-from resnet_lib.configs import ConfigError
-from resnet_lib.data import ImageSet, Normaliser, load
+from resnet_lib.configs import ConfigError, TrainConfig
+from resnet_lib.data import AnyNormaliser, ImageSet, Normaliser, load, make_normaliser
 from resnet_lib.devices import choose_layout, choose_precision, one_thread
 from resnet_lib.models import ResNet, layout
 from resnet_lib.numerics import random_stream
@@ -263,7 +263,7 @@ def record_deletions(
     kept = kept or Deletions(about, pd.DataFrame(columns=list(COLUMNS)))
     rows = kept.frame.to_dict("records")
     names = deletable(net)
-    normalise = Normaliser(data)
+    normalise = make_normaliser(data, TrainConfig.from_dict(record.train))
     plans = (
         (
             data.test_images[::PART],
@@ -309,10 +309,13 @@ def block_responses(record: RunRecord) -> pd.Series:
     return ends.groupby("block", sort=False)["response_std"].last()
 
 
-def single_deletions(net: ResNet, data: ImageSet, count: int = 10_000) -> pd.DataFrame:
+def single_deletions(
+    net: ResNet, data: ImageSet, count: int = 10_000, normalise: AnyNormaliser | None = None
+) -> pd.DataFrame:
     """Test error of a trained net as it is, and without each of its blocks that can be deleted.
 
-    count: of test images at most, spread over the classes. Columns model, kind, depth, seed, block
+    count: of test images at most, spread over the classes. normalise: as the net was trained, by
+    default with the per-pixel mean. Columns model, kind, depth, seed, block
     ("" for the whole net), number (the block's among all, 0 for the whole net), top1_error in
     percent.
     """
@@ -320,9 +323,10 @@ def single_deletions(net: ResNet, data: ImageSet, count: int = 10_000) -> pd.Dat
     images, labels = data.test_images[::step], data.test_labels[::step]
     numbers = {name: number for number, (name, _) in enumerate(net.blocks(), 1)}
     sets = [(), *((name,) for name in deletable(net))]
+    normalise = normalise or Normaliser(data)
     rows = []
     with one_thread():
-        for each, error in deletion_errors(net, images, labels, Normaliser(data), sets):
+        for each, error in deletion_errors(net, images, labels, normalise, sets):
             name = "".join(each)
             rows.append({"block": name, "number": numbers.get(name, 0), "top1_error": error})
     config = net.config

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+# Deterministic matrix products need it in older versions of torch, and before the first of them.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def find_device() -> torch.device:
@@ -50,6 +54,32 @@ def deterministic(on: bool) -> Iterator[None]:
         if on:
             torch.use_deterministic_algorithms(algorithms)
             torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
+def exact(on: bool) -> Iterator[None]:
+    """Compute float32 as float32: by default CUDA convolves it in TF32, with 10 bits of 23.
+
+    Not yet tested on a GPU.
+    """
+    convolutions = torch.backends.cudnn.allow_tf32
+    products = torch.backends.cuda.matmul.allow_tf32
+    if on:
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        if on:
+            torch.backends.cudnn.allow_tf32 = convolutions
+            torch.backends.cuda.matmul.allow_tf32 = products
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Start torch's own random numbers, which dropout draws from, and give the old ones back."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 @contextmanager

@@ -122,7 +122,8 @@ def deletion(folder: Any = None, **state: Any) -> anywidget.AnyWidget:
     from resnet_lib.runs import ARCHIVE
     from resnet_lib.widgets import deletion
 
-    return show("deletion", deletion.data(folder or ARCHIVE), **state)
+    data = deletion.data(folder or ARCHIVE)
+    return show("deletion", data, own_data=folder is not None, **state)
 
 
 def shortcut(**state: Any) -> anywidget.AnyWidget:
@@ -143,7 +144,7 @@ def crops(
     from resnet_lib.widgets import crops
 
     data = crops.data() if net is None else crops.of_net(net, classes, truth, size=size)
-    return show("crops", data, **state)
+    return show("crops", data, own_data=net is not None, **state)
 
 
 def signals(records: Any = None, **state: Any) -> anywidget.AnyWidget:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from resnet_lib.devices import choose_layout, find_device, one_thread
+from resnet_lib.devices import choose_layout, exact, find_device, one_thread
 from resnet_lib.experiments import Tier, find_tier, plan
 from resnet_lib.models import build_model
 from resnet_lib.runner import RunSpec, default_jobs, load_once, recorded
@@ -65,7 +65,7 @@ def seconds_of_a_step(spec: RunSpec) -> float:
     x = torch.randn(shape, generator=draw).to(device, memory_format=layout)
     y = torch.randint(len(images.classes), (len(x),), generator=draw).to(device)
     times = []
-    with one_thread():
+    with one_thread(), exact(spec.precision == "float32" and device.type == "cuda"):
         for _ in range(STEPS):
             began = time.perf_counter()
             training_step(net, optimiser, x, y, spec.precision)

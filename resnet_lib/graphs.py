@@ -7,6 +7,7 @@ a stand-in for the capture.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -34,12 +35,12 @@ class GraphedStep:
     def __call__(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         self.steps += 1
         if self.steps <= self.WARM_UP:
-            return aside(lambda: self.step(x, y))
+            return aside(x.device, lambda: self.step(x, y))
         if self.steps == self.WARM_UP + 1:
             self.x, self.y = x.clone(), y.clone()
         rates = [group["lr"] for group in self.optimiser.param_groups]
         if rates != self.rates:
-            self.replay, self.results = capture(lambda: self.step(self.x, self.y))
+            self.replay, self.results = capture(x.device, lambda: self.step(self.x, self.y))
             self.rates = rates
         self.x.copy_(x)
         self.y.copy_(y)
@@ -47,9 +48,12 @@ class GraphedStep:
         return self.results
 
 
-def aside(step: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+side_stream = cache(torch.cuda.Stream)  # one for each device: memory belongs to its stream
+
+
+def aside(device: torch.device, step: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """Do a step on another stream, before and after what the current one does."""
-    stream, current = torch.cuda.Stream(), torch.cuda.current_stream()
+    stream, current = side_stream(device), torch.cuda.current_stream(device)
     stream.wait_stream(current)
     with torch.cuda.stream(stream):
         results = step()
@@ -58,10 +62,11 @@ def aside(step: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
 
 
 def capture(
+    device: torch.device,
     step: Callable[[], tuple[Tensor, Tensor]],
 ) -> tuple[Callable[[], None], tuple[Tensor, Tensor]]:
     """Record what a step launches, without doing it: what replays it, and its results' tensors."""
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.device(device), torch.cuda.graph(graph):
         results = step()
     return graph.replay, results

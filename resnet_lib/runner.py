@@ -289,7 +289,8 @@ def run_in_processes(
         workers.cache_clear()
         raise RunError(
             "a worker process was killed, perhaps for want of memory: finished runs are kept, and "
-            "the same call goes on; fewer jobs need less memory."
+            "the same call goes on; fewer jobs need less memory. A script must make this call "
+            'below if __name__ == "__main__":, or with jobs=1.'
         ) from None
     finally:
         stop.value = 1

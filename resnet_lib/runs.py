@@ -46,6 +46,7 @@ PROPERTIES = (
     "status",
 )
 FORMAT = 1
+TYPES = {"iteration": int} | dict.fromkeys(("epoch", "loss", "top1_error", "lr", "seconds"), float)
 # pandas 2 reads floats to within a bit unless told; pandas 3 reads them exactly.
 EXACT = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}
 
@@ -132,9 +133,10 @@ class RunRecord:
         """Write the record's files; record.json last, so that a record that has it is whole."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "curves.csv", self.curves.to_csv(index=False))
+        write_whole(folder / "curves.csv", self.curves.to_csv(index=False, lineterminator="\n"))
         if len(self.probe):
-            write_whole(folder / "probe.csv", self.probe.to_csv(index=False, float_format="%.6g"))
+            text = self.probe.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+            write_whole(folder / "probe.csv", text)
         else:
             (folder / "probe.csv").unlink(missing_ok=True)
         values = {k: v for k, v in vars(self).items() if not isinstance(v, pd.DataFrame)}
@@ -146,18 +148,22 @@ class RunRecord:
         """Read a record. Errors: `RecordError` that names the file and the fault."""
         path = Path(folder) / "record.json"
         try:
-            values = json.loads(path.read_text())
+            values = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(values, dict) or values.get("format") != FORMAT:
                 raise RecordError(f"{path} is not a record of format {FORMAT}.")
             record = cls(**values)
             ModelConfig.from_dict(record.model)
             TrainConfig.from_dict(record.train)
-            if not {"seed", "iterations"} <= set(record.train) or "name" not in record.data:
+            if not (
+                {"seed", "iterations"} <= set(record.train)
+                and {"name", "size", "checksum"} <= set(record.data)
+            ):
                 raise RecordError(f"{path} does not say which seed, length or data set it is of.")
             path = path.with_name("curves.csv")
             record.curves = pd.read_csv(path, **EXACT)
             if tuple(record.curves.columns) != CURVES:
                 raise RecordError(f"{path} has not the columns {', '.join(CURVES)}.")
+            record.curves = record.curves.astype(TYPES)
             path = path.with_name("probe.csv")
             if path.exists():
                 record.probe = pd.read_csv(path, **EXACT)
@@ -260,7 +266,7 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text file in one step: a kill leaves the old one or the new one."""
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8", newline="\n")
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

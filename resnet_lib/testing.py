@@ -32,7 +32,7 @@ from tqdm import tqdm
 
 from resnet_lib.configs import ConfigError, unknown_name, whole
 from resnet_lib.data import AnyNormaliser, ChannelNormaliser, ImageSet, Normaliser
-from resnet_lib.devices import choose_layout, find_device
+from resnet_lib.devices import choose_layout, exact, find_device
 from resnet_lib.models import ResNet
 from resnet_lib.photos import Photos
 
@@ -292,7 +292,10 @@ def class_scores(
     for numbers, view in protocol.views(images, sizes):
         x = fitted(normalise, view)(view.to(normalise.mean.device)).to(device)
         x = x.contiguous(memory_format=layout)
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        with (
+            torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
+            exact(precision == "float32" and device.type == "cuda"),
+        ):
             logits = [protocol.scores(net, x) for net in nets]
         total[numbers] += sum(each.float().softmax(1) for each in logits)
         seen[numbers] += len(nets)

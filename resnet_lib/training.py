@@ -27,7 +27,14 @@ from resnet_lib.checkpoints import (
 )
 from resnet_lib.configs import ConfigError, TrainConfig
 from resnet_lib.data import ImageSet, Normaliser, alternatives, make_batches, make_normaliser
-from resnet_lib.devices import choose_layout, choose_precision, deterministic, find_device
+from resnet_lib.devices import (
+    choose_layout,
+    choose_precision,
+    deterministic,
+    exact,
+    find_device,
+    seeded,
+)
 from resnet_lib.graphs import GraphedStep
 from resnet_lib.numerics import decides_numbers, numerics_hash
 from resnet_lib.progress import Clock, Report, interruptible, reporter
@@ -190,10 +197,12 @@ def train(
         report(run.iteration, row)
 
     with (
+        seeded(config.seed, device),
         holding(folder, record.run_id) if folder is not None else nullcontext(),
         interruptible() as interrupted,
         reporter(progress, config, go_on(run, folder, record.run_id, device)) as report,
         deterministic(config.deterministic and device.type == "cuda"),
+        exact(precision == "float32" and device.type == "cuda"),
     ):
         clock = Clock(run.seconds)
         saved, status = clock.now(), "complete"
@@ -364,6 +373,9 @@ class Run:
             "window": self.window,
             "first_bad": self.first_bad,
             "random": torch.get_rng_state(),
+            "device_random": (
+                torch.cuda.get_rng_state(self.window.device) if self.window.is_cuda else None
+            ),
             "plain": {name: getattr(self, name) for name in self.PLAIN},
         }
 
@@ -375,5 +387,7 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.window, self.first_bad = state["window"], state["first_bad"]
         torch.set_rng_state(state["random"].cpu())
+        if self.window.is_cuda:
+            torch.cuda.set_rng_state(state["device_random"].cpu(), self.window.device)
         for name in self.PLAIN:
             setattr(self, name, state["plain"][name])

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from resnet_lib.checkpoints import WEIGHTS
+from resnet_lib.checkpoints import WEIGHTS, weights_of
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
 from resnet_lib.data import PATIENCE, DataError, reason
 from resnet_lib.models import ResNet, build_model, model_config
@@ -165,7 +165,8 @@ def find_record(source: Path) -> tuple[RunRecord | None, Path]:
     """The record that belongs to a source of weights, if any, and the weights' file."""
     if source.is_dir() or source.name == "record.json":
         folder = source if source.is_dir() else source.parent
-        return RunRecord.load(folder), folder / WEIGHTS
+        record = RunRecord.load(folder)
+        return record, weights_of(record, folder)
     beside = source.parent / "record.json"
     archived = sorted(ARCHIVE.glob(f"*/{source.stem}/record.json"))
     known = [beside] if source.name == WEIGHTS and beside.exists() else archived

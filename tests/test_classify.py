@@ -14,7 +14,7 @@ import torchvision
 from PIL import Image
 
 from resnet_lib import ConfigError, DataError
-from resnet_lib.classify import choose_photo, classify_photo, load_classifier
+from resnet_lib.classify import choose_photo, classify_photo, load_classifier, open_photo
 
 WEIGHTS = torchvision.models.ResNet18_Weights
 
@@ -70,6 +70,17 @@ def test_a_file_that_is_no_picture_is_named(theirs, tmp_path) -> None:
     (tmp_path / "photo.png").write_text("text")
     with pytest.raises(DataError, match=r"photo\.png cannot be read as a picture"):
         load_classifier("resnet18")(tmp_path / "photo.png")
+
+
+def test_a_photo_that_is_cut_off_is_named_and_one_held_sideways_turned(tmp_path) -> None:
+    whole, cut = tmp_path / "whole.jpg", tmp_path / "cut.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees to show
+    Image.new("RGB", (64, 32), "red").save(whole, exif=exif)
+    assert open_photo(whole).size == (32, 64)
+    cut.write_bytes(whole.read_bytes()[:-200])
+    with pytest.raises(DataError, match=r"cut\.jpg cannot be read as a picture"):
+        open_photo(cut)
 
 
 def test_colab_asks_for_a_file(monkeypatch) -> None:

@@ -108,6 +108,21 @@ def test_sizes_are_whole_and_positive(field, value):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("shortcut_scale", "abc"),
+        ("residual_scale", float("inf")),
+        ("gate_bias", None),
+        ("shortcut_dropout", 1.5),
+        ("shortcut_dropout", -0.5),
+    ],
+)
+def test_a_number_of_a_variant_is_one(field, value):
+    with pytest.raises(ConfigError, match=field):
+        ModelConfig(20, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
         ("iterations", 0),
         ("iterations", 1.5),
         ("batch_size", 0),

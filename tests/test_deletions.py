@@ -282,3 +282,9 @@ def test_the_cost_of_a_deletion_is_over_the_whole_net():
     rows += [("m", 1, 1, 5.0), ("m", 1, 3, 6.0)]
     frame = pd.DataFrame(rows, columns=["model", "seed", "number", "top1_error"])
     assert deletion_cost(frame).to_dict() == {("m", 0): 20.0, ("m", 1): 0.5}
+
+
+def test_images_are_normalised_as_in_training(tmp_path):
+    tiny_train(tiny_net("resnet8"), folder=tmp_path, iterations=3, normalisation="per-channel")
+    last = RunRecord.load(tmp_path).curves.query("split == 'test'")["top1_error"].iloc[-1]
+    assert record(tmp_path).errors(100)[()] == pytest.approx(last)

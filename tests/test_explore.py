@@ -320,7 +320,7 @@ def test_wrong_settings_are_one_sentence(tmp_path: Path, wrong: dict, told: str)
     assert not session.running
 
 
-def test_explore_is_one_line_each() -> None:
+def test_explore_is_one_line_each(tmp_path: Path) -> None:
     """Every explorer has its function; the widget carries its data and a plain view."""
     pytest.importorskip("anywidget")
     assert {name for name in widgets.names() if not hasattr(explore, name)} == set()
@@ -333,6 +333,8 @@ def test_explore_is_one_line_each() -> None:
     assert "<svg" in views["text/html"]
     own = explore.runs([record_of("plain20")])
     assert "data-explorer" not in explore.page_view(own), "the page has not these data"
+    elsewhere = explore.deletion(tmp_path)
+    assert "data-explorer" not in explore.page_view(elsewhere)
     assert explore.architecture("plain34").state["kind"] == "plain"
 
 

@@ -61,6 +61,7 @@ def test_a_graphed_run_resumes(tmp_path) -> None:
     assert wanted.equals(resumed)
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 def test_a_graphed_step_waits_for_nothing() -> None:
     """No synchronisation between windows: torch raises where a step would read from the device."""
     net = tiny_net().cuda().train()

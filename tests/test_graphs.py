@@ -16,7 +16,7 @@ def captured(monkeypatch):
     """A capture that keeps the step and, as CUDA's does, the rate and where results are left."""
     rates = []
 
-    def capture(step):
+    def capture(_device, step):
         results = torch.zeros(()), torch.zeros((), dtype=torch.long)
         optimiser = step.__closure__[0].cell_contents.optimiser
         kept = [group["lr"] for group in optimiser.param_groups]
@@ -34,7 +34,7 @@ def captured(monkeypatch):
         return replay, results
 
     monkeypatch.setattr(graphs, "capture", capture)
-    monkeypatch.setattr(graphs, "aside", lambda step: step())
+    monkeypatch.setattr(graphs, "aside", lambda _device, step: step())
     return rates
 
 

@@ -13,12 +13,14 @@ from helpers import randomise_norms, tiny_net, tiny_train, write_sheets
 from PIL import Image
 from safetensors.torch import save_file
 
-from resnet_lib import ConfigError, DataError, build_model
+from resnet_lib import ConfigError, DataError, build_model, load_records
+from resnet_lib.checkpoints import kept_nets
 from resnet_lib.cli import main
 from resnet_lib.configs import ModelConfig
 from resnet_lib.photos import FOLDERS, IMAGENETTE, find_photos, load_photos, read_photo
+from resnet_lib.runs import ARCHIVE
 from resnet_lib.testing import SET_SIZES, measure_errors
-from resnet_lib.weights import from_torchvision, pretrained, read_net
+from resnet_lib.weights import find_record, from_torchvision, pretrained, read_net
 
 DEPTH = 18
 WEIGHTS_HERE = "here.safetensors"
@@ -190,6 +192,16 @@ def test_a_run_s_folder_record_or_weights_can_be_tested(capsys, tmp_path) -> Non
     both = [tmp_path / "run", tmp_path / "run"]
     out, _ = run(capsys, "resnet8", "--weights", *both, *sheets)
     assert out.replace(" x 2", "") in outs
+
+
+def test_a_recorded_run_s_weights_may_be_the_repository_s_copy() -> None:
+    """A run's folder in a fresh clone has a record and no weights."""
+    for record, path in kept_nets(load_records()):
+        folder = next(ARCHIVE.glob(f"*/{record.run_id}"))
+        own = folder / "weights.safetensors"
+        assert find_record(folder)[1] == (own if own.exists() else path)
+        net, _ = read_net(record.model_name, folder)
+        assert net.config.name == record.model_name
 
 
 @pytest.mark.parametrize("ending", ["safetensors", "pt"])

@@ -44,12 +44,3 @@ def test_a_resumed_run_s_bar_begins_where_the_run_does(monkeypatch, tmp_path, ca
     assert (bar.began_at, bar.initial, bar.n, bar.total) == (7, 7, 12, 12)
     assert sum(bar.moves) == 5
     assert re.search(r"58%\|.*7/12", capsys.readouterr().err)
-
-
-def test_the_time_left_of_a_resumed_run_counts_only_what_this_sitting_did() -> None:
-    """5,000 of 10,000 iterations were done before; 100 more take 10 seconds: 490 seconds are left.
-
-    A bar that began at nothing would believe in 510 iterations a second.
-    """
-    text = progress.tqdm.format_meter(n=5_100, total=10_000, elapsed=10.0, initial=5_000)
-    assert "<08:10" in text

@@ -206,6 +206,10 @@ def cut(name):
     return change
 
 
+def replace_in(path, old, new):
+    path.write_text(path.read_text().replace(old, new, 1))
+
+
 DAMAGES = {
     "truncated JSON": ("record.json", cut("record.json")),
     "empty JSON": ("record.json", lambda folder: (folder / "record.json").write_text("")),
@@ -229,6 +233,11 @@ DAMAGES = {
     ),
     "a net that cannot be": ("record.json", edit(model={"depth": 21})),
     "a recipe without seed": ("record.json", edit(train={})),
+    "data of no size": ("record.json", edit(data={"name": "embedded", "checksum": "0"})),
+    "a word for a loss": (
+        "curves.csv",
+        lambda folder: replace_in(folder / "curves.csv", ",train,", ",train,low"),
+    ),
 }
 
 

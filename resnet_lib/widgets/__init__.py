@@ -6,8 +6,8 @@ An explorer NAME is this package's module NAME and web/explorers/NAME.ts. The mo
     figures(data) -> list[Figure]    its default view, for pages where it cannot run
     sentence(data) -> str            the same in words
 
-Nothing else needs to know of it: the book, the tests and `python -m resnet_lib.widgets` list the
-package. `resnet_lib.explore` is the reader's door.
+The book, the tests and `python -m resnet_lib.widgets` list the package, so none of them needs to
+know of it. `resnet_lib.explore`, the reader's door, has a function for each.
 """
 
 from __future__ import annotations

@@ -12,25 +12,27 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from resnet_lib.archive import survey
 from resnet_lib.configs import ModelConfig
 from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
 from resnet_lib.figures import panels, plot_curves
 from resnet_lib.models import model_config
 from resnet_lib.runner import RunSpec, load_once, run_one
-from resnet_lib.runs import RunRecord, curves, load_records
+from resnet_lib.runs import RunRecord, curves
 from resnet_lib.widgets import runs
 
 # The tier whose recipe a data set's runs start from.
 RECIPES = {"embedded": "quick", "cifar10": "short"}
 # What the controls begin with; its runs are recorded.
 BEGINNING = EXPERIMENTS["train-yourself"]
-DEFAULT = BEGINNING.models
+DEFAULT, BEGINNING_DATA = BEGINNING.models, TIERS["quick"].data
 
 
 @dataclass(frozen=True)
@@ -207,15 +209,27 @@ class Session:
         return Path(folder)
 
 
+@cache
+def recorded(data_set: str) -> list[dict[str, Any]]:
+    """The curves of the archive's runs that train as the controls begin with; read once."""
+    usual = map(BEGINNING.label, BEGINNING.arms) if data_set == BEGINNING_DATA else DEFAULT
+    archive = survey()
+    return [
+        curve(record, record.model_name, record.curves)
+        for label in usual
+        for seeds in archive.runs(label, RECIPES[data_set]).values()
+        for record in seeds.values()
+    ]
+
+
 def data(session: Session | None = None, data_set: str = "embedded") -> dict[str, Any]:
     """The recorded runs of a data set, those of a session, and where the present one stands."""
-    recorded = [
-        curve(each, each.model_name, each.curves)
-        for each in load_records()
-        if each.status == "complete" and each.data["name"] == data_set
-        if each.model_name in DEFAULT and each.tier == RECIPES[data_set]
-    ]
-    found: dict[str, Any] = {"recorded": recorded, "session": [], "progress": None, "error": ""}
+    found: dict[str, Any] = {
+        "recorded": recorded(data_set),
+        "session": [],
+        "progress": None,
+        "error": "",
+    }
     if session is None:
         return found
     found["error"] = session.error

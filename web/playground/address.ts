@@ -53,7 +53,7 @@ export function parse(text: string): { state: PageState; wrong: string[] } {
   const wrong: string[] = [];
   if (!text.includes("=")) return { state, wrong };
   for (const part of text.split("&")) {
-    const [name, value = ""] = decodeURIComponent(part).split("=");
+    const [name, value = ""] = decoded(part).split("=");
     const list = value.split(";").filter(Boolean);
     if (name === "choose") {
       state.choice = decode(value);
@@ -71,10 +71,20 @@ export function parse(text: string): { state: PageState; wrong: string[] } {
     else if (name === "open") state.open = list;
     else if (name === "lesson") state.lesson = value;
     else if (name === "answers") {
-      state.answers = Object.fromEntries(list.map((each) => each.split(":") as [string, string]));
+      const pairs = list.map((each) => each.split(":")).filter((pair) => pair.length === 2);
+      state.answers = Object.fromEntries(pairs);
     } else wrong.push(part);
   }
   return { state, wrong };
+}
+
+/** A part of an address without its escapes; as it is, where they are none. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** Before the state in a page's address, which may also name a section: #playground?runs=plain20 */
