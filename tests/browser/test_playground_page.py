@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from on_page import drawn
 from test_pages import Watch
 from test_playground import engine
 
@@ -67,7 +68,7 @@ def train(tab: Tab) -> None:
 def finish(tab: Tab) -> None:
     """Wait until nothing is trained any more."""
     tab.locator("button.main", has_text="Train").wait_for(timeout=TRAINING)
-    tab.wait_for_timeout(200)  # a last frame
+    drawn(tab)  # a last frame
 
 
 def saved(tab: Tab, button: int = 0) -> list[dict[str, str]]:
@@ -156,6 +157,15 @@ def iterations(tab: Tab) -> list[int]:
     return [int(re.search(r"Iteration (\d+) of", state)[1]) for state in states]
 
 
+def at_rest(tab: Tab) -> list[int]:
+    """The iterations, once they have been the same for half a second."""
+    last, now = None, iterations(tab)
+    while now != last:
+        tab.wait_for_timeout(500)
+        last, now = now, iterations(tab)
+    return now
+
+
 def test_pause_step_go_on_and_stop(tab: Tab) -> None:
     tab.get_by_role("button", name="Step", exact=True).click()
     tab.locator(".state", has_text="Iteration 1 of").nth(1).wait_for()
@@ -163,16 +173,15 @@ def test_pause_step_go_on_and_stop(tab: Tab) -> None:
     tab.get_by_role("button", name="Step", exact=True).click()
     tab.locator(".state", has_text="Iteration 2 of").nth(1).wait_for()
     tab.get_by_role("button", name="Go on").click()
-    tab.wait_for_timeout(700)
+    tab.locator(".state", has_text=re.compile(r"Iteration ([3-9]|\d\d+) of")).nth(1).wait_for()
     tab.get_by_role("button", name="Pause").click()
-    tab.wait_for_timeout(500)
-    reached = iterations(tab)
+    reached = at_rest(tab)
     assert min(reached) > 2
-    tab.wait_for_timeout(300)
-    assert iterations(tab) == reached
     tab.get_by_role("button", name="Step", exact=True).click()
-    tab.wait_for_timeout(500)
-    assert iterations(tab) == [each + 1 for each in reached]
+    for number, each in enumerate(reached):
+        next_one = re.compile(rf"Iteration {each + 1} of")
+        tab.locator(".playground .state").nth(number).filter(has_text=next_one).wait_for()
+    assert at_rest(tab) == [each + 1 for each in reached]
     tab.get_by_role("button", name="Stop").click()
     finish(tab)
     assert tab.locator(".state", has_text="stopped").count() == 2
@@ -198,13 +207,13 @@ def test_looking_back(tab: Tab) -> None:
     slider.focus()
     tab.keyboard.press("Home")
     tab.locator(".moment", has_text="at iteration 1").wait_for()
-    tab.wait_for_timeout(200)
+    drawn(tab)
     rows = saved(tab)
     first = [r for r in rows if r["iteration"] == "1" and r["split"] == "batch"]
     assert [row[1] for row in shown(tab)] == [f"{float(row['loss']):.3f}" for row in first]
     assert tab.evaluate(drawn) != before
     tab.locator("details.layers").get_by_role("button", name="latest").click()
-    tab.wait_for_timeout(200)
+    drawn(tab)
     assert shown(tab) == latest
     chart = tab.locator(".chart svg").first
     chart.scroll_into_view_if_needed()
@@ -244,7 +253,7 @@ def test_a_link_leads_to_the_same_curves(tab: Tab, context: BrowserContext) -> N
 
 
 def test_what_the_address_cannot_mean_is_said(tab: Tab, site: str) -> None:
-    visit(tab, site, "choose=plain21&runs=resnet8A.n20")
+    visit(tab, site, "choose=plain21&show=%&runs=resnet8A.n20")
     tab.locator(".notice", has_text="plain21").wait_for()
     train(tab)
     assert [row[0] for row in shown(tab)] == ["ResNet-8"]
@@ -265,7 +274,7 @@ def test_runs_stay_and_can_be_hidden_cloned_repeated_and_removed(tab: Tab) -> No
     tab.locator("button.name").nth(1).click()
     tools = tab.locator("tr.tools:visible")
     tools.get_by_role("button", name="Hide").click()
-    tab.wait_for_timeout(100)
+    drawn(tab)
     assert lines.count() == 2
     tools.get_by_role("button", name="Copy choices").click()
     assert tab.get_by_role("radio", name="A", exact=True).is_checked()
@@ -275,7 +284,7 @@ def test_runs_stay_and_can_be_hidden_cloned_repeated_and_removed(tab: Tab) -> No
     finish(tab)
     assert saved(tab) == before
     tools.get_by_role("button", name="Remove").click()
-    tab.wait_for_timeout(100)
+    drawn(tab)
     assert [row[0] for row in shown(tab)] == ["plain-8", "ResNet-8 C"]
 
 
@@ -288,7 +297,7 @@ def test_costs_are_known_before_training(tab: Tab, site: str, choice: str) -> No
     visit(tab, site, f"choose={choice}.n2&nets={kind}")
     hint = tab.locator(".playground .hint", has_text="multiply-adds").first
     hint.wait_for()
-    tab.wait_for_timeout(100)
+    drawn(tab)
     said = hint.inner_text().partition(": ")[2].partition(";")[0]
     train(tab)
     tab.locator("button.name").click()
@@ -320,7 +329,7 @@ def test_a_wrong_number_is_said_and_not_taken(tab: Tab) -> None:
 def test_a_question_wants_a_prediction_first(tab: Tab, site: str, lesson: str) -> None:
     visit(tab, site, f"lesson={lesson}")
     tab.locator(".lesson").wait_for()
-    tab.wait_for_timeout(100)
+    drawn(tab)
     button = tab.get_by_role("button", name="Train", exact=True)
     assert button.is_disabled()
     tab.locator(".answers input").first.check()
@@ -423,7 +432,7 @@ def test_axe_finds_nothing_serious(browser: Browser, site: str, width: int, sche
                 tab.locator("button.name").first.click()
                 for part in ("lessons", "more", "layers"):
                     tab.locator(f"details.{part} summary").click()
-            tab.wait_for_timeout(200)
+            drawn(tab)
             sizes = tab.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
             assert sizes[0] <= sizes[1]
             tab.add_script_tag(path=str(AXE))

@@ -1,8 +1,9 @@
 // The controls of a free trial: depth, shortcut and the buttons; everything else below "More".
+import { h } from "../shared/dom.ts";
 import {
   allowed, type Choice, DEFAULT, LIMITS, nameOf, type NumberName, type Shortcut,
 } from "./choices.ts";
-import { freshId, h, say, Segments } from "./dom.ts";
+import { freshId, say, Segments } from "./dom.ts";
 import type { Texts } from "./texts/index.ts";
 import { plain } from "./words.ts";
 
@@ -58,7 +59,7 @@ export class Controls {
     const [min, max, step] = LIMITS.depth;
     const slider = h("input", {
       ...{ id, type: "range", min, max, step, class: "depth" },
-      input: () => this.set({ depth: slider.valueAsNumber }),
+      oninput: () => this.set({ depth: slider.valueAsNumber }),
     });
     const shown = h("output", { for: id });
     this.setters.push(() => {
@@ -123,7 +124,7 @@ export class Controls {
     const id = freshId();
     const list = h("select", {
       id,
-      change: () => {
+      onchange: () => {
         set(list.value as Value);
         this.show();
         this.changed();
@@ -134,7 +135,7 @@ export class Controls {
   }
 
   private check(label: string, name: "batchNorm" | "drops"): HTMLElement {
-    const box = h("input", { type: "checkbox", change: () => this.set({ [name]: box.checked }) });
+    const box = h("input", { type: "checkbox", onchange: () => this.set({ [name]: box.checked }) });
     this.setters.push(() => (box.checked = this.choice[name]));
     return h("label", { class: "check" }, box, " ", label);
   }
@@ -148,7 +149,7 @@ export class Controls {
     const input = h("input", {
       ...{ id, type: "number", min: low, max: high, step: step || "any" },
       "aria-describedby": noteId,
-      input: () => {
+      oninput: () => {
         const good = allowed(name, input.valueAsNumber);
         input.setAttribute("aria-invalid", String(!good));
         const limits = [plain(low), plain(high)] as const;
@@ -156,7 +157,7 @@ export class Controls {
         if (good) this.set({ [name]: input.valueAsNumber });
       },
       // Leaving the field with what is not allowed puts the last good number back.
-      change: () => show(),
+      onchange: () => show(),
     });
     const show = (): void => {
       if (input.valueAsNumber !== this.choice[name]) input.value = String(this.choice[name]);

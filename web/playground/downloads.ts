@@ -1,5 +1,5 @@
 // What a reader can take along: all numbers as CSV, and a chart as an image.
-import { h } from "./dom.ts";
+import { h } from "../shared/dom.ts";
 import { nameOf } from "./choices.ts";
 import type { Arm } from "./runs.ts";
 

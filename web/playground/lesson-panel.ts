@@ -1,7 +1,8 @@
 // A question above the chart: it asks, keeps the reader's prediction, and sets what came out here
 // beside what was measured.
+import { h } from "../shared/dom.ts";
 import type { Choice } from "./choices.ts";
-import { freshId, h, say } from "./dom.ts";
+import { freshId, say } from "./dom.ts";
 import {
   answersOf, decide, KNOBS, type Lesson, mean, type Measured, measuredOf, RESCUE, rescueLine, TRIES,
 } from "./lessons.ts";
@@ -64,7 +65,7 @@ export class LessonPanel {
     const inputs = choices.map((value) =>
       h("input", {
         ...{ type: ticks ? "checkbox" : "radio", name, value },
-        change: () => (this.commit.disabled = false),
+        onchange: () => (this.commit.disabled = false),
       }),
     );
     const chosen = (): string =>
@@ -73,7 +74,7 @@ export class LessonPanel {
         : inputs.find(({ checked }) => checked)!.value;
     this.commit = h("button", {
       ...{ type: "button", disabled: !ticks },
-      click: () => {
+      onclick: () => {
         this.answer = chosen();
         this.show();
         changed();
@@ -100,7 +101,7 @@ export class LessonPanel {
         "header",
         {},
         h("h3", { id: `${name}-title` }, words.title),
-        h("button", { type: "button", class: "small", click: leave }, texts.leave),
+        h("button", { type: "button", class: "small", onclick: leave }, texts.leave),
       ),
       h("p", {}, words.question),
       this.form,
@@ -130,12 +131,12 @@ export class LessonPanel {
     const fields = (Object.keys(KNOBS) as Knob[]).map((name) => {
       const id = freshId();
       const options = KNOBS[name].map((value) => h("option", { value }, words[name](value)));
-      const list = (this.knobs[name] = h("select", { id, change: () => this.changed() }, ...options));
+      const list = (this.knobs[name] = h("select", { id, onchange: () => this.changed() }, ...options));
       list.value = String(RESCUE[name]);
       const label = name === "init" ? texts.init : texts.numbers[name];
       return h("div", { class: "field" }, h("label", { for: id }, label), list);
     });
-    const box = h("input", { type: "checkbox", disabled: true, change: () => this.changed() });
+    const box = h("input", { type: "checkbox", disabled: true, onchange: () => this.changed() });
     this.shortcuts = box;
     return h(
       "div",

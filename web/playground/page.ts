@@ -1,11 +1,12 @@
 // The Residual Playground: wires the controls, the nets, the charts and the address together.
+import { h } from "../shared/dom.ts";
 import { type Address, parse, type Shown, SIGNALS, write } from "./address.ts";
 import { Chart, type Line, type View } from "./chart.ts";
 import { type Choice, DEFAULT, encode, isPlain, nameOf } from "./choices.ts";
 import { Controls } from "./controls.ts";
 import { costOf } from "./cost.ts";
 import { colourOf, dashOf, layerLine, recordedLine, testLine, trainingLine } from "./curves.ts";
-import { freshId, h, say, Segments } from "./dom.ts";
+import { freshId, say, Segments } from "./dom.ts";
 import { saveCurves, saveImage, saveSignals } from "./downloads.ts";
 import type { ImageFile } from "./images.ts";
 import { LessonPanel } from "./lesson-panel.ts";
@@ -82,8 +83,8 @@ export class Playground {
         this.redraw();
       },
     });
-    const button = (text: string, click: () => void, more = {}): HTMLButtonElement =>
-      h("button", { type: "button", click, ...more }, text);
+    const button = (text: string, onclick: () => void, more = {}): HTMLButtonElement =>
+      h("button", { type: "button", onclick, ...more }, text);
     this.main = button(texts.train, () => this.press(), { class: "main" });
     this.stepper = button(texts.step, () => this.step(), { title: texts.stepHelp });
     this.stopper = button(texts.stop, () => this.crew.stop());
@@ -107,7 +108,7 @@ export class Playground {
     const sliderId = freshId();
     this.slider = h("input", {
       ...{ type: "range", id: sliderId, min: 0, step: 1 },
-      input: () => this.look(this.slider.valueAsNumber),
+      oninput: () => this.look(this.slider.valueAsNumber),
     });
     this.sliderText = h("output", { for: sliderId });
     this.toLatest = button(texts.live, () => this.look(undefined), { class: "small" });
@@ -124,7 +125,7 @@ export class Playground {
     );
     this.layersPart = h(
       "details",
-      { class: "layers", toggle: () => this.changed() },
+      { class: "layers", ontoggle: () => this.changed() },
       h("summary", {}, texts.inside),
       this.signalSegments.element,
       this.layersNote,
@@ -289,7 +290,7 @@ export class Playground {
     const { texts } = this;
     const items = LESSONS.map(({ id }) => {
       const { title } = texts.questions[id as keyof typeof texts.questions];
-      const open = h("button", { type: "button", class: "link", click: () => this.begin(id) }, title);
+      const open = h("button", { type: "button", class: "link", onclick: () => this.begin(id) }, title);
       if (id === this.panel?.lesson.id) open.setAttribute("aria-current", "true");
       const mark = id in this.answers ? h("small", {}, ` ${texts.answered}`) : undefined;
       return h("li", {}, open, mark);

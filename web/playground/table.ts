@@ -1,6 +1,7 @@
 // The list of nets: what each is, how it does, and what can be done with it.
+import { h } from "../shared/dom.ts";
 import { colourOf, dashOf } from "./curves.ts";
-import { freshId, h, say } from "./dom.ts";
+import { freshId, say } from "./dom.ts";
 import type { Arm } from "./runs.ts";
 import type { Texts } from "./texts/index.ts";
 import {
@@ -84,7 +85,7 @@ export class NetTable {
     swatch.setAttribute("aria-hidden", "true");
     swatch.innerHTML = '<line x1="1" x2="25" y1="6" y2="6" stroke-width="2.6" />';
     const button = (text: string, act: (arm: Arm) => void, title?: string): HTMLButtonElement =>
-      h("button", { type: "button", title, click: () => act(arm) }, text);
+      h("button", { type: "button", title, onclick: () => act(arm) }, text);
     const hide = button(texts.hide, actions.toggle);
     const detail = h("p", {});
     const tools = h(
@@ -102,7 +103,7 @@ export class NetTable {
     );
     const name = h("button", {
       ...{ type: "button", class: "name", "aria-expanded": "false", "aria-controls": id },
-      click: () => {
+      onclick: () => {
         tools.hidden = !tools.hidden;
         name.setAttribute("aria-expanded", String(!tools.hidden));
       },
@@ -117,8 +118,8 @@ export class NetTable {
     const body = h(
       "tbody",
       {
-        pointerenter: () => actions.point(arm),
-        pointerleave: () => actions.point(undefined),
+        onpointerenter: () => actions.point(arm),
+        onpointerleave: () => actions.point(undefined),
         focusin: () => actions.point(arm),
         focusout: () => actions.point(undefined),
       },
