@@ -102,10 +102,11 @@ class Confirmation(SphinxDirective):
         asked = frame[frame["pytorch"].map(len) > 0]
         others = asked[~asked["confirmed"].astype(bool)]
         seeds, ours = asked["pytorch"].map(len).max(), len(frame["engine"].iloc[0])
+        trained = f"all {len(frame)}" if len(asked) == len(frame) else f"{len(asked)} of the"
+        agree = f"{len(asked) - len(others)} of them" if len(others) else "All of them"
         text = (
-            f"Over whole runs PyTorch trained {len(asked)} of the {len(frame)} nets of the "
-            f"questions, with {seeds} seeds of its own. {len(asked) - len(others)} of them end "
-            f"within the spread of our {ours} seeds."
+            f"Over whole runs PyTorch trained {trained} nets of the questions, with {seeds} seeds "
+            f"of its own. {agree} end within the spread of our {ours} seeds."
         )
         if not len(others):
             return [nodes.paragraph("", text)]
