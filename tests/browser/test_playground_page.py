@@ -201,8 +201,8 @@ def test_looking_back(tab: Tab) -> None:
     train(tab)
     tab.locator("details.layers summary").click()
     latest = shown(tab)
-    drawn = "() => document.querySelector('details.layers svg path').outerHTML"
-    before = tab.evaluate(drawn)
+    curve = "() => document.querySelector('details.layers svg path').outerHTML"
+    before = tab.evaluate(curve)
     slider = tab.locator("details.layers input[type=range]")
     slider.focus()
     tab.keyboard.press("Home")
@@ -211,7 +211,7 @@ def test_looking_back(tab: Tab) -> None:
     rows = saved(tab)
     first = [r for r in rows if r["iteration"] == "1" and r["split"] == "batch"]
     assert [row[1] for row in shown(tab)] == [f"{float(row['loss']):.3f}" for row in first]
-    assert tab.evaluate(drawn) != before
+    assert tab.evaluate(curve) != before
     tab.locator("details.layers").get_by_role("button", name="latest").click()
     drawn(tab)
     assert shown(tab) == latest
