@@ -119,28 +119,6 @@ def count(module: nn.Module, channels: int, size: int) -> Count:
     )
 
 
-def vgg(depth: int) -> dict[str, int]:
-    """What VGG-16 or VGG-19 costs for one 224x224 image, all of it and its head.
-
-    Keys layers, parameters, multiply_adds, and head_parameters and head_multiply_adds of the
-    three fully connected layers. The net is torchvision's, built without computing a weight.
-    """
-    import torchvision
-
-    with torch.device("meta"):
-        net = getattr(torchvision.models, f"vgg{depth}")(weights=None)
-    head = net.classifier
-    whole = count(net, 3, 224)
-    weights = sum(layer.weight.numel() for layer in head if isinstance(layer, nn.Linear))
-    return {
-        "layers": whole.layers,
-        "parameters": whole.parameters,
-        "multiply_adds": whole.multiply_adds,
-        "head_parameters": sum(p.numel() for p in head.parameters()),
-        "head_multiply_adds": weights,
-    }
-
-
 @lru_cache(maxsize=4096)
 def count_block(config: ModelConfig, place: Place, size: int) -> Count:
     """Count one block; blocks that differ in their number only share the answer."""
@@ -152,7 +130,7 @@ def count_block(config: ModelConfig, place: Place, size: int) -> Count:
 def complexity(model: str | ModelConfig, size: int | None = None, **changes) -> Complexity:
     """Count one net at an image size in pixels, by default its family's. Errors: `ConfigError`.
 
-    model: as for `build_model`, or a name in OTHER_NETS, for comparison; these have no stages here.
+    model: as for `build_model`, or a name in OTHER_NETS, for comparison.
     """
     if isinstance(model, str) and model in OTHER_NETS:
         if changes:
@@ -214,13 +192,39 @@ def shortcut_counts(model: str | ModelConfig, **changes) -> dict[str, int]:
 
 @lru_cache
 def other_complexity(name: str, size: int | None = None) -> Complexity:
-    """Count a net of torchvision's, which is not rewritten here, at 224 pixels unless told."""
+    """Count a net of torchvision's, which is not rewritten here, at 224 pixels unless told.
+
+    Only VGG has stages here: of the others no figure of the papers shows any.
+    """
     import torchvision
 
+    size = size or 224
     with torch.device("meta"):
         net = getattr(torchvision.models, name)(weights=None, **OTHER_NETS[name].options)
-    found = count(net, 3, size or 224)
-    return Complexity(OTHER_NETS[name].weighted_layers, found.parameters, found.multiply_adds, ())
+    found = count(net, 3, size)
+    stages = vgg_stages(net, size) if name.startswith("vgg") else ()
+    layers = OTHER_NETS[name].weighted_layers
+    return Complexity(layers, found.parameters, found.multiply_adds, stages)
+
+
+def vgg_stages(net: nn.Module, size: int) -> tuple[Stage, ...]:
+    """The stages of a VGG net, each up to a pooling; "fc" is its three fully connected layers."""
+    groups: list[list[nn.Module]] = [[]]
+    for layer in net.features:
+        groups[-1].append(layer)
+        if isinstance(layer, nn.MaxPool2d):
+            groups.append([])
+    stages, channels = [], 3
+    for number, layers in enumerate(filter(None, groups), 1):
+        found = count(nn.Sequential(*layers), channels, size)
+        channels = next(x.out_channels for x in reversed(layers) if isinstance(x, nn.Conv2d))
+        # The maps as the convolutions put them out, before the pooling.
+        costs = found.parameters, found.multiply_adds
+        stages.append(Stage(f"conv{number}_x", channels, size, 0, *costs))
+        size = found.size
+    head = count(nn.Sequential(net.avgpool, nn.Flatten(), net.classifier), channels, size)
+    stages.append(Stage("fc", head.size, 1, 0, head.parameters, head.multiply_adds))
+    return tuple(stages)
 
 
 def min_depth(config: ModelConfig) -> int:

@@ -6,7 +6,6 @@ from helpers import FIRST_PAPER, cost_of
 from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_lib import MODELS, ConfigError, ModelConfig, build_model, complexity
-from resnet_lib.complexity import vgg
 from resnet_lib.configs import SHORTCUTS
 
 PARAMETERS = {
@@ -112,8 +111,12 @@ def test_an_unknown_net_is_refused():
 
 def test_vgg_nets_cost_what_the_paper_compares_with():
     for depth, printed, with_head in ((16, 15.3e9, False), (19, 19.6e9, True)):
-        net = vgg(depth)
-        cost = net["multiply_adds"] - (0 if with_head else net["head_multiply_adds"])
+        net = complexity(f"vgg{depth}")
+        head = net.stages[-1]
+        cost = net.multiply_adds - (0 if with_head else head.multiply_adds)
         assert cost == pytest.approx(printed, rel=0.02)
-        assert net["layers"] == depth
-        assert net["head_parameters"] == 25088 * 4096 + 4096**2 + 4096 * 1000 + 2 * 4096 + 1000
+        assert net.weighted_layers == depth
+        for what in ("parameters", "multiply_adds"):
+            assert sum(getattr(stage, what) for stage in net.stages) == getattr(net, what)
+        assert [stage.size for stage in net.stages] == [224, 112, 56, 28, 14, 1]
+        assert head.parameters == 25088 * 4096 + 4096**2 + 4096 * 1000 + 2 * 4096 + 1000

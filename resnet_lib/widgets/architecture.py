@@ -8,14 +8,11 @@ paper prints.
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
-from torch import nn
 
-from resnet_lib.complexity import Count, complexity, count
+from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, ModelConfig
 from resnet_lib.figures import colour, panels
 from resnet_lib.models import MODELS
@@ -33,7 +30,7 @@ def data() -> dict[str, Any]:
     """The configurations of all named nets, VGG-16 and VGG-19 counted by stage, printed costs."""
     return {
         "models": {name: config.to_dict() for name, config in MODELS.items()},
-        "vgg": {name: vgg(name) for name in ("vgg16", "vgg19")},
+        "vgg": {name: counted(name) for name in ("vgg16", "vgg19")},
         # In 1e9, as printed.
         "published": {
             name: round(published(f"{id}/multiply-adds").value / 1e9, 1)
@@ -66,48 +63,11 @@ def state(config: ModelConfig) -> dict[str, Any]:
     }
 
 
-@cache
-def vgg(name: str) -> dict[str, Any]:
-    """torchvision's VGG, without its weights, counted by stage as `complexity` counts."""
-    import torchvision
-
-    with torch.device("meta"):
-        net = getattr(torchvision.models, name)()
-    groups: list[list[nn.Module]] = [[]]
-    for layer in net.features:
-        groups[-1].append(layer)
-        if isinstance(layer, nn.MaxPool2d):
-            groups.append([])
-    stages, channels, size = [], 3, 224
-    for number, layers in enumerate(filter(None, groups), 1):
-        found = count(nn.Sequential(*layers), channels, size)
-        channels = next(x.out_channels for x in reversed(layers) if isinstance(x, nn.Conv2d))
-        # The maps as the convolutions put them out, before the pooling.
-        stages.append(row(f"conv{number}_x", channels, size, found))
-        size = found.size
-    head = count(nn.Sequential(nn.Flatten(), net.classifier), channels, size)
-    stages.append(row("fc", 1000, 1, head))
-    totals = ("layers", "parameters", "multiply_adds")
-    layers, parameters, multiply_adds = (sum(stage[key] for stage in stages) for key in totals)
-    return {
-        "weighted_layers": layers,
-        "parameters": parameters,
-        "multiply_adds": multiply_adds,
-        "stages": stages,
-    }
-
-
-def row(name: str, channels: int, size: int, found: Count) -> dict[str, Any]:
-    """A stage of VGG in the form of `complexity`'s stages."""
-    return {
-        "name": name,
-        "channels": channels,
-        "size": size,
-        "blocks": 0,
-        "layers": found.layers,
-        "parameters": found.parameters,
-        "multiply_adds": found.multiply_adds,
-    }
+def counted(name: str) -> dict[str, Any]:
+    """What a net costs, as plain JSON."""
+    cost = complexity(name)
+    stages = [dataclasses.asdict(stage) for stage in cost.stages]
+    return {**dataclasses.asdict(cost), "stages": stages}
 
 
 def costs(data: dict[str, Any]) -> dict[str, int]:
