@@ -62,16 +62,18 @@ def exact(on: bool) -> Iterator[None]:
 
     Not yet tested on a GPU.
     """
-    convolutions = torch.backends.cudnn.allow_tf32
-    products = torch.backends.cuda.matmul.allow_tf32
-    if on:
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    if not on:
+        yield
+        return
+    parts = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [part.allow_tf32 for part in parts]
+    for part in parts:
+        part.allow_tf32 = False
     try:
         yield
     finally:
-        if on:
-            torch.backends.cudnn.allow_tf32 = convolutions
-            torch.backends.cuda.matmul.allow_tf32 = products
+        for part, allowed in zip(parts, before, strict=True):
+            part.allow_tf32 = allowed
 
 
 @contextmanager
