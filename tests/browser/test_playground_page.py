@@ -196,6 +196,22 @@ def test_pause_step_go_on_and_stop(tab: Tab) -> None:
     tab.locator("table.nets tbody").first.wait_for(state="detached")
 
 
+def test_the_net_that_has_the_focus_stands_out(tab: Tab) -> None:
+    """By keyboard as by pointer: the other net's line fades while one is looked at."""
+    tab.get_by_label("Depth").fill("8")
+    train(tab)
+    faded = tab.locator(".chart svg").first.locator("g[opacity='0.35']")
+    for point in (lambda: tab.locator("button.name").first.focus(),
+                  lambda: tab.locator("button.name").nth(1).hover()):  # fmt: skip
+        assert faded.count() == 0
+        point()
+        drawn(tab)
+        assert faded.count() == 1
+        tab.evaluate("document.activeElement.blur()")
+        tab.mouse.move(0, 0)
+        drawn(tab)
+
+
 def test_looking_back(tab: Tab) -> None:
     """The slider below the layers, the pointer in the chart, and the numbers agree."""
     train(tab)

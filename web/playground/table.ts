@@ -120,8 +120,8 @@ export class NetTable {
       {
         onpointerenter: () => actions.point(arm),
         onpointerleave: () => actions.point(undefined),
-        focusin: () => actions.point(arm),
-        focusout: () => actions.point(undefined),
+        onfocusin: () => actions.point(arm),
+        onfocusout: () => actions.point(undefined),
       },
       h(
         "tr",
