@@ -175,11 +175,10 @@ def test_a_new_run_appears_by_itself_and_a_broken_one_is_named() -> None:
 def test_what_is_trained_otherwise_is_a_net_of_its_own() -> None:
     """Neither the float32 control nor a changed initialisation is averaged into the usual net."""
     usual, in_float32, small = (record_of("plain56") for _ in range(3))
-    in_float32.run_id, in_float32.train = "f", {**usual.train, "precision": "float32"}
-    small.run_id, small.model = "s", {**usual.model, "init": "small"}
-    recipe = {**TIERS["short"].train.to_dict(), "seed": 0}
+    recipe = TIERS["short"].train.to_dict()
     usual.train, small.train = recipe, recipe
-    in_float32.train = {**recipe, "precision": "float32"}
+    in_float32.run_id, in_float32.train = "f", {**recipe, "precision": "float32"}
+    small.run_id, small.model = "s", {**usual.model, "init": "small"}
     data = runs.data([usual, in_float32, small])
     found = {run["run_id"]: run["net"] for run in data["runs"]}
     assert found == {"plain56-0": "plain56", "f": "plain56 float32", "s": "plain56, small init"}
