@@ -1,9 +1,12 @@
 // Elements in one call: h("button", { type: "button", onclick: go }, "Go"), s("circle", { r: 3 }).
 
-type Attribute = string | number | boolean | null | undefined | ((event: any) => void);
+type Value = string | number | boolean | null | undefined;
+type Listener = (event: any) => void;
+/** Listeners are named "on...", and nothing else is. */
+type Attributes<A> = { [N in keyof A]: N extends `on${string}` ? Listener | undefined : Value };
 type Child = Node | string | null | undefined | false;
 
-function fill(element: Element, attributes: Record<string, Attribute>, children: Child[]): void {
+function fill(element: Element, attributes: Record<string, Value | Listener>, children: Child[]): void {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
@@ -13,9 +16,9 @@ function fill(element: Element, attributes: Record<string, Attribute>, children:
 }
 
 /** An HTML element; attributes that begin with "on" are listeners, false and null are left out. */
-export function h<K extends keyof HTMLElementTagNameMap>(
+export function h<K extends keyof HTMLElementTagNameMap, A extends Attributes<A>>(
   tag: K,
-  attributes: Record<string, Attribute> = {},
+  attributes: A = {} as A,
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
@@ -24,9 +27,9 @@ export function h<K extends keyof HTMLElementTagNameMap>(
 }
 
 /** An SVG element. */
-export function s<K extends keyof SVGElementTagNameMap>(
+export function s<K extends keyof SVGElementTagNameMap, A extends Attributes<A>>(
   tag: K,
-  attributes: Record<string, Attribute> = {},
+  attributes: A = {} as A,
   ...children: Child[]
 ): SVGElementTagNameMap[K] {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
