@@ -76,6 +76,26 @@ def conv3x3(in_channels: int, out_channels: int, stride: int, batch_norm: bool) 
 
 
 @layer
+class SingleLayerBlock(nn.Module):
+    """One 3x3 convolution with BN; the shortcut is added before ReLU.
+
+    (N, C_in, H, W) -> (N, C_out, ceil(H / stride), ceil(W / stride)). Source: Paper, section 3.2,
+    y = W x + x; second paper, Table 3, "1-layer skip".
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, option: str, batch_norm: bool = True
+    ) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(in_channels, out_channels, stride, batch_norm)
+        self.bn1 = make_norm(out_channels, batch_norm)
+        self.shortcut = make_shortcut(option, in_channels, out_channels, stride, batch_norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn1(self.conv1(x)) + self.shortcut(x))
+
+
+@layer
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions, each with BN; the shortcut is added before the last ReLU.
 
@@ -141,13 +161,13 @@ class Bottleneck(nn.Module):
 class ResidualUnit(nn.Module):
     """A block in any order of BN, ReLU and addition, joined in any way.
 
-    Same shapes as `BasicBlock` or `Bottleneck`, whose convolutions it takes over. Source: second
+    Same shapes as the block whose convolutions it takes over. Source: second
     paper, Figures 2 and 4, Tables 1 and 2.
     """
 
     def __init__(
         self,
-        block: BasicBlock | Bottleneck,
+        block: SingleLayerBlock | BasicBlock | Bottleneck,
         order: str,
         junction: nn.Module | None,
         activated: bool,
@@ -271,12 +291,11 @@ def make_block(
     config: ModelConfig, in_channels: int, width: int, stride: int, activated: bool
 ) -> nn.Module:
     """One block as the configuration says; `activated` as in `ResidualUnit`."""
-    if config.block == "basic":
-        block = BasicBlock(in_channels, width, stride, config.shortcut, config.batch_norm)
+    place = in_channels, width, stride, config.shortcut, config.batch_norm
+    if config.block == "bottleneck":
+        block = Bottleneck(*place, config.stride_in)
     else:
-        block = Bottleneck(
-            in_channels, width, stride, config.shortcut, config.batch_norm, config.stride_in
-        )
+        block = (BasicBlock if config.block == "basic" else SingleLayerBlock)(*place)
     if (config.order, config.junction) == ("original", "add"):
         return block
     junction = make_junction(config, in_channels, width * EXPANSION[config.block], stride)
@@ -284,5 +303,5 @@ def make_block(
 
 
 # Channels that leave a block for each channel of its 3x3 convolution.
-EXPANSION = {"basic": 1, "bottleneck": 4}
-BLOCKS = (BasicBlock, Bottleneck, ResidualUnit)
+EXPANSION = {"single-layer": 1, "basic": 1, "bottleneck": 4}
+BLOCKS = (SingleLayerBlock, BasicBlock, Bottleneck, ResidualUnit)

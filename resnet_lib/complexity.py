@@ -21,7 +21,7 @@ from resnet_lib.blocks import (
     ZeroPadShortcut,
     make_block,
 )
-from resnet_lib.configs import ConfigError, ModelConfig
+from resnet_lib.configs import IMAGENET_BLOCKS, LAYERS_PER_N, ConfigError, ModelConfig
 from resnet_lib.models import Place, build_model, layout, make_stem, model_config
 
 
@@ -230,8 +230,8 @@ def vgg_stages(net: nn.Module, size: int) -> tuple[Stage, ...]:
 def min_depth(config: ModelConfig) -> int:
     """The depth of the shallowest net of a family and block, to name blocks by."""
     if config.family == "imagenet":
-        return 50 if config.block == "bottleneck" else 18
-    return 11 if config.block == "bottleneck" else 8
+        return min(IMAGENET_BLOCKS[config.block])
+    return LAYERS_PER_N[config.block] + 2
 
 
 def is_side_path(name: str) -> bool:

@@ -22,7 +22,8 @@ ORDERS = (
     "preactivation",
 )
 JUNCTIONS = ("add", "constant", "exclusive-gate", "shortcut-gate", "dropout")
-LAYERS_PER_N = {"basic": 6, "bottleneck": 9}
+# Of the three stages of a CIFAR net, with one block each: the layers.
+LAYERS_PER_N = {"single-layer": 3, "basic": 6, "bottleneck": 9}
 # Blocks in conv2_x to conv5_x. Source: Paper, Table 1.
 IMAGENET_BLOCKS: dict[str, dict[int, tuple[int, ...]]] = {
     "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
@@ -118,7 +119,8 @@ class ModelConfig(Config):
     """A net: which family, how deep, with which blocks and shortcuts.
 
     depth: weighted layers. CIFAR: 6n+2 with n two-layer blocks in each of three stages, 9n+2 with
-        bottlenecks. ImageNet: 18 and 34 with two-layer blocks, 50, 101 and 152 with bottlenecks.
+        bottlenecks, 3n+2 with single layers. ImageNet: 18 and 34 with two-layer blocks, 50, 101
+        and 152 with bottlenecks.
     shortcut: "none" (a plain net), or the paper's option "A" (identity; strided and zero-padded
         where dimensions change), "B" (projection where dimensions change, identity elsewhere) or
         "C" (projection everywhere).
@@ -128,7 +130,8 @@ class ModelConfig(Config):
     batch_norm: BN after each convolution (then without bias), or convolutions with a bias.
     init: "he" (He normal, fan in), "he-fan-out", "xavier" (Glorot normal) or "small" (0.01).
     family: "cifar" or "imagenet"; `ModelConfig.imagenet(50)` fills in the latter's other fields.
-    block: "basic" (3x3, 3x3) or "bottleneck" (1x1, 3x3, 1x1).
+    block: "basic" (3x3, 3x3), "bottleneck" (1x1, 3x3, 1x1) or "single-layer" (3x3; residual CIFAR
+        nets only, the second paper's "1-layer skip").
     stride_in: where a bottleneck downsamples: in its first "1x1" (the paper) or its "3x3"
         (torchvision).
     order: of BN, ReLU and addition in a block: "original", "bn-after-addition",
@@ -167,7 +170,14 @@ class ModelConfig(Config):
 
     def __post_init__(self) -> None:
         one_of(self.family, ("cifar", "imagenet"), "family")
-        one_of(self.block, ("basic", "bottleneck"), "block")
+        one_of(self.block, tuple(LAYERS_PER_N), "block")
+        if self.block == "single-layer":
+            one_of(self.family, ("cifar",), "family of nets with single-layer blocks")
+            if self.shortcut == "none":
+                raise ConfigError(
+                    f"a plain net skips no layer: without block='single-layer' it is "
+                    f"plain{self.depth}."
+                )
         check_depth(self.depth, self.family, self.block)
         one_of(self.shortcut, SHORTCUTS, "shortcut option")
         one_of(self.stride_in, ("1x1", "3x3"), "stride_in")
@@ -233,6 +243,7 @@ class ModelConfig(Config):
         parts = [
             f"{prefix}{self.depth}",
             *([self.shortcut] if self.shortcut != usual else []),
+            *([self.block] if self.block == "single-layer" else []),
             *([self.order] if self.order not in ("original", "preactivation") else []),
             *([self.junction] if self.junction != "add" else []),
         ]

@@ -206,6 +206,18 @@ EXPERIMENTS: dict[str, Experiment] = {
             seeds=(0,),
         ),
         Experiment(
+            "single-layer",
+            "Paper, section 3.2: blocks of one layer (the second paper's 1-layer skip)",
+            ("plain20", "plain56", *(arm(f"resnet{n}", block="single-layer") for n in (20, 56))),
+            tiers=("short",),
+        ),
+        Experiment(
+            "single-layer-110",
+            "Second paper, Table 3: 110 layers, a shortcut around each",
+            tuple(arm(f"{n}resnet110", block="single-layer", **WARM_UP) for n in ("", "pre")),
+            tiers=PAPER,
+        ),
+        Experiment(
             "embedded-net",
             "Own experiment: a net on the embedded images, for its weights",
             ("resnet20",),

@@ -14,11 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_lib import MODELS, ConfigError, ModelConfig, build_model, complexity
 from resnet_lib.analysis import signals
-from resnet_lib.blocks import Gate, ProjectionShortcut
+from resnet_lib.blocks import Gate, ProjectionShortcut, SingleLayerBlock
 from resnet_lib.complexity import OTHER_NETS, count
-from resnet_lib.configs import INITS, JUNCTIONS, ORDERS
+from resnet_lib.configs import INITS, JUNCTIONS, ORDERS, SHORTCUTS
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.weights import from_torchvision, load_weights, to_torchvision
+from resnet_lib.widgets import architecture
 
 DEPTHS = (18, 34, 50, 101, 152)
 TORCHVISION = {depth: getattr(torchvision.models, f"resnet{depth}") for depth in DEPTHS}
@@ -273,6 +274,65 @@ def test_first_and_last_activations_of_preactivation(block) -> None:
     assert all(hasattr(unit.residual, "bn1") for unit in others)
     assert [name for name, _ in net.conv4_x.named_children()][-2:] == ["bn", "relu"]
     assert net(torch.randn(2, 3, 16, 16)).shape == (2, 10)
+
+
+# Blocks of one layer
+
+
+@pytest.mark.parametrize("option", SHORTCUTS[1:])
+@pytest.mark.parametrize("shape", [(4, 4, 1), (4, 8, 2), (4, 8, 1)])
+def test_a_single_layer_and_its_shortcut(option, shape) -> None:
+    """Paper, section 3.2: y = W x + x, here with BN, and ReLU after the addition."""
+    channels, width, stride = shape
+    block = SingleLayerBlock(channels, width, stride, option).double().train()
+    randomise_norms(block)
+    x = torch.randn(2, channels, 6, 6, dtype=torch.float64)
+    y = bn(block.bn1, F.conv2d(x, block.conv1.weight, stride=stride, padding=1))
+    if option == "C" or (option == "B" and channels != width):
+        projection = block.shortcut
+        y = y + bn(projection.bn, F.conv2d(x, projection.conv.weight, stride=stride))
+    else:
+        y[:, :channels] += x[:, :, ::stride, ::stride]
+    assert torch.allclose(block(x), F.relu(y), atol=1e-12)
+
+
+def test_a_net_of_single_layers_is_a_plain_net_with_more_shortcuts() -> None:
+    """The same layers, weights and cost as the plain net; twice the shortcuts of the residual."""
+    single, plain = (
+        build_model(name, seed=3, width=4, **changes)
+        for name, changes in (("resnet20", {"block": "single-layer"}), ("plain20", {}))
+    )
+    for one, other in zip(single.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert complexity(single.config) == dataclasses.replace(
+        complexity(plain.config), stages=complexity(single.config).stages
+    )
+    assert len(single.blocks()) == 2 * len(plain.blocks()) == 18
+    assert single.config.name == "resnet20-single-layer"
+
+
+def test_a_single_layer_activated_before_it() -> None:
+    """The second paper, Table 3, 1-layer skip with pre-activation."""
+    config = ModelConfig(11, width=4, block="single-layer", order="preactivation")
+    net = build_model(config, seed=0).double().train()
+    randomise_norms(net)
+    _, block = net.blocks()[1]
+    x = torch.randn(2, 4, 6, 6, dtype=torch.float64)
+    r = block.residual
+    wanted = F.conv2d(F.relu(bn(r.bn1, x)), r.conv1.weight, padding=1) + x
+    assert torch.allclose(block(x), wanted, atol=1e-12)
+    assert config.name == "preresnet11-single-layer"
+
+
+def test_where_there_are_no_single_layers() -> None:
+    with pytest.raises(ConfigError, match="it is plain20"):
+        ModelConfig(20, "none", block="single-layer")
+    with pytest.raises(ConfigError, match="it is one of 'cifar'"):
+        ModelConfig.imagenet(34, block="single-layer")
+    with pytest.raises(ConfigError, match="20 and 23"):
+        ModelConfig(21, block="single-layer")
+    with pytest.raises(ConfigError, match="resnet20-single-layer has something else"):
+        architecture.state(ModelConfig(20, block="single-layer"))
 
 
 def test_preactivation_and_original_are_the_same_in_a_plain_net() -> None:

@@ -18,6 +18,7 @@ NETS = {
     "projections": ModelConfig(14, "B", **TINY),
     "without BN": ModelConfig(14, batch_norm=False, **TINY),
     "bottleneck": ModelConfig(11, block="bottleneck", **TINY),
+    "single layers": ModelConfig(8, block="single-layer", **TINY),
     "preactivation": ModelConfig(14, order="preactivation", **TINY),
     "BN after addition": ModelConfig(14, order="bn-after-addition", **TINY),
     "gated": ModelConfig(14, junction="exclusive-gate", **TINY),

@@ -46,10 +46,11 @@ def state(config: ModelConfig) -> dict[str, Any]:
         **{name: getattr(config, name) for name in ("depth", "block", "stride_in", "shortcut")},
     )
     before = config.order == "preactivation"
-    if dataclasses.replace(usual, order="preactivation" if before else "original") != config:
+    drawn = dataclasses.replace(usual, order="preactivation" if before else "original")
+    if drawn != config or config.block == "single-layer":
         raise ConfigError(
-            f"the page draws nets of the papers' widths with BN, plain, residual or "
-            f"pre-activation; of {config.name} it knows depth, block, shortcut and stride_in only."
+            "the page draws nets of the papers' widths with BN, of two-layer blocks or "
+            f"bottlenecks, plain, residual or pre-activation: {config.name} has something else."
         )
     kind = "preactivation" if before else config.kind
     return {

@@ -85,6 +85,8 @@ def kind_of(config: ModelConfig) -> str:
     """The row that a net belongs to: "plain", its option, "preactivation", or a variant's name."""
     if config.kind == "plain":
         return "plain"
+    if config.block == "single-layer":
+        return config.block
     if (config.order, config.junction) == ("original", "add"):
         return config.shortcut
     if (config.order, config.junction) == ("preactivation", "add"):
