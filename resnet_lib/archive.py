@@ -15,7 +15,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -330,18 +330,20 @@ def smallest_response(record: RunRecord) -> float:
     return float(probed(record, "response_std").min())
 
 
-def gradient_decades(record: RunRecord, moments: str = "training") -> float:
-    """How many powers of 10 the activation gradient differs between first and last layer.
+def gradient_loss(record: RunRecord, *, start: bool = False, either_way: bool = False) -> float:
+    """By how many powers of 10 the activation gradient shrinks from the last layer to the first.
 
-    The absolute logarithm of the ratio of its norms, so 1 is a factor of 10 either way.
-    moments: "start", before the first step, or "training", the mean over the later measurements.
+    The logarithm of the ratio of its norms: above 0 the gradient fades on its way down, below it
+    grows. start: before the first step, else the mean over the later measurements. either_way:
+    without the sign, so that 1 is a factor of 10 up or down.
     """
     if not len(record.probe):
         return math.nan
     rows = record.probe.sort_values("layer").groupby("iteration")["activation_gradient"]
-    decades = np.abs(np.log10(rows.first() / rows.last()))
+    decades = np.log10(rows.last() / rows.first())
+    decades = decades.abs() if either_way else decades
     first = decades.index.min()
-    return float(decades[first] if moments == "start" else decades[decades.index > first].mean())
+    return float(decades[first] if start else decades[decades.index > first].mean())
 
 
 # What can be read off one run; errors in percent, losses in nats.
@@ -352,8 +354,10 @@ MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "early training error": early_training_error,
     "layer response": response,
     "weakest layer response": smallest_response,
-    "gradient decades": gradient_decades,
-    "gradient decades at the start": lambda record: gradient_decades(record, "start"),
+    "gradient loss": gradient_loss,
+    "gradient loss at the start": partial(gradient_loss, start=True),
+    "gradient decades": partial(gradient_loss, either_way=True),
+    "gradient decades at the start": partial(gradient_loss, start=True, either_way=True),
     "end of warm-up": lambda record: float(
         math.nan if record.warmup_ended is None else record.warmup_ended
     ),

@@ -160,10 +160,10 @@ def plain_view() -> str:
 
 def summary(frame: pd.DataFrame) -> str:
     """Where the recorded runs end, in a sentence."""
-    last = frame["iteration"].max()
+    last, window = frame["iteration"].max(), frame["iteration"].min()
     ends = frame[frame["iteration"] == last].groupby(["depth", "kind", "model"])["loss"].mean()
     each = ", ".join(f"{model} {loss:.2f}" for (_, _, model), loss in ends.items())
     return (
-        f"Recorded runs of the playground: training loss after {last} iterations, means over "
-        f"{frame['seed'].nunique()} seeds: {each}."
+        f"Recorded runs of the playground: training loss after {last} iterations, means over the "
+        f"last {window} batches and {frame['seed'].nunique()} seeds: {each}."
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from helpers import write_record
 
@@ -212,3 +214,23 @@ def test_an_experiment_is_read_from_the_archive_and_what_is_missing_is_named(tmp
     record.status = "interrupted"
     record.save(tmp_path / "smoke" / record.run_id)
     assert archived("figure6-plain", "smoke", folder=tmp_path)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "measure", "value"),
+    [
+        ((1, 100), (10, 1), "gradient loss at the start", 2),
+        ((1, 100), (10, 1), "gradient loss", -1),
+        ((1, 100), (10, 1), "gradient decades", 1),
+        ((100, 1), (1, 10), "gradient decades at the start", 2),
+    ],
+)
+def test_a_gradient_that_fades_is_lost_and_one_that_grows_is_not(first, later, measure, value):
+    """first, later: norms at the first and the last of three layers, at the start and after it."""
+    rows = [
+        {"iteration": iteration, "layer": layer, "activation_gradient": norm}
+        for iteration, norms in ((0, first), (5, later), (9, later))
+        for layer, norm in ((2, norms[1]), (1, 3.0), (0, norms[0]))
+    ]
+    record = SimpleNamespace(probe=pd.DataFrame(rows))
+    assert MEASURES[measure](record) == pytest.approx(value)

@@ -139,14 +139,14 @@ class Notes(SphinxDirective):
         :::
 
     Both parts are MyST: the quotation line by line, the correction as paragraphs. The correction
-    may be left out.
+    may be left out; a word after `---` is its label instead of 订正.
     """
 
     has_content = True
 
     def run(self) -> list[nodes.Node]:
         lines = list(self.content)
-        cut = lines.index("---") if "---" in lines else len(lines)
+        cut = next((i for i, line in enumerate(lines) if line.startswith("---")), len(lines))
         aside = reading_notes(classes=["reading-notes"])
         self.set_source_info(aside)
         quote = nodes.block_quote()
@@ -158,7 +158,8 @@ class Notes(SphinxDirective):
         for paragraph in filter(None, correction):
             aside += self.paragraph(paragraph, cut + 1)
         if len(aside) > 1:
-            label = nodes.strong("", "订正", classes=["reading-notes-label"])
+            word = lines[cut].strip("- ") or "订正"
+            label = nodes.strong("", word, classes=["reading-notes-label"])
             aside[1].insert(0, [label, nodes.Text("\N{IDEOGRAPHIC SPACE}")])
             for paragraph in aside[1:]:
                 paragraph["classes"].append("reading-notes-correction")

@@ -102,9 +102,10 @@ def figures(data: dict[str, Any]) -> list[Figure]:
 def sentence(data: dict[str, Any]) -> str:
     """The ratio of first to last layer before training, for each net."""
     told = [
-        f"{net['name']} {net['activation_gradient'][0][0] / net['activation_gradient'][0][-1]:.2g}"
+        f"{net['name']} {float(f'{ratio:.2g}'):,g}"
         for net in data["nets"]
         if net["seeds"]
+        for ratio in [net["activation_gradient"][0][0] / net["activation_gradient"][0][-1]]
     ]
     if not told:
         return "No recorded run has measured its layers yet."
