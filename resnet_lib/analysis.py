@@ -15,8 +15,9 @@ from resnet_lib.blocks import BasicBlock, ProjectionShortcut
 from resnet_lib.complexity import is_side_path
 from resnet_lib.configs import ConfigError
 from resnet_lib.data import AnyNormaliser, ImageSet, Normaliser
-from resnet_lib.devices import one_thread
+from resnet_lib.devices import exact, one_thread
 from resnet_lib.models import ResNet, build_model
+from resnet_lib.runs import one_run_each
 
 
 def main_path(model: nn.Module) -> list[tuple[str, nn.Conv2d, nn.Module]]:
@@ -60,7 +61,8 @@ def signals(model: nn.Module, x: Tensor, y: Tensor) -> pd.DataFrame:
     layers = main_path(model)
     for name, _, norm in layers:
         norm.register_forward_hook(keep(name))
-    F.cross_entropy(model(x), y).backward()
+    with exact(x.is_cuda):
+        F.cross_entropy(model(x), y).backward()
     return pd.DataFrame(
         {
             "layer": range(1, len(layers) + 1),
@@ -100,8 +102,10 @@ def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> p
 
     frame: rows as from `load_runs`. Positive: the deeper net is worse. A seed counts only where
     both runs are complete: a run that diverged or was stopped is no degradation.
+    Errors: `ConfigError` where a net and seed have several runs.
     """
     rows = frame[(frame["split"] == split) & (frame["status"] == "complete")]
+    rows = one_run_each(rows[rows["model"].isin([deep, shallow])])
     last = rows.sort_values("iteration").groupby(["model", "seed"])["top1_error"].last()
     ends = last.unstack("model").reindex(columns=[deep, shallow]).dropna()
     return (ends[deep] - ends[shallow]).rename(f"{deep} - {shallow}, {split}")
@@ -278,9 +282,9 @@ def block_maps(net: ResNet, block: str, x: Tensor) -> dict[str, np.ndarray]:
 
     x: a normalised image (1, C, H, W); block: a name such as "conv3_x.0". Returns input,
     shortcut, residual (before the addition) and output of a block of `BasicBlock` or `Bottleneck`.
-    Errors: `ConfigError` that lists the blocks.
+    Errors: `ConfigError` that lists the blocks, or for blocks that do not end in BN.
     """
-    net = copy.deepcopy(net).eval()
+    net = copy.deepcopy(net).cpu().eval()
     blocks = dict(net.blocks())
     if block not in blocks:
         raise ConfigError(f"{net.config.name} has no block {block!r}, only {', '.join(blocks)}.")
@@ -292,6 +296,8 @@ def block_maps(net: ResNet, block: str, x: Tensor) -> dict[str, np.ndarray]:
 
     module.register_forward_hook(keep)
     norms = [layer for layer in module.children() if isinstance(layer, nn.BatchNorm2d)]
+    if not norms:
+        raise ConfigError(f"{net.config.name}'s blocks do not end in BN: their maps are not kept.")
     norms[-1].register_forward_hook(lambda *call: kept.update(residual=call[2]))
     net(x)
     if module.shortcut is not None:
@@ -320,7 +326,7 @@ def construction_error(shallow: nn.Module, deep: nn.Module, data: ImageSet) -> d
     with one_thread():
         logits = [
             torch.cat([net(batch) for batch in x.split(500)])
-            for net in (copy.deepcopy(net).eval() for net in (shallow, deep))
+            for net in (copy.deepcopy(net).cpu().eval() for net in (shallow, deep))
         ]
     wrong = [100 * (each.argmax(1) != data.test_labels).double().mean().item() for each in logits]
     return {

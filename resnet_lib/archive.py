@@ -41,7 +41,9 @@ from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, run_id
 
 # Width in pixels of the data sets whose checksums are known.
 FULL_SIZE = {"cifar10": 32, "cifar100": 32, "embedded": 28, "fashion-mnist": 28}
-# Net, recipe, data set and size: what two runs of an arm share, whatever their seeds.
+# What the measures read of a probe.
+PROBED = {"iteration", "layer", "response_std", "activation_gradient"}
+# Net, recipe, data set and size: what two runs of an arm share, whatever their seeds and precision.
 Key = tuple[ModelConfig, TrainConfig, str, int]
 
 
@@ -64,9 +66,12 @@ class Archive:
 
     def runs(self, label: str, tier: str | Tier) -> dict[str, dict[int, RunRecord]]:
         """The records of an arm in a tier: {precision: {seed: record}}. Errors: `ConfigError`."""
+        experiment, arm = find_arm(label)
+        wanted = precision_of(experiment, arm, find_tier(tier))
         found: dict[str, dict[int, RunRecord]] = defaultdict(dict)
-        for record in self.by_key.get(key_of_arm(*find_arm(label), find_tier(tier)), []):
-            found[record.precision][record.model_seed] = record
+        for record in self.by_key.get(key_of_arm(experiment, arm, find_tier(tier)), []):
+            if wanted in ("auto", record.precision):
+                found[record.precision][record.model_seed] = record
         return dict(found)
 
     def values(self, label: str, tier: str | Tier, measure: str) -> dict[str, dict[int, float]]:
@@ -92,7 +97,7 @@ class Archive:
                     label = experiment.label(arm)
                     runs = self.runs(label, tier).values()
                     done = set().union(*runs)
-                    key = key_of_arm(experiment, arm, tier)
+                    key = key_of_arm(experiment, arm, tier), precision_of(experiment, arm, tier)
                     for seed in experiment.seeds_in(tier):
                         if seed not in done and (key, seed) not in listed:
                             rows.append((tier.name, experiment.id, label, seed))
@@ -133,23 +138,31 @@ def key_of_arm(experiment: Experiment, arm: Arm, tier: Tier) -> Key:
     """What the runs of an arm in a tier share."""
     data = experiment.data_in(tier)
     size = tier.size or FULL_SIZE.get(data, 0)
-    return usual(arm.net(**tier.model)), experiment.recipe(arm, tier), data, size
+    recipe = replace(experiment.recipe(arm, tier), precision="auto")
+    return usual(arm.net(**tier.model)), recipe, data, size
+
+
+def precision_of(experiment: Experiment, arm: Arm, tier: Tier) -> str:
+    """The precision that an arm asks for: "auto" takes what each machine chooses."""
+    return experiment.recipe(arm, tier).precision
 
 
 def key_of_record(record: RunRecord) -> Key:
     """What a record shares with the other runs of its arm."""
     net, recipe = ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
-    return usual(net), replace(recipe, seed=0), record.data["name"], record.data["size"]
+    recipe = replace(recipe, seed=0, precision="auto")
+    return usual(net), recipe, record.data["name"], record.data["size"]
 
 
 @cache
-def labels() -> dict[Key, str]:
-    """The label of every experiment's arm, by what its runs share; of two, the first."""
-    found: dict[Key, str] = {}
+def labels() -> dict[tuple[Key, str], str]:
+    """The label of every experiment's arm, by what its runs share and its precision; the first."""
+    found: dict[tuple[Key, str], str] = {}
     for tier in TIERS.values():
         for experiment in EXPERIMENTS.values():
             for arm in experiment.arms:
-                found.setdefault(key_of_arm(experiment, arm, tier), arm.label)
+                key = key_of_arm(experiment, arm, tier), precision_of(experiment, arm, tier)
+                found.setdefault(key, arm.label)
     return found
 
 
@@ -159,7 +172,9 @@ def label_of(record: RunRecord) -> str:
     plain56 trained as usual is "plain56", in float32 "plain56 float32". Of a run that is no
     experiment's, the name of its net.
     """
-    return labels().get(key_of_record(record), record.model_name)
+    key = key_of_record(record)
+    asked = labels().get((key, record.train.get("precision")))
+    return asked or labels().get((key, "auto"), record.model_name)
 
 
 def usual(net: ModelConfig) -> ModelConfig:
@@ -240,16 +255,19 @@ def fault(path: Path, record: RunRecord, checksums: dict[tuple[str, int], str]) 
         )
     if record.run_id != id_of(record, net, recipe):
         return "its id does not fit what it says was trained"
-    if not len(record.probe) and wants_probe(record):
+    wanted = probe_of_record(record)
+    if wanted and not len(record.probe):
         return "its probe.csv is missing"
+    if wanted and not (set(record.probe) >= PROBED and record.is_probed(wanted)):
+        return "its probe.csv is not whole"
     return None
 
 
-def wants_probe(record: RunRecord) -> bool:
-    """Whether an experiment of the record's tier measures nets like this during training."""
-    if record.tier not in ("short", "paper"):
-        return False
-    return is_probed(key_of_record(record), find_tier(record.tier))
+def probe_of_record(record: RunRecord) -> tuple[int, ...]:
+    """The iterations at which an experiment measures nets like this; none, if none does."""
+    key = key_of_record(record)
+    tiers = (find_tier(name) for name in ("short", "paper"))
+    return next((tier.probe_at for tier in tiers if is_probed(key, tier)), ())
 
 
 def is_probed(key: Key, tier: Tier) -> bool:

@@ -283,7 +283,7 @@ def make_junction(
         return ConstantScaling(config.shortcut_scale, config.residual_scale)
     if config.junction in ("exclusive-gate", "shortcut-gate"):
         exclusive = config.junction == "exclusive-gate"
-        return Gate(in_channels, out_channels, stride, config.gate_bias, exclusive)
+        return Gate(in_channels, out_channels, stride, float(config.gate_bias), exclusive)
     return ShortcutDropout(config.shortcut_dropout) if config.junction == "dropout" else None
 
 

@@ -38,6 +38,7 @@ from resnet_lib.ledger import KINDS, VERDICTS, Ledger
 from resnet_lib.models import MODELS, model_config
 from resnet_lib.photos import is_photos, load_photos
 from resnet_lib.recipes import RECIPES, compare_recipes, describe_recipe
+from resnet_lib.repository import in_repository
 from resnet_lib.runner import RunError, RunSpec, run_one
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, load_records
 from resnet_lib.testing import PROTOCOLS, measure_errors
@@ -249,7 +250,7 @@ def changes_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def do_reproduce(options: argparse.Namespace) -> int:
     """Run experiments and list their last test errors."""
-    folder = options.out or ARCHIVE / options.tier
+    folder = options.out or in_repository(ARCHIVE) / options.tier
     check_out(folder)
     records = reproduce(
         options.experiments,

@@ -7,6 +7,7 @@ calls these FLOPs, other counters count two.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -93,7 +94,7 @@ def count(module: nn.Module, channels: int, size: int) -> Count:
 
     Serves nets of other libraries too, such as torchvision's VGG.
     """
-    module = module.to("meta").eval()
+    module = copy.deepcopy(module).to("meta").eval()
     costs: dict[str, int] = {}
 
     def hook(name: str):

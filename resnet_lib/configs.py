@@ -142,8 +142,8 @@ class ModelConfig(Config):
         g, shortcut times 1 - g, as in highway networks); "shortcut-gate" (shortcut times 1 - g);
         "dropout" (on the shortcut, with probability `shortcut_dropout`). g is a 1x1 convolution
         of the block's input and a sigmoid, its bias starting at `gate_bias`.
-    zero_init: the last BN scale of each block starts at zero, so that blocks start as identities
-        (not in the papers).
+    zero_init: the last BN scale of each residual branch starts at zero, so that blocks start as
+        identities (not in the papers).
 
     Errors: `ConfigError` with the valid neighbours. Source: Paper, sections 3.3, 4.1 and 4.2,
     Table 1; second paper, Tables 1 and 2.
@@ -197,6 +197,13 @@ class ModelConfig(Config):
             )
         if self.shortcut == "none" and self.junction != "add":
             raise ConfigError(f"a plain net has no shortcut to join by {self.junction!r}.")
+        ends_in_bn = self.order in ("original", "relu-only-preactivation")
+        if self.zero_init and (self.shortcut == "none" or not ends_in_bn):
+            raise ConfigError(
+                "zero_init makes blocks start as identities: it needs shortcuts, and an order in "
+                "which BN comes last on the residual branch, 'original' or "
+                "'relu-only-preactivation'."
+            )
         if not self.batch_norm and (self.zero_init or "bn" in self.order):
             raise ConfigError("without BN there is no BN scale to start at zero and none to move.")
 
@@ -325,6 +332,8 @@ class TrainConfig(Config):
         for name in ("decay_all", "flip", "deterministic", "pad_first"):
             one_of(getattr(self, name), (True, False), name)
         whole(self.seed, 0, "seed")
+        if self.seed >= 2**63:
+            raise ConfigError(f"seed is {self.seed}: it must be below 2**63.")
         one_of(self.precision, PRECISIONS, "precision")
         one_of(self.normalisation, NORMALISATIONS, "normalisation")
         if self.warmup_lr is not None:

@@ -31,9 +31,10 @@ from torch import Tensor
 
 from resnet_lib.configs import ConfigError, TrainConfig, unknown_name
 from resnet_lib.numerics import alternative, decides_numbers, random_stream
+from resnet_lib.repository import DATA, in_repository
 
 TILES_A_ROW = 50
-EMBEDDED = Path(__file__).resolve().parents[1] / "data" / "images"
+EMBEDDED = DATA / "images"
 TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion-mnist": "FashionMNIST"}
 DATASETS = ("embedded", *TORCHVISION)
 # Of pixels and labels, wherever they came from. CIFAR-100's was never seen here.
@@ -139,12 +140,10 @@ def data_folder() -> Path:
 def find_sheets(name: str | Path) -> Path | None:
     """The folder that holds a data set's class sheets, or None."""
     if name == "embedded":
-        if not (EMBEDDED / "train").is_dir():
-            raise DataError(
-                f"the embedded images are not in {EMBEDDED}: they are part of the repository, "
-                "so install resnet_lib from a clone of it (pip install -e .)."
-            )
-        return EMBEDDED
+        try:
+            return in_repository(EMBEDDED / "train").parent
+        except ConfigError as error:
+            raise DataError(str(error)) from None
     for folder in (data_folder() / name, Path(name)):
         if (folder / "train").is_dir() and (folder / "test").is_dir():
             return folder
@@ -170,6 +169,12 @@ def read_sheets(name: str, folder: Path) -> ImageSet:
         if len({tiles.shape[1:] for tiles in images}) != 1:
             raise DataError(f"{folder / split} holds no class sheets, or sheets of unequal tiles.")
         splits[split] = np.concatenate(images), np.concatenate(labels)
+    sizes = [images.shape[1] for images, _ in splits.values()]
+    if len(set(sizes)) > 1:
+        raise DataError(
+            f"{folder} has training images of {sizes[0]} pixels and test images of {sizes[1]}: "
+            "both must have one size."
+        )
     if sorted(classes) != list(range(len(classes))):
         raise DataError(
             f"{folder} has labels {sorted(classes)}: they must run from 0 without gaps."

@@ -12,6 +12,7 @@ then one row for each set of blocks: how many, which, on how many test images, t
 
 from __future__ import annotations
 
+import copy
 import csv
 import hashlib
 import io
@@ -324,6 +325,7 @@ def single_deletions(
     numbers = {name: number for number, (name, _) in enumerate(net.blocks(), 1)}
     sets = [(), *((name,) for name in deletable(net))]
     normalise = normalise or Normaliser(data)
+    net = copy.deepcopy(net).cpu()  # the caller's keeps its mode and place
     rows = []
     with one_thread():
         for each, error in deletion_errors(net, images, labels, normalise, sets):

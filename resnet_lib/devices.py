@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
@@ -65,23 +65,42 @@ def exact(on: bool) -> Iterator[None]:
     if not on:
         yield
         return
-    parts = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = [part.allow_tf32 for part in parts]
-    for part in parts:
-        part.allow_tf32 = False
+    # Newer versions of torch have a setting of their own, and refuse to mix it with the old one.
+    convolution, product = torch.backends.cudnn, torch.backends.cuda.matmul
+    if hasattr(product, "fp32_precision"):
+        switches = ((convolution.conv, "fp32_precision"), (product, "fp32_precision"))
+        exactly = "ieee"
+    else:
+        switches, exactly = ((convolution, "allow_tf32"), (product, "allow_tf32")), False
+    before = [getattr(*switch) for switch in switches]
+    for switch in switches:
+        setattr(*switch, exactly)
     try:
         yield
     finally:
-        for part, allowed in zip(parts, before, strict=True):
-            part.allow_tf32 = allowed
+        for switch, value in zip(switches, before, strict=True):
+            setattr(*switch, value)
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Start torch's own random numbers, which dropout draws from, and give the old ones back."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    """Start torch's own random numbers, which dropout draws from, and give the old ones back.
+
+    Those of the CPU and of a CUDA device; MPS keeps what it was given.
+    """
+    with kept_random_state(device):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif device.type == "mps":
+            torch.mps.manual_seed(seed)
         yield
+
+
+def kept_random_state(device: torch.device) -> AbstractContextManager[None]:
+    """Give torch's own random numbers of the CPU and of a CUDA device back as they were."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 @contextmanager

@@ -481,13 +481,26 @@ def reproduce(
     folder: where records go and are looked for; without one nothing is kept.
     jobs: runs at once; by default one for each processor, and one at a time on a GPU.
     """
+    specs = plan_all(experiments, tier, seeds, data)
+    return run_all(specs, folder, jobs=jobs, progress=progress)
+
+
+def plan_all(
+    experiments: str | Iterable[str],
+    tier: str | Tier = "short",
+    seeds: Iterable[int] | None = None,
+    data: str | None = None,
+) -> list[RunSpec]:
+    """The runs of one or several experiments, seed by seed. Arguments as of `reproduce`.
+
+    One that two of them share stands once, with the probe that one of them asks for.
+    """
     names = [experiments] if isinstance(experiments, str) else list(experiments)
     seeds = None if seeds is None else tuple(seeds)
     specs = [spec for name in names for spec in plan(name, tier, seeds, data)]
-    # One run that two experiments share is done once, with the probe that one of them asks for.
     unique: dict[tuple, RunSpec] = {}
     for spec in sorted(specs, key=lambda spec: spec.train.seed):
         same = (spec.model, spec.train, spec.data)
         if same not in unique or unique[same].probe is None:
             unique[same] = spec
-    return run_all(list(unique.values()), folder, jobs=jobs, progress=progress)
+    return list(unique.values())

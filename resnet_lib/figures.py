@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from resnet_lib.outputs import COLOURS
+from resnet_lib.runs import one_run_each
 
 RC = {
     "font.size": 10,
@@ -91,7 +92,9 @@ def plot_curves(
     """Curves over iterations: one line a net and split, a band over its seeds.
 
     frame: rows as from `load_runs`, with model, kind, depth, seed, split, iteration and `column`.
+    Errors: `ConfigError` where a net and seed have several runs.
     """
+    one_run_each(frame)
     for (kind, depth, model), net in frame.groupby(["kind", "depth", "model"]):
         for split in splits:
             lines = net[net["split"] == split].pivot_table(
@@ -194,7 +197,7 @@ def plot_ends(
     frame: rows as from `load_runs`. models: nets that have a place, in this order, whether the
     frame has them or not; without it, those of the frame.
     """
-    rows = frame[frame["split"] == split].sort_values("iteration", kind="stable")
+    rows = one_run_each(frame[frame["split"] == split]).sort_values("iteration", kind="stable")
     ends = rows.groupby(["model", "kind", "seed"], sort=False)[column].last().reset_index()
     names = list(dict.fromkeys([*models, *frame["model"]]))
     if frame.empty:
@@ -212,7 +215,7 @@ def plot_ends(
 
 def ends_in_words(frame: pd.DataFrame, split: str = "train") -> str:
     """What `plot_ends` shows, in words: the mean of each net's last errors, lowest to highest."""
-    rows = frame[frame["split"] == split].sort_values("iteration", kind="stable")
+    rows = one_run_each(frame[frame["split"] == split]).sort_values("iteration", kind="stable")
     ends = rows.groupby(["model", "seed"], sort=False)["top1_error"].last()
     told = []
     for model, net in ends.groupby("model", sort=False):

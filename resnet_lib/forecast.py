@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from resnet_lib.devices import choose_layout, exact, find_device, one_thread
-from resnet_lib.experiments import Tier, find_tier, plan
+from resnet_lib.experiments import Tier, plan_all
 from resnet_lib.models import build_model
 from resnet_lib.runner import RunSpec, default_jobs, load_once, recorded
 from resnet_lib.training import make_optimiser, training_step
@@ -34,14 +34,11 @@ def forecast(
     Arguments as of `reproduce`. A few training steps of the net that costs most are timed, and
     the time is shared out by multiply-adds; evaluation and probes come on top.
     """
-    names = [experiments] if isinstance(experiments, str) else list(experiments)
-    tier, seeds = find_tier(tier), None if seeds is None else tuple(seeds)
-    planned = [spec for name in names for spec in plan(name, tier, seeds, data)]
-    unique = list({(spec.model, spec.train, spec.data): spec for spec in planned}.values())
-    to_do = [spec for spec in unique if recorded(spec, folder) is None]
+    planned = plan_all(experiments, tier, seeds, data)
+    to_do = [spec for spec in planned if recorded(spec, folder) is None]
     if not to_do:
-        return f"All {len(unique)} runs are there already."
-    said = f"{len(to_do)} of {len(unique)} runs are to be done"
+        return f"All {len(planned)} runs are there already."
+    said = f"{len(to_do)} of {len(planned)} runs are to be done"
     if max(spec.train.iterations for spec in to_do) < LONG:
         return f"{said}."
     dearest = max(to_do, key=lambda spec: spec.cost / spec.train.iterations)

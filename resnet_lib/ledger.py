@@ -543,6 +543,11 @@ def read_claims(path: Path = TABLES / "claims.toml") -> tuple[Claim, ...]:
             raise ConfigError(f"{path.name}: there are {ids.count(claim.id)} claims {claim.id}.")
         if claim.follows and (claim.follows not in ids or claim.follows == claim.id):
             raise ConfigError(f"{path.name}: claim {claim.id} follows {claim.follows!r}, no other.")
+        if claim.follows and claims[ids.index(claim.follows)].follows:
+            raise ConfigError(
+                f"{path.name}: claim {claim.id} follows {claim.follows}, which follows another: "
+                "name the one that is decided."
+            )
     return claims
 
 

@@ -35,11 +35,16 @@ def images_of(data: ImageSet, count: int = 512) -> Tensor:
 
 @torch.no_grad()
 def input_of(net: ResNet, name: str, x: Tensor) -> Tensor:
-    """What enters the block of that name, such as "conv4_x.2", in training mode."""
-    net = copy.deepcopy(net).train()
+    """What enters the block of that name, such as "conv4_x.2", in training mode.
+
+    Errors: `ConfigError` that lists the blocks.
+    """
+    net = copy.deepcopy(net).cpu().train()
     kept: list[Tensor] = []
-    block = dict(net.blocks())[name]
-    block.register_forward_pre_hook(lambda _block, inputs: kept.append(inputs[0]))
+    blocks = dict(net.blocks())
+    if name not in blocks:
+        raise ConfigError(f"{net.config.name} has no block {name!r}, only {', '.join(blocks)}.")
+    blocks[name].register_forward_pre_hook(lambda _block, inputs: kept.append(inputs[0]))
     with one_thread():
         net(x)
     return kept[0]

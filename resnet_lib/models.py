@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 import re
 import threading
 from collections import OrderedDict
@@ -232,13 +233,14 @@ def undrawn() -> Iterator[None]:
 def build_model(model: str | ModelConfig, seed: int | None = None, **changes) -> ResNet:
     """Build and initialise a net.
 
-    seed: of the initial weights; without one it is drawn from torch's global random state.
-    The net keeps it as `net.seed`. Errors: `ConfigError`.
+    seed: of the initial weights, a whole number; without one it is drawn from torch's global
+    random state. The net keeps it as `net.seed`. Errors: `ConfigError`.
     """
     config = model_config(model, **changes)
+    seed = int(torch.randint(2**31, ())) if seed is None else as_seed(seed)
     with undrawn():
         net = ResNet(config)
-    net.seed = int(torch.randint(2**31, ())) if seed is None else seed
+    net.seed = seed
     if not net.fc.weight.is_meta:
         initialise(net, config.init, net.seed)
         gates = random_stream("gates", net.seed)
@@ -249,6 +251,16 @@ def build_model(model: str | ModelConfig, seed: int | None = None, **changes) ->
             for _, block in net.blocks():
                 zero_last_scale(block)
     return net
+
+
+def as_seed(seed: object) -> int:
+    """A seed as Python's own number: NumPy's of the same value gives the same weights."""
+    try:
+        if isinstance(seed, bool):
+            raise TypeError
+        return operator.index(seed)
+    except TypeError:
+        raise ConfigError(f"seed is {seed!r}: it must be a whole number.") from None
 
 
 @torch.no_grad()

@@ -15,8 +15,9 @@ from functools import cache
 from pathlib import Path
 
 from resnet_lib.configs import ConfigError, unknown_name
+from resnet_lib.repository import DATA, in_repository
 
-TABLES = Path(__file__).resolve().parents[1] / "data" / "paper"
+TABLES = DATA / "paper"
 SCALES = {"1e6": 1e6, "1e9": 1e9}
 SUFFIXES = {"%": "%", "1e6": " million", "1e9": " billion", "": ""}
 NAMES = {
@@ -76,7 +77,7 @@ class Published:
 def published_numbers(folder: Path = TABLES) -> tuple[Published, ...]:
     """All printed numbers. Errors: `ConfigError` that names the file and line."""
     found: dict[str, Published] = {}
-    for path in sorted(folder.glob("*.csv")):
+    for path in sorted(in_repository(folder).glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             for number, row in enumerate(csv.reader(file), 1):
                 if number == 1:

@@ -6,10 +6,10 @@ see it at their own size, normalised as their training images were.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from resnet_lib.configs import ConfigError
+from resnet_lib.repository import DATA, in_repository
 
-DATA = Path(__file__).resolve().parents[1] / "data"
 PHOTOGRAPH = DATA / "photographs" / "chelsea.webp"
 SOURCE = "Chelsea the cat, a photograph by Stefan van der Walt, CC0 (public domain)"
 # The head, as a square: left, top, right, bottom.
@@ -31,7 +31,7 @@ def photograph() -> Tensor:
     """The photograph, uint8, (3, 300, 451)."""
     from PIL import Image
 
-    with Image.open(PHOTOGRAPH) as file:
+    with Image.open(in_repository(PHOTOGRAPH)) as file:
         return torch.from_numpy(np.array(file.convert("RGB"))).permute(2, 0, 1).contiguous()
 
 
@@ -69,7 +69,7 @@ class Normalisation:
     @classmethod
     def of(cls, name: str) -> Normalisation:
         """That of CIFAR-10's training images, from the repository. Errors: `ConfigError`."""
-        path = DATA / "weights" / f"{name}-normalisation.safetensors"
+        path = in_repository(DATA / "weights") / f"{name}-normalisation.safetensors"
         if not path.is_file():
             raise ConfigError(f"no normalisation of {name} is kept here: make it from the images.")
         kept = load_file(path)
@@ -111,6 +111,7 @@ def crop_scores(
     picture: uint8 (C, H, W). sides: lengths of the shorter side in pixels. Returns one row a
     crop: side, height, width, crop (0 to 9), left, top, mirrored, and scores: the softmax.
     """
+    net = copy.deepcopy(net).cpu().eval()  # the caller's keeps its mode and place
     rows = []
     for side in sides:
         scale = side / min(picture.shape[1:])
@@ -118,7 +119,7 @@ def crop_scores(
         small = resized(picture, height, width)
         crops = ten_crops(height, width, size)
         x = normalise(torch.stack([each.of(small, size) for each in crops]))
-        scores = net.eval()(x).softmax(1)
+        scores = net(x).softmax(1)
         rows += [
             {
                 "side": side,

@@ -13,11 +13,11 @@ import queue
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from resnet_lib.devices import choose_precision, find_device, one_thread
 from resnet_lib.models import build_model
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.progress import interruptible
-from resnet_lib.runs import RunRecord, run_id
+from resnet_lib.runs import RecordError, RunRecord, run_id
 from resnet_lib.training import Probe, train
 
 
@@ -57,7 +57,7 @@ class RunSpec:
         """The precision that this machine will train in."""
         return choose_precision(self.train.precision, find_device())
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """The run's name, known before it is run."""
         with torch.device("meta"):
@@ -90,12 +90,20 @@ def load_once(name: str, size: int | None) -> ImageSet:
 
 
 def recorded(spec: RunSpec, folder: Path | str | None) -> RunRecord | None:
-    """The record of a run that `folder` has already, with the probe that the spec asks for."""
+    """The record of a run that `folder` has already, with the probe that the spec asks for.
+
+    Errors: `RecordError` for a damaged record, which is not overwritten.
+    """
     if folder is None or not (Path(folder) / spec.run_id / "record.json").exists():
         return None
-    record = RunRecord.load(Path(folder) / spec.run_id)
-    probed = spec.probe is None or record.status == "diverged" or len(record.probe) > 0
-    return record if probed and record.status != "interrupted" else None
+    try:
+        record = RunRecord.load(Path(folder) / spec.run_id)
+    except RecordError as error:
+        raise RecordError(
+            f"{error} Restore it, or delete its folder to do the run again."
+        ) from None
+    moments = () if spec.probe is None or record.status == "diverged" else spec.probe_at
+    return record if record.is_probed(moments) and record.status != "interrupted" else None
 
 
 def run_one(
@@ -270,8 +278,17 @@ def run_in_processes(
     call = next(CALLS)
     # Of a seed's runs the longest first: none of it is left to one worker at the end.
     order = sorted(range(len(specs)), key=lambda i: (specs[i].train.seed, -specs[i].cost))
-    begun = {i: pool.submit(_work, call, i, specs[i], folder) for i in order}
-    futures = [begun[i] for i in range(len(specs))]
+
+    def submit() -> list[Future]:
+        begun = {i: pool.submit(_work, call, i, specs[i], folder) for i in order}
+        return [begun[i] for i in range(len(specs))]
+
+    try:
+        futures = submit()
+    except BrokenProcessPool:  # one was killed while it waited for work
+        workers.cache_clear()
+        pool, messages, stop = workers(jobs)
+        futures = submit()
     try:
         with interruptible() as interrupted:
             while not all(future.done() for future in futures):

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
+from resnet_lib.repository import DATA
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from resnet_lib.data import ImageSet
     from resnet_lib.training import Run
 
-ARCHIVE = Path(__file__).resolve().parents[1] / "data" / "runs"
+ARCHIVE = DATA / "runs"
 
 CURVES = ("run_id", "iteration", "epoch", "split", "loss", "top1_error", "lr", "seconds")
 PROPERTIES = (
@@ -45,6 +46,7 @@ PROPERTIES = (
     "precision",
     "status",
 )
+DATA_SET = {"name": str, "size": int, "checksum": str}  # what a record says of its data
 FORMAT = 1
 TYPES = {"iteration": int} | dict.fromkeys(("epoch", "loss", "top1_error", "lr", "seconds"), float)
 # pandas 2 reads floats to within a bit unless told; pandas 3 reads them exactly.
@@ -143,6 +145,33 @@ class RunRecord:
         write_whole(folder / "record.json", json.dumps(values, indent=1) + "\n")
         return folder
 
+    def check(self) -> None:
+        """Raise `TypeError` that names a field of the wrong type."""
+        number, known = (int, float), (int, type(None))
+        kinds: dict[str, Any] = {
+            **dict.fromkeys(("run_id", "tier", "model_name", "numerics", "device"), str),
+            **dict.fromkeys(("precision", "layout", "status"), str),
+            **dict.fromkeys(("model", "train", "data", "environment"), dict),
+            **dict.fromkeys(("model_seed", "iterations_done"), int),
+            **dict.fromkeys(("seconds", "images_per_second"), number),
+            "warmup_ended": known,
+            "diverged_at": int if self.status == "diverged" else known,
+        }
+        values = {name: getattr(self, name) for name in kinds}
+        if isinstance(self.data, dict):
+            values |= {f"data.{name}": self.data.get(name) for name in DATA_SET}
+            kinds |= {f"data.{name}": kind for name, kind in DATA_SET.items()}
+        for name, value in values.items():
+            if not isinstance(value, kinds[name]) or isinstance(value, bool):
+                raise TypeError(f"its {name} is {value!r}")
+
+    def is_probed(self, moments: Iterable[int]) -> bool:
+        """Whether it was probed at all these iterations, with as many layers at each."""
+        if "iteration" not in self.probe:
+            return not set(moments)
+        layers = self.probe.groupby("iteration").size()
+        return set(moments) <= set(layers.index) and layers.nunique() <= 1
+
     @classmethod
     def load(cls, folder: Path | str) -> RunRecord:
         """Read a record. Errors: `RecordError` that names the file and the fault."""
@@ -152,13 +181,11 @@ class RunRecord:
             if not isinstance(values, dict) or values.get("format") != FORMAT:
                 raise RecordError(f"{path} is not a record of format {FORMAT}.")
             record = cls(**values)
+            record.check()
             ModelConfig.from_dict(record.model)
             TrainConfig.from_dict(record.train)
-            if not (
-                {"seed", "iterations"} <= set(record.train)
-                and {"name", "size", "checksum"} <= set(record.data)
-            ):
-                raise RecordError(f"{path} does not say which seed, length or data set it is of.")
+            if not {"seed", "iterations"} <= set(record.train):
+                raise RecordError(f"{path} does not say which seed or length it is of.")
             path = path.with_name("curves.csv")
             record.curves = pd.read_csv(path, **EXACT)
             if tuple(record.curves.columns) != CURVES:
@@ -230,6 +257,22 @@ def probes(records: Iterable[RunRecord]) -> pd.DataFrame:
     """The probes' tables of some records as one tidy frame."""
     frames = [record.probe_frame() for record in records if len(record.probe)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def one_run_each(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame, if it has one run of each net and seed: others must not be averaged unseen.
+
+    Errors: `ConfigError` that names a net with several, as in two schedules or on two data sets.
+    """
+    if "run_id" in frame:
+        runs = frame.groupby(["model", "seed"])["run_id"].nunique()
+        if len(runs) and runs.max() > 1:
+            model, seed = runs.idxmax()
+            raise ConfigError(
+                f"there are {runs.max()} runs of {model} with seed {seed} here: choose one "
+                "schedule and data set first, such as frame[frame['tier'] == 'short']."
+            )
+    return frame
 
 
 def load_runs(folder: Path | str = ARCHIVE) -> pd.DataFrame:
@@ -305,6 +348,8 @@ def commit() -> str | None:
         return done.stdout.strip() if done.returncode == 0 else None
 
     try:
+        if git("rev-parse", "--show-toplevel") != str(here.parent):
+            return None  # another project's repository, around an installed copy
         head, changed = git("rev-parse", "--short=12", "HEAD"), git("status", "--porcelain", ".")
     except OSError:
         return None

@@ -30,9 +30,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from resnet_lib.configs import ConfigError, unknown_name, whole
+from resnet_lib.configs import PRECISIONS, ConfigError, one_of, unknown_name, whole
 from resnet_lib.data import AnyNormaliser, ChannelNormaliser, ImageSet, Normaliser
-from resnet_lib.devices import choose_layout, exact, find_device
+from resnet_lib.devices import choose_layout, choose_precision, exact, find_device
 from resnet_lib.models import ResNet
 from resnet_lib.photos import Photos
 
@@ -253,6 +253,8 @@ def measure_errors(
     if normalise is None:
         normalise = ChannelNormaliser.imagenet() if photos else Normaliser(pictures)
     device = torch.device(device) if device is not None else find_device()
+    one_of(precision, PRECISIONS, "precision")
+    precision = choose_precision(precision, device)
     layout = choose_layout(device)
     # Copies: the caller's nets keep their mode and place.
     nets = [copy.deepcopy(net).to(device, memory_format=layout).eval() for net in nets]

@@ -25,6 +25,7 @@ from resnet_lib.checkpoints import (
     save_weights,
     write_checkpoint,
 )
+from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, TrainConfig
 from resnet_lib.data import ImageSet, Normaliser, alternatives, make_batches, make_normaliser
 from resnet_lib.devices import (
@@ -33,6 +34,7 @@ from resnet_lib.devices import (
     deterministic,
     exact,
     find_device,
+    kept_random_state,
     seeded,
 )
 from resnet_lib.graphs import GraphedStep
@@ -174,6 +176,7 @@ def train(
         tier=tier,
     )
     run = Run(model, optimiser, config, device)
+    moments = () if probe is None else probe_at
     folder = None if folder is None else Path(folder)
 
     def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -200,7 +203,7 @@ def train(
         seeded(config.seed, device),
         holding(folder, record.run_id) if folder is not None else nullcontext(),
         interruptible() as interrupted,
-        reporter(progress, config, go_on(run, folder, record.run_id, device)) as report,
+        reporter(progress, config, go_on(run, folder, record.run_id, moments)) as report,
         deterministic(config.deterministic and device.type == "cuda"),
         exact(precision == "float32" and device.type == "cuda"),
     ):
@@ -240,13 +243,17 @@ def train(
     return record
 
 
-def go_on(run: Run, folder: Path | None, run_id: str, device: torch.device) -> int:
-    """Take over what a folder holds of this very run; returns the iteration to go on from."""
+def go_on(run: Run, folder: Path | None, run_id: str, probe_at: Collection[int]) -> int:
+    """Take over what a folder holds of this very run; returns the iteration to go on from.
+
+    probe_at: a run that went by one of these without its probe begins anew.
+    """
     if folder is not None:
         refuse_other_run(folder, run_id)
-        state = read_checkpoint(folder, run_id, device)
+        state = read_checkpoint(folder, run_id, run.window.device)
         try:
-            run.resume(state)
+            if state is not None and not run.missed(state, probe_at):
+                run.resume(state)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise damaged(folder / CHECKPOINT, error) from None
     return run.iteration
@@ -297,6 +304,12 @@ def check_fit(model: nn.Module, data: ImageSet, config: TrainConfig) -> None:
         raise ConfigError(
             f"{model.config.name} tells {model.config.classes} classes apart and {data.name} has "
             f"{len(data.classes)}: build the net with classes={len(data.classes)}."
+        )
+    last = complexity(model.config, data.size).stages[-2].size
+    if model.config.batch_norm and config.batch_size * last**2 == 1:
+        raise ConfigError(
+            f"batch_size is 1 and the last maps of {model.config.name} have one pixel: BN needs at "
+            "least two values, so give it 2 images."
         )
 
 
@@ -359,9 +372,10 @@ class Run:
         return loss, error
 
     def probe(self, probe: Probe | None) -> None:
-        """Measure the net now, once for each iteration."""
+        """Measure the net now, once for each iteration, without drawing from dropout's numbers."""
         if probe is not None and self.iteration not in self.probed:
-            rows = probe(self.model).to_dict("records")
+            with kept_random_state(self.window.device):
+                rows = probe(self.model).to_dict("records")
             self.probes += [{"iteration": self.iteration, **row} for row in rows]
             self.probed.append(self.iteration)
 
@@ -379,15 +393,19 @@ class Run:
             "plain": {name: getattr(self, name) for name in self.PLAIN},
         }
 
-    def resume(self, state: dict[str, Any] | None) -> None:
-        """Go on from a checkpoint's state, if there is one."""
-        if state is None:
-            return
+    @staticmethod
+    def missed(state: dict[str, Any], probe_at: Collection[int]) -> bool:
+        """Whether a checkpoint's run went by a moment that it should have been probed at."""
+        reached, probed = state["plain"]["iteration"], state["plain"]["probed"]
+        return any(moment < reached and moment not in probed for moment in probe_at)
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint's state."""
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.window, self.first_bad = state["window"], state["first_bad"]
         torch.set_rng_state(state["random"].cpu())
-        if self.window.is_cuda:
+        if self.window.is_cuda and state["device_random"] is not None:  # not from a CPU
             torch.cuda.set_rng_state(state["device_random"].cpu(), self.window.device)
         for name in self.PLAIN:
             setattr(self, name, state["plain"][name])

@@ -250,7 +250,7 @@ def write_record(
     probe = pd.DataFrame(
         [
             {"iteration": at, "layer": layer, "response_std": response, "activation_gradient": 0.1}
-            for at in (0, *moments)
+            for at in schedule.probe_at
             for layer in (1, 2, 3)
         ]
     )

@@ -12,7 +12,7 @@ import pytest
 from helpers import write_record
 
 from resnet_lib import EXPERIMENTS, TIERS, ConfigError
-from resnet_lib.archive import MEASURES, UNITS, archived, arms_in, survey
+from resnet_lib.archive import MEASURES, UNITS, archived, arms_in, label_of, survey
 from resnet_lib.experiments import plan
 from resnet_lib.runner import run_one
 from resnet_lib.runs import ARCHIVE
@@ -192,15 +192,15 @@ def test_the_archive_of_the_repository_is_sound():
     assert [each.reason for each in archive.refused] == []
     found = {path.parent for path in ARCHIVE.rglob("record.json")}
     assert len(archive.records) == len(found)
-    labels = [
-        (tier, entry.label(arm), seed)
+    of_arms = {
+        record.run_id
         for tier in TIERS
         for entry in EXPERIMENTS.values()
         for arm in entry.arms
         for runs in archive.runs(entry.label(arm), tier).values()
-        for seed in runs
-    ]
-    assert len(set(labels)) >= len(archive.records), "each is an arm of an experiment"
+        for record in runs.values()
+    }
+    assert of_arms == {record.run_id for record in archive.records}
 
 
 def test_an_experiment_is_read_from_the_archive_and_what_is_missing_is_named(tmp_path):
@@ -234,3 +234,46 @@ def test_a_gradient_that_fades_is_lost_and_one_that_grows_is_not(first, later, m
     ]
     record = SimpleNamespace(probe=pd.DataFrame(rows))
     assert MEASURES[measure](record) == pytest.approx(value)
+
+
+def test_a_run_s_arm_does_not_depend_on_how_its_precision_was_chosen(tmp_path):
+    """Where "auto" is float32, plain56 and its float32 control are one run, and it serves both."""
+    write_record(tmp_path, "plain56 float32", precision="float32")
+    archive = survey(tmp_path)
+    assert list(archive.runs("plain56 float32", "short")["float32"]) == [0]
+    assert list(archive.runs("plain56", "short")["float32"]) == [0]
+    write_record(tmp_path, "plain20", precision="bfloat16")
+    asked = json.loads((folder_of(tmp_path, "plain20") / "record.json").read_text())
+    rewrite(folder_of(tmp_path, "plain20"), train=asked["train"] | {"precision": "bfloat16"})
+    archive = survey(tmp_path)
+    assert list(archive.runs("plain20", "short")["bfloat16"]) == [0]
+    assert [label_of(each) for each in archive.records] == ["plain20", "plain56 float32"]
+
+
+def test_a_control_counts_in_its_own_precision_only(tmp_path):
+    write_record(tmp_path, "plain56", precision="bfloat16")
+    archive = survey(tmp_path)
+    assert archive.runs("plain56 float32", "short") == {}
+    missing = archive.missing(("short",))
+    assert "plain56 float32" in set(missing["arm"])
+
+
+@pytest.mark.parametrize("damage", ["rows", "moment", "columns"])
+def test_a_probe_that_is_not_whole_is_named(runs, damage):
+    path = folder_of(runs, "plain56-cifar10-3200-s1") / "probe.csv"
+    probe = pd.read_csv(path)
+    if damage == "rows":
+        probe = probe.iloc[:-1]
+    elif damage == "moment":
+        probe = probe[probe["iteration"] > 0]
+    else:
+        probe = probe.rename(columns={"response_std": "size"})
+    probe.to_csv(path, index=False)
+    assert list(refused(runs).values()) == ["its probe.csv is not whole."]
+
+
+def test_a_record_of_another_label_is_held_to_the_same_probe(runs):
+    folder = folder_of(runs, "plain56-cifar10-3200-s1")
+    rewrite(folder, tier="custom")
+    (folder / "probe.csv").unlink()
+    assert list(refused(runs).values()) == ["its probe.csv is missing."]

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from helpers import FIRST_PAPER, cost_of
+from helpers import FIRST_PAPER, cost_of, tiny_net
 from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_lib import MODELS, ConfigError, ModelConfig, build_model, complexity
+from resnet_lib.complexity import count
 from resnet_lib.configs import SHORTCUTS
 
 PARAMETERS = {
@@ -120,3 +121,10 @@ def test_vgg_nets_cost_what_the_paper_compares_with():
             assert sum(getattr(stage, what) for stage in net.stages) == getattr(net, what)
         assert [stage.size for stage in net.stages] == [224, 112, 56, 28, 14, 1]
         assert head.parameters == 25088 * 4096 + 4096**2 + 4096 * 1000 + 2 * 4096 + 1000
+
+
+def test_counting_leaves_the_net_alone():
+    net = tiny_net()
+    count(net, 1, 7)
+    assert not net.fc.weight.is_meta
+    assert net.training

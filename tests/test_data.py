@@ -615,3 +615,15 @@ def test_another_seed_gives_other_batches():
 def test_a_batch_larger_than_the_training_set_is_refused():
     with pytest.raises(ConfigError, match=r"51 .*50"):
         make_batches(batch_size=51)
+
+
+def test_sheets_of_two_sizes_are_one_sentence(tmp_path):
+    draw = np.random.default_rng(0)
+    images = {
+        split: draw.integers(0, 256, (100, side, side, 1), np.uint8)
+        for split, side in (("train", 8), ("test", 4))
+    }
+    labels = {split: np.repeat([0, 1], 50) for split in images}
+    write_sheets(tmp_path / "odd", images, labels, ("a", "b"))
+    with pytest.raises(DataError, match="training images of 8 pixels and test images of 4"):
+        load(tmp_path / "odd")

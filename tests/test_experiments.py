@@ -293,7 +293,7 @@ def test_a_damaged_record_is_not_overwritten(tmp_path):
     run_one(spec, tmp_path, progress=False)
     path = tmp_path / spec.run_id / "record.json"
     path.write_text("{")
-    with pytest.raises(RecordError, match=r"record\.json"):
+    with pytest.raises(RecordError, match=r"record\.json .* delete its folder"):
         run_one(spec, tmp_path, progress=False)
     assert path.read_text() == "{"
 
@@ -368,6 +368,26 @@ def test_a_killed_worker_is_one_sentence_and_the_next_call_goes_on(tmp_path):
         with pytest.raises(runner.RunError, match="killed"):
             run_all(endless, tmp_path, jobs=2, progress=False)
     assert len(run_all(specs(2), tmp_path, jobs=2, progress=False)) == 2
+
+
+def test_workers_killed_while_they_wait_are_replaced(tmp_path):
+    from resnet_lib import runner
+
+    assert len(run_all(specs(2), tmp_path / "one", jobs=2, progress=False)) == 2
+    for process in list(runner.workers(2)[0]._processes.values()):
+        process.kill()
+        process.join()
+    assert len(run_all(specs(2), tmp_path / "two", jobs=2, progress=False)) == 2
+
+
+def test_a_run_that_went_by_a_moment_without_its_probe_begins_anew(tmp_path):
+    spec = specs(1)[0]
+    left = iter([False, False, True])
+    stopped = run_one(spec, tmp_path, progress=False, stop=lambda: next(left))
+    assert (stopped.status, len(stopped.probe)) == ("interrupted", 0)
+    probed = replace(spec, probe="signals", probe_at=(0, 6))
+    record = run_one(probed, tmp_path, progress=False)
+    assert sorted(set(record.probe["iteration"])) == [0, 6]
 
 
 def test_the_time_left_of_resumed_runs_counts_only_what_this_sitting_did(capsys):

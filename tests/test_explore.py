@@ -29,7 +29,7 @@ from resnet_lib import (
 )
 from resnet_lib.experiments import TIERS, at_length
 from resnet_lib.outputs import COLOURS
-from resnet_lib.runs import CURVES
+from resnet_lib.runs import ARCHIVE, CURVES
 from resnet_lib.widgets import architecture, runs, signals, train
 from resnet_lib.widgets.train import Session, Settings
 
@@ -359,3 +359,28 @@ def test_the_bundle_is_what_its_sources_build() -> None:
     command = ["npm", "run", "--silent", "check"]
     done = subprocess.run(command, cwd=ROOT / "web", capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def kept_apart(tmp_path: Path, **changes) -> Path:
+    """An archive of one recorded net with its deletions; changes: of its record."""
+    source = next(path.parent for path in sorted(ARCHIVE.glob("*/plain20-*/deletions.csv")))
+    folder = tmp_path / "short" / source.name
+    shutil.copytree(source, folder)
+    path = folder / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    return folder
+
+
+def test_explorers_show_no_record_that_is_kept_apart(tmp_path: Path) -> None:
+    module = widgets.explorer("deletion")
+    kept_apart(tmp_path / "sound")
+    assert [net["net"] for net in module.data(tmp_path / "sound")["nets"]] == ["plain20"]
+    kept_apart(tmp_path / "foreign", numerics="0" * 12)
+    assert module.data(tmp_path / "foreign")["nets"] == []
+
+
+def test_damaged_deletions_are_warned_of_and_left_out(tmp_path: Path) -> None:
+    folder = kept_apart(tmp_path)
+    (folder / "deletions.csv").write_text("# {}\n1,2\n")
+    with pytest.warns(UserWarning, match=r"deletions\.csv"):
+        assert widgets.explorer("deletion").data(tmp_path)["nets"] == []

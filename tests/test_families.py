@@ -8,12 +8,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
-from helpers import randomise_norms, same_weights, tiny_net, tiny_train
+from helpers import randomise_norms, same_weights, tiny_data, tiny_net, tiny_train
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_lib import MODELS, ConfigError, ModelConfig, build_model, complexity
-from resnet_lib.analysis import signals
+from resnet_lib.analysis import SignalProbe, signals
 from resnet_lib.blocks import Gate, ProjectionShortcut, SingleLayerBlock
 from resnet_lib.complexity import OTHER_NETS, count
 from resnet_lib.configs import INITS, JUNCTIONS, ORDERS, SHORTCUTS
@@ -232,6 +232,19 @@ def test_how_gates_are_drawn_moves_the_hash_of_gated_nets_only(monkeypatch) -> N
     assert hashes()[1] != gated
 
 
+def test_a_gate_s_bias_may_be_a_whole_number() -> None:
+    nets = [tiny_net(junction="exclusive-gate", gate_bias=bias) for bias in (-6, -6.0)]
+    assert same_weights(*nets)
+
+
+def test_a_probe_does_not_draw_from_dropout_s_numbers() -> None:
+    curves = []
+    for probe in (None, SignalProbe(tiny_data(), 32)):
+        net = tiny_net(junction="dropout")
+        curves.append(tiny_train(net, probe=probe, probe_at=(0, 3)).curves)
+    assert curves[0].drop(columns="seconds").equals(curves[1].drop(columns="seconds"))
+
+
 def test_dropout_drops_shortcuts_in_training() -> None:
     block, x = unit("original", junction="dropout")
     block.train()
@@ -341,6 +354,35 @@ def test_preactivation_and_original_are_the_same_in_a_plain_net() -> None:
     pre = build_model(ModelConfig(14, "none", width=4, order="preactivation"), seed=1).double()
     x = torch.randn(3, 3, 8, 8, dtype=torch.float64)
     assert torch.allclose(plain(x), pre(x), atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shortcut": "none"},
+        {"order": "preactivation"},
+        {"order": "bn-after-addition"},
+        {"order": "relu-before-addition"},
+        {"block": "single-layer", "order": "preactivation"},
+    ],
+)
+def test_zero_init_is_refused_where_it_would_stop_learning(changes) -> None:
+    with pytest.raises(ConfigError, match="zero_init"):
+        ModelConfig(14, zero_init=True, **changes)
+
+
+@pytest.mark.parametrize("order", ["original", "relu-only-preactivation"])
+@pytest.mark.parametrize("block", ["basic", "single-layer"])
+def test_zero_init_leaves_every_block_something_to_learn(order, block) -> None:
+    net = build_model(ModelConfig(14, width=4, order=order, block=block, zero_init=True), seed=0)
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    x, y = torch.rand(16, 3, 8, 8), torch.arange(16) % 10
+    for _ in range(3):
+        optimiser.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        optimiser.step()
+    for _, each in net.blocks():
+        assert all(p.grad.any() for p in each.parameters())
 
 
 def test_zero_init_makes_blocks_identities() -> None:

@@ -5,6 +5,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from helpers import FIRST_PAPER, TINY, net_by_hand, randomise_norms, same_weights, tiny_net
@@ -249,3 +250,15 @@ def test_nets_built_at_once_in_several_threads_are_those_built_in_turn():
         found = list(pool.map(lambda seed: tiny_net("resnet20", seed=seed), range(8)))
     assert all(same_weights(*pair) for pair in zip(found, wanted, strict=True))
     assert (nn.Conv2d.reset_parameters, nn.Linear.reset_parameters) == usual
+
+
+def test_a_seed_of_numpy_gives_the_weights_of_its_value():
+    nets = [tiny_net(seed=seed) for seed in (3, np.int64(3))]
+    assert same_weights(*nets)
+    assert nets[1].seed == 3
+
+
+@pytest.mark.parametrize("seed", [True, 1.5, "abc"])
+def test_a_seed_that_is_no_whole_number_is_refused(seed):
+    with pytest.raises(ConfigError, match="whole number"):
+        tiny_net(seed=seed)

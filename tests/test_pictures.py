@@ -210,7 +210,7 @@ def test_crops_of_a_net_of_your_own():
 
 def test_of_many_classes_the_leading_ones_are_kept():
     module = widgets.explorer("crops")
-    net = build_model("resnet18", seed=0, classes=100)
+    net = build_model("resnet18", seed=0, classes=100).eval()
     names = [f"class {i}" for i in range(100)]
     found = module.of_net(net, names, "class 50")
     assert "class 50" in found["classes"]

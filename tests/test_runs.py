@@ -3,7 +3,10 @@
 import json
 import math
 import os
+import shutil
 import subprocess
+import sys
+import textwrap
 import warnings
 from dataclasses import fields, replace
 
@@ -16,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnet_lib import (
+    ConfigError,
     ModelConfig,
     RecordError,
     RunRecord,
@@ -23,8 +27,9 @@ from resnet_lib import (
     load_records,
     load_runs,
 )
-from resnet_lib.analysis import SignalProbe
-from resnet_lib.runs import ARCHIVE, CURVES, curves, probes, run_id
+from resnet_lib.analysis import SignalProbe, gap
+from resnet_lib.archive import survey
+from resnet_lib.runs import ARCHIVE, CURVES, curves, one_run_each, probes, run_id
 
 PROPERTIES = {
     "model",
@@ -425,3 +430,76 @@ def test_the_archive_is_whole():
             assert math.isfinite(last["loss"])
     names = [record.run_id for record in records]
     assert len(names) == len(set(names))
+
+
+def test_one_run_of_each_net_and_seed_is_not_mixed_with_another(record):
+    frame = record.frame()
+    assert one_run_each(frame) is frame
+    both = pd.concat([frame, frame.assign(run_id="another")])
+    for act in (one_run_each, lambda each: gap(each, record.model_name, record.model_name)):
+        with pytest.raises(ConfigError, match=f"2 runs of {record.model_name} with seed"):
+            act(both)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("status", "diverged"),  # without an iteration
+        ("run_id", ["a"]),
+        ("tier", None),
+        ("warmup_ended", "x"),
+        ("model_seed", "0"),
+        ("data", {"name": None, "size": 7, "checksum": "a"}),
+        ("data", {"name": "a", "size": [7], "checksum": "a"}),
+        ("data", {"name": "a", "size": 7}),
+        ("data", []),
+    ],
+)
+def test_a_field_of_a_wrong_type_is_a_record_error(record, tmp_path, field, value):
+    folder = record.save(tmp_path)
+    path = folder / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    with pytest.raises(RecordError, match="diverged_at" if field == "status" else field):
+        RunRecord.load(folder)
+    assert len(survey(tmp_path).refused) == 1
+
+
+def test_a_probe_is_whole_with_all_its_moments_and_layers(record):
+    rows = [{"iteration": at, "layer": layer} for at in (0, 4) for layer in (1, 2)]
+    probed = replace(record, probe=pd.DataFrame(rows))
+    assert probed.is_probed((0, 4))
+    assert not probed.is_probed((0, 2, 4))
+    assert not replace(record, probe=pd.DataFrame(rows[:-1])).is_probed((0, 4))
+    assert not replace(record, probe=pd.DataFrame()).is_probed((0,))
+
+
+def test_an_installed_copy_inside_another_repository_has_no_commit(tmp_path):
+    """The library copied into somebody else's repository does not record their commit."""
+    copy = tmp_path / "site-packages"
+    shutil.copytree(ROOT / "resnet_lib", copy / "resnet_lib", ignore=shutil.ignore_patterns("*.js"))
+    for command in ("init -q", "-c user.name=a -c user.email=a@b commit -q --allow-empty -m one"):
+        subprocess.run(["git", "-C", tmp_path, *command.split()], check=True)
+    code = "from resnet_lib.runs import commit; print(commit())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, text=True)
+    assert done.stdout.strip() == "None", done.stderr
+
+
+def test_an_installed_copy_without_data_says_what_is_missing(tmp_path):
+    shutil.copytree(ROOT / "resnet_lib", tmp_path / "resnet_lib")
+    code = """
+        from resnet_lib import DataError, explore, load
+        from resnet_lib.configs import ConfigError
+        for name in ("runs", "architecture", "identity", "crops", "shortcut"):
+            try:
+                getattr(explore, name)()
+            except ConfigError as error:
+                print(str(error).count("from a clone of it"))
+        try:
+            load("embedded")
+        except DataError as error:
+            print(str(error).count("from a clone of it"))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["1"] * 6, done.stderr

@@ -321,3 +321,8 @@ def test_errors_say_what_they_are() -> None:
     assert str(Errors(24.7, 7.8, 50_000)) == (
         "top-1 error 24.70%, top-5 error 7.80% on 50,000 images"
     )
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ConfigError, match="precision 'bf16'"):
+        measure_errors(tiny_net(), tiny_data(), precision="bf16")

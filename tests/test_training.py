@@ -41,7 +41,7 @@ from resnet_lib import (
 from resnet_lib.analysis import SignalProbe
 from resnet_lib.configs import SHORTCUTS
 from resnet_lib.data import Normaliser, TrainingBatches
-from resnet_lib.devices import choose_precision
+from resnet_lib.devices import choose_precision, exact
 from resnet_lib.progress import interruptible
 from resnet_lib.runs import CURVES
 from resnet_lib.training import lr_at, make_optimiser, training_step
@@ -758,3 +758,30 @@ def test_the_quick_start_of_the_documentation_works():
     )
     assert list(record.curves["split"]) == ["train", "train", "test"]
     assert isinstance(net.fc, nn.Linear)
+
+
+def test_one_image_of_one_pixel_cannot_be_normalised():
+    with pytest.raises(ConfigError, match="give it 2 images"):
+        tiny_train(tiny_net(stem_stride=2), batch_size=1)
+
+
+def test_a_seed_too_large_for_torch_is_refused():
+    with pytest.raises(ConfigError, match="below 2"):
+        TrainConfig(seed=2**64)
+
+
+@pytest.mark.parametrize("chosen", ["none", "tf32", "ieee"])
+def test_the_switch_of_tf32_is_given_back(chosen):
+    """Also where it was set by the newer of torch's two ways, which must not be mixed."""
+    product = torch.backends.cuda.matmul
+    if not hasattr(product, "fp32_precision"):
+        pytest.skip("this torch has one way only")
+    before = product.fp32_precision
+    product.fp32_precision = chosen
+    try:
+        with exact(True):
+            assert product.fp32_precision == "ieee"
+            assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+        assert product.fp32_precision == chosen
+    finally:
+        product.fp32_precision = before

@@ -33,5 +33,6 @@
   new IntersectionObserver(([entry]) => entry.isIntersecting && begin(), {
     rootMargin: "300px",
   }).observe(place);
+  addEventListener("hashchange", follow);
   follow();
 })();

@@ -13,6 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
+from resnet_lib.archive import survey
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.configs import ConfigError, ModelConfig, unknown_name
 from resnet_lib.deletions import checksum
@@ -24,7 +25,7 @@ from resnet_lib.pictures import (
     crop_scores,
     photograph,
 )
-from resnet_lib.runs import RunRecord, load_records
+from resnet_lib.runs import RunRecord
 
 # The paper's scales, 224 to 640 pixels for nets of 224 (section 3.4), for nets of 32 pixels.
 SIDES = (32, 37, 55, 69, 91)
@@ -48,7 +49,7 @@ MADE_BY = "resnet_lib/widgets/crops.py"
 
 def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
     """The photograph, and the scores of every net on CIFAR-10 whose weights are kept here."""
-    records = load_records() if records is None else records
+    records = survey().records if records is None else records
     normalise = Normalisation.of("cifar10")
     chosen: dict[str, tuple[RunRecord, Path]] = {}
     for record, path in sorted(kept_nets(records), key=lambda pair: order(pair[0])):

@@ -5,27 +5,37 @@ The idea is that of Veit, Wilber and Belongie (2016); see `resnet_lib.deletions`
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from resnet_lib.archive import survey
 from resnet_lib.configs import ModelConfig
 from resnet_lib.deletions import DELETIONS, Deletions, block_responses
 from resnet_lib.figures import colour, legend, panels
 from resnet_lib.models import layout
-from resnet_lib.runs import ARCHIVE, RunRecord
+from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
 
 # The nets the question is about; others with deletions serve until these have them.
 WANTED = ("plain56", "resnet56")
 
 
 def data(folder: Path | str = ARCHIVE) -> dict[str, Any]:
-    """All recorded nets of an archive whose blocks have all been deleted, the deepest first."""
-    folders = sorted(each.parent for each in Path(folder).rglob(DELETIONS))
-    whole = [each for each in folders if Deletions.load(each).complete]
-    nets = [net(each) for each in whole if (each / "record.json").exists()]
+    """All usable records of an archive whose blocks have all been deleted, the deepest first.
+
+    Damaged deletions are warned of and left out.
+    """
+    refused = {each.folder for each in survey(folder).refused}
+    nets = []
+    for place in sorted({each.parent for each in Path(folder).rglob(DELETIONS)} - refused):
+        try:
+            if (place / "record.json").exists() and Deletions.load(place).complete:
+                nets.append(net(place))
+        except RecordError as error:
+            warnings.warn(str(error), stacklevel=2)
     nets.sort(key=lambda each: (-each["depth"], each["kind"], each["seed"], each["run_id"]))
     recorded = {each["net"] for each in nets}
     return {"nets": nets, "missing": [name for name in WANTED if name not in recorded]}

@@ -13,12 +13,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from resnet_lib.analysis import block_maps
+from resnet_lib.archive import survey
 from resnet_lib.blocks import ProjectionShortcut
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.deletions import checksum
 from resnet_lib.figures import RC
 from resnet_lib.pictures import PHOTOGRAPH, SOURCE, Normalisation, head
-from resnet_lib.runs import RunRecord, load_records
+from resnet_lib.runs import RunRecord
 
 SIZE = 32
 OPTIONS = ("A", "B", "C")
@@ -34,7 +35,7 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
     scale for each block; option A's shortcut is left out, since the page can make it from the
     input. The output is left out, too: ReLU of the sum.
     """
-    records = load_records() if records is None else records
+    records = survey().records if records is None else records
     chosen: dict[str, tuple[Any, ...]] = {}
     for record, path in kept_nets(records):
         config = record.model

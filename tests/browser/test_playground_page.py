@@ -355,6 +355,13 @@ def test_a_question_wants_a_prediction_first(tab: Tab, site: str, lesson: str) -
     tab.wait_for_function(f"location.hash.includes('answers={lesson}:')")
 
 
+def test_a_link_to_a_question_on_its_own_page_goes_to_it(tab: Tab) -> None:
+    link = tab.get_by_role("link", name="Option A, B or C")
+    link.click()
+    tab.locator(".lesson", has_text="lowest training loss").wait_for()
+    tab.wait_for_function("document.getElementById('playground').getBoundingClientRect().top > -5")
+
+
 def test_a_question_is_answered_by_what_was_measured(tab: Tab, site: str) -> None:
     visit(tab, site, "lesson=plain-8-20")
     tab.locator(".answers input").first.check()
