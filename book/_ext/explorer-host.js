@@ -43,7 +43,11 @@
         onState: (query) => note(link(place, query)),
         link: (query) => new URL(link(place, query), location.href).href,
       });
-      place.replaceChildren(target); // the plain figure has done its work
+      const plain = document.createElement("div"); // from now on for paper only
+      plain.className = "explorer-plain";
+      plain.append(...[...place.childNodes].filter((each) => each !== target));
+      target.className = "explorer-live";
+      place.append(plain);
       place.dataset.ready = "";
       return mounted;
     } catch (error) {

@@ -30,7 +30,10 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 FOLDER = "explorers"
 HOST = Path(__file__).with_name("explorer-host.js")
-HINT = "To explore it yourself, open this page from a web server (make serve) in a current browser."
+HINT = (
+    "To explore it yourself, open this page from a web server (make serve) in a current browser "
+    "that may run JavaScript."
+)
 # Keeps the host's script as it is between builds that change nothing.
 log = logging.getLogger(__name__)
 

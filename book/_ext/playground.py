@@ -38,8 +38,9 @@ FILES = {
 }
 HINT = {
     "en": "To train these nets yourself, open this page from a web server (make serve) in a "
-    "current browser.",
-    "zh": "要亲自训练这些网络，请用较新的浏览器从网页服务器打开本页（make serve）。",
+    "current browser that may run JavaScript.",
+    "zh": "要亲自训练这些网络，请用较新的、允许运行 JavaScript 的浏览器，"
+    "从网页服务器打开本页（make serve）。",
 }
 
 log = logging.getLogger(__name__)

@@ -73,6 +73,12 @@ def net(name: str, config: ModelConfig, rows: pd.DataFrame) -> dict[str, Any]:
     return found
 
 
+def usual(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """The nets that the explorer begins with: plain ones and their twins; of none, all others."""
+    measured = [net for net in data["nets"] if net["seeds"]]
+    return [net for net in measured if net["kind"] in ("plain", "A")] or measured
+
+
 def figures(data: dict[str, Any]) -> list[Figure]:
     """Two panels: activation gradients before the first step and after the last."""
     rows = [
@@ -85,7 +91,7 @@ def figures(data: dict[str, Any]) -> list[Figure]:
             "layer": layer,
             "activation_gradient": value,
         }
-        for net in data["nets"]
+        for net in usual(data)
         for moment, values in zip(net["moments"], net["activation_gradient"], strict=True)
         for layer, value in enumerate(values, 1)
     ]
@@ -103,8 +109,7 @@ def sentence(data: dict[str, Any]) -> str:
     """The ratio of first to last layer before training, for each net."""
     told = [
         f"{net['name']} {float(f'{ratio:.2g}'):,g}"
-        for net in data["nets"]
-        if net["seeds"]
+        for net in usual(data)
         for ratio in [net["activation_gradient"][0][0] / net["activation_gradient"][0][-1]]
     ]
     if not told:

@@ -360,6 +360,52 @@ def test_a_link_to_a_question_on_its_own_page_goes_to_it(tab: Tab) -> None:
     link.click()
     tab.locator(".lesson", has_text="lowest training loss").wait_for()
     tab.wait_for_function("document.getElementById('playground').getBoundingClientRect().top > -5")
+    assert tab.evaluate("document.activeElement.textContent") == "Option A, B or C"
+
+
+def test_a_copied_link_has_the_nets_wherever_the_page_has_been(
+    tab: Tab, context: BrowserContext
+) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    train(tab)
+    tab.evaluate("location.hash = 'what-to-try-first'")
+    tab.get_by_role("button", name="Copy link").click()
+    tab.get_by_text("The link is in the clipboard").wait_for()
+    assert "#playground?runs=" in tab.evaluate("navigator.clipboard.readText()")
+
+
+def test_a_finger_that_scrolls_leaves_the_last_moment_shown(browser: Browser, site: str) -> None:
+    """Drawn up and down it scrolls, sideways it looks back."""
+    options = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
+    with browser.new_context(**options) as context:
+        tab = context.new_page()
+        visit(tab, site, "choose=plain8")
+        train(tab)
+        box = tab.locator("svg.playground-chart").first.bounding_box()
+        left, top = box["x"] + box["width"] / 3, box["y"] + box["height"] / 2
+
+        def draw(to: tuple[float, float]) -> None:
+            tab.evaluate(
+                """([left, top, x, y]) => {
+                    const chart = document.querySelector("svg.playground-chart");
+                    const send = (type, clientX, clientY, buttons) => chart.dispatchEvent(
+                        new PointerEvent(type, {
+                            pointerType: "touch", pointerId: 7, bubbles: true,
+                            clientX, clientY, buttons,
+                        }));
+                    send("pointerdown", left, top, 1);
+                    send("pointermove", x, y, 1);
+                    if (x === left) send("pointercancel", x, y, 0);
+                    else send("pointerup", x, y, 0);
+                }""",
+                [left, top, *to],
+            )
+            drawn(tab)
+
+        draw((left, top - 60))
+        assert "at=" not in tab.evaluate("location.hash")
+        draw((left + 30, top))
+        tab.wait_for_function("location.hash.includes('at=')")
 
 
 def test_a_question_is_answered_by_what_was_measured(tab: Tab, site: str) -> None:
@@ -367,7 +413,7 @@ def test_a_question_is_answered_by_what_was_measured(tab: Tab, site: str) -> Non
     tab.locator(".answers input").first.check()
     tab.get_by_role("button", name="That is my prediction").click()
     train(tab)
-    assert tab.locator(".results .verdict").inner_text().endswith("As you predicted.")
+    assert tab.locator(".results .finding").inner_text().endswith("As you predicted.")
     assert tab.locator(".results tbody tr").count() == 2
 
 

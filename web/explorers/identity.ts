@@ -102,6 +102,9 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
         numbers[i] = value;
         setNumbers(now(), numbers);
       },
+      onchange: () => {
+        if (!Number.isFinite(inputs[i].valueAsNumber)) inputs[i].value = String(numbersOf(now())[i]);
+      },
     }),
   );
   const now = () => (view.state.kind === "residual" ? "residual" : "plain") as Kind;

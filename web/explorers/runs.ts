@@ -275,7 +275,8 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
     }
     const at = stops.includes(asked) ? asked : (stops.at(-1) ?? 0);
     const told = readText(at);
-    readout.textContent = sketching && now.groups.length ? t.sketchHint : told;
+    const nothing = step === "free" && !now.groups.length ? texts.chooseNets : "";
+    readout.textContent = sketching && now.groups.length ? t.sketchHint : told || nothing;
     if (key === drawn && !sketching) return chart.move(at, told);
     drawn = key;
     drawChart(at, told, sketching && now.groups.length > 0, revealed);
@@ -309,7 +310,8 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
       xLabel: t.iterations,
       yLabel: `${splits.length === 1 ? named : t.error}, %`,
       x: [0, end],
-      y: log ? [Math.max(0.05, low * 0.85), Math.min(100, high * 1.1)] : [0, Math.min(100, Math.ceil(high / 10) * 10)],
+      // The guided steps have one axis, so that what is drawn into it stays where it is.
+      y: log ? [Math.max(0.05, low * 0.85), Math.min(100, high * 1.1)] : [0, free ? Math.min(100, Math.ceil(high / 10) * 10) : 100],
       log,
       lines: drawnLines,
       rules,

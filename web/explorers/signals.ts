@@ -135,10 +135,11 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
       y: log ? (all.length ? [low * 0.8, high * 1.25] : [0.1, 1]) : [0, high * 1.05 || 1],
       log, lines, at,
       stops: Array.from({ length: longest }, (_, i) => i + 1),
+      xTicks: nets.length ? undefined : [],
       valueText: told,
       yFormat: digits,
     });
-    readout.textContent = told;
+    readout.textContent = nets.length || !recorded.length ? told : texts.chooseNets;
     quantity.set(state.quantity);
     time.set(iteration);
     order.set(state.order);

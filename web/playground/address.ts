@@ -102,7 +102,7 @@ export function pageAddress(): Address {
       const page = location.pathname + location.search;
       history.replaceState(history.state, "", page + (state && MARK + state));
     },
-    link: () => location.href,
+    link: () => location.origin + location.pathname + location.search + (own && MARK + own),
   };
   addEventListener("hashchange", () => {
     if (!location.hash.startsWith(MARK) || read() === own) return;

@@ -88,12 +88,25 @@ export class Chart {
       const x = this.scales(this.view).x.invert(event.clientX - left);
       this.onpick(Math.min(high, Math.max(low, x)));
     };
+    // A finger that moves up or down scrolls the page; a tap, or one that moves sideways, picks.
+    let finger: PointerEvent | undefined;
     this.element.addEventListener("pointerdown", (event) => {
-      if (event.button === 0) pick(event);
+      if (event.pointerType === "touch") finger = event;
+      else if (event.button === 0) pick(event);
     });
     this.element.addEventListener("pointermove", (event) => {
+      if (finger) {
+        const [x, y] = [Math.abs(event.clientX - finger.clientX), Math.abs(event.clientY - finger.clientY)];
+        if (x < 6 || x < y) return;
+        finger = undefined;
+      }
       if (event.buttons & 1) pick(event);
     });
+    this.element.addEventListener("pointerup", (event) => {
+      if (finger) pick(event);
+      finger = undefined;
+    });
+    this.element.addEventListener("pointercancel", () => (finger = undefined));
   }
 
   /** Where the axes begin and end; names stand right of them. */

@@ -200,7 +200,7 @@ export class LessonPanel {
     this.results.replaceChildren(
       ...(answer === undefined
         ? []
-        : [h("p", { class: "verdict" }, texts.weFound(answerText(lesson, answer, texts), seeds), " ", h("strong", {}, judged))]),
+        : [h("p", { class: "finding" }, texts.weFound(answerText(lesson, answer, texts), seeds), " ", h("strong", {}, judged))]),
       h(
         "table",
         { class: "nets" },
@@ -238,7 +238,7 @@ export class LessonPanel {
     const ours = recorded.filter((each) => line !== undefined && mean(each.loss) <= line).length;
     const words = texts.questions["rescue-plain-56"];
     this.results.replaceChildren(
-      h("p", { class: "verdict" }, h("strong", {}, judged), " ", texts.reachedHere(reached.length, finished.length)),
+      h("p", { class: "finding" }, h("strong", {}, judged), " ", texts.reachedHere(reached.length, finished.length)),
       h("p", {}, texts.reachedMeasured(ours, recorded.length)),
       h("p", {}, twin?.over ? words.after : texts.unlock),
     );

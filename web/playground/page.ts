@@ -183,7 +183,10 @@ export class Playground {
     // JupyterLab would take the arrow keys for itself.
     this.element.addEventListener("keydown", (event) => event.stopPropagation());
     this.load();
-    address.onchange = () => this.load();
+    address.onchange = () => {
+      this.load();
+      if (this.panel) this.goToQuestion();
+    };
   }
 
   /** Stop all workers: the page does not want the playground any more. */
@@ -300,6 +303,10 @@ export class Playground {
 
   private begin(id: string): void {
     this.open(id);
+    this.goToQuestion();
+  }
+
+  private goToQuestion(): void {
     this.element.scrollIntoView({ block: "start" });
     const title = this.panel?.element.querySelector<HTMLElement>("h3");
     title?.setAttribute("tabindex", "-1");

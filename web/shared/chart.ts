@@ -78,6 +78,8 @@ export class Chart {
   private width = 0;
   private handle = 0;
   private held: number | null = null;
+  /** Where a finger came down that has not said yet whether it scrolls the page or uses the chart. */
+  private finger: Point | null = null;
   private seen = new Set<string>();
   private pointer: SVGGElement = s("g");
   private clip = uniqueId();
@@ -88,9 +90,9 @@ export class Chart {
   constructor(private readonly onAt: (x: number, passing: boolean) => void = () => {}) {
     this.element = h("div", { class: "rnx-chart", tabindex: 0, role: "slider" }, this.svg);
     this.element.addEventListener("pointerdown", (event) => this.press(event));
-    this.element.addEventListener("pointermove", (event) => this.point(event));
-    this.element.addEventListener("pointerup", () => (this.held = null));
-    this.element.addEventListener("pointercancel", () => (this.held = null));
+    this.element.addEventListener("pointermove", (event) => this.pass(event));
+    this.element.addEventListener("pointerup", (event) => this.lift(event));
+    this.element.addEventListener("pointercancel", () => (this.held = this.finger = null));
     this.element.addEventListener("keydown", (event) => this.key(event));
     this.observer = new ResizeObserver(() => {
       const width = Math.floor(this.element.clientWidth);
@@ -112,7 +114,7 @@ export class Chart {
     const height = drawing.height ?? Math.round(Math.max(250, Math.min(380, width * 0.52)));
     const labels = [...drawing.lines.map((each) => each.label ?? ""), drawing.sketch?.label ?? ""];
     const longest = Math.max(...labels.map((each) => each.length));
-    const right = longest ? 12 + longest * LETTER : 14;
+    const right = longest ? 12 + longest * LETTER : 24; // a last tick's half stands out
     const x = scaleLinear(drawing.x, [MARGIN.left, width - right]);
     const make = drawing.log ? scaleLog : scaleLinear;
     const y = make(drawing.y, [height - MARGIN.bottom, MARGIN.top]) as Scale;
@@ -290,10 +292,31 @@ export class Chart {
   }
 
   private press(event: PointerEvent): void {
+    if (event.pointerType === "touch") this.finger = [event.clientX, event.clientY];
+    else this.begin(event);
+  }
+
+  /** A finger that moves sideways uses the chart; one that moves up or down scrolls the page. */
+  private pass(event: PointerEvent): void {
+    if (this.finger) {
+      const [x, y] = [Math.abs(event.clientX - this.finger[0]), Math.abs(event.clientY - this.finger[1])];
+      if (x < 6 || x < y) return;
+      this.finger = null;
+      this.begin(event);
+    }
+    this.point(event);
+  }
+
+  private lift(event: PointerEvent): void {
+    if (this.finger) this.begin(event); // a tap
+    this.held = this.finger = null;
+  }
+
+  private begin(event: PointerEvent): void {
     if (!this.drawing?.sketch) return this.point(event);
     event.preventDefault();
     this.element.focus({ preventScroll: true });
-    this.element.setPointerCapture(event.pointerId);
+    if (event.type !== "pointerup") this.element.setPointerCapture(event.pointerId);
     this.held = this.column(event);
     this.stroke(this.held, event);
   }

@@ -89,9 +89,9 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
   );
   if (options.link && navigator.clipboard) {
     const copy = button(texts.copyLink, async () => {
-      await navigator.clipboard.writeText(options.link!(view.query()));
-      copy.textContent = texts.copied;
-      setTimeout(() => (copy.textContent = texts.copyLink), 1500);
+      const wrote = navigator.clipboard.writeText(options.link!(view.query()));
+      copy.textContent = await wrote.then(() => texts.copied, () => texts.notCopied);
+      setTimeout(() => (copy.textContent = texts.copyLink), 2500);
     }, "quiet");
     tools.append(copy);
   }

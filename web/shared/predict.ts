@@ -19,13 +19,24 @@ export function gate(
   commit: () => void,
   skip: () => void,
 ): Gate {
-  const main = button(texts.commit, commit, "main");
-  const element = h(
+  /** The button that was pressed is gone then: go on where the answer stands. */
+  const andRead = (act: () => void) => () => {
+    const explorer = element.closest(".rnx");
+    act();
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      const verdict = explorer?.querySelector<HTMLElement>(".rnx-verdict");
+      if (!verdict || element.isConnected && element.offsetParent) return;
+      verdict.tabIndex = -1;
+      verdict.focus({ preventScroll: true });
+    }));
+  };
+  const main = button(texts.commit, andRead(commit), "main");
+  const element: HTMLElement = h(
     "div",
     { class: "rnx-gate" },
     h("p", { class: "rnx-ask" }, question),
     answer,
-    h("p", { class: "rnx-actions" }, main, button(texts.justShow, skip, "quiet")),
+    h("p", { class: "rnx-actions" }, main, button(texts.justShow, andRead(skip), "quiet")),
   );
   main.disabled = true;
   return { element, ready: (yes) => void (main.disabled = !yes) };

@@ -11,6 +11,8 @@ export const en = {
   download: "Download this view (CSV)",
   copyLink: "Copy a link to this view",
   copied: "Copied",
+  notCopied: "The browser forbids it: copy the address instead",
+  chooseNets: "Choose a net in the table.",
   failed: "This explorer could not start: {error}",
 
   nets: {
