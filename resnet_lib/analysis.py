@@ -164,6 +164,33 @@ def health(ratio: float, factor: float = 10.0) -> str:
     return "vanishing" if ratio < 1 / factor else "healthy"
 
 
+def by_part(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The layers of two-layer blocks whose response is F(x), "F", and all "other" layers.
+
+    frame: rows as from `runs.probes`. A plain net's rows are parted in the same way.
+    """
+    second = frame["name"].str.endswith("conv2")
+    return {"F": frame[second], "other": frame[~second]}
+
+
+def response_sizes(frame: pd.DataFrame) -> pd.DataFrame:
+    """How strongly nets respond at the last moment measured: a row a net, from shallow to deep.
+
+    frame: rows as from `runs.probes`. Medians over layers and seeds of F(x) and of other layers,
+    and the mean over all; seeds: how many.
+    """
+    last = frame[frame["iteration"] == frame["iteration"].max()]
+    nets, size = ["depth", "model"], "response_std"
+    parts = {name: rows.groupby(nets)[size].median() for name, rows in by_part(last).items()}
+    columns = {
+        "F(x),_median": parts["F"],
+        "other_layers,_median": parts["other"],
+        "all_layers,_mean": last.groupby(nets)[size].mean(),
+        "seeds": last.groupby(nets)["seed"].nunique(),
+    }
+    return pd.DataFrame(columns).reset_index().drop(columns="depth")
+
+
 def weaker_layers(frame: pd.DataFrame, residual: str, plain: str) -> pd.Series:
     """In how many percent of the layers the residual net responds more weakly, for each seed.
 

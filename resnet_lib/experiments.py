@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from resnet_lib.configs import ModelConfig, TrainConfig, unknown_name
 from resnet_lib.models import model_config
 from resnet_lib.runner import RunSpec, load_once, run_all
@@ -71,6 +73,24 @@ TIERS: dict[str, Tier] = {
     )
 }
 """The schedules by name: "paper", "short", "quick" and "smoke", each with data and seeds."""
+
+
+def compare_tiers(names: Iterable[str] = ("quick", "short", "paper")) -> pd.DataFrame:
+    """What tiers train, a row a property and a column a tier, in words."""
+    columns = {}
+    for name in names:
+        tier = find_tier(name)
+        columns[name] = {
+            "data": tier.data,
+            "pixels": f"{tier.size or 32}",
+            "channels": f"{tier.model.get('width', 16)}",
+            "iterations": f"{tier.train.iterations:,}",
+            "batch": f"{tier.train.batch_size}",
+            "learning rate": f"{tier.train.lr:g}",
+            "divided by 10 at": " and ".join(f"{at:,}" for at in tier.train.milestones),
+            "seeds": f"{len(tier.seeds)}",
+        }
+    return pd.DataFrame(columns).rename_axis("profile").reset_index()
 
 
 @dataclass(frozen=True)

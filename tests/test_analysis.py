@@ -29,6 +29,7 @@ from resnet_lib.analysis import (
     first_to_last,
     gap,
     main_path,
+    response_sizes,
     signals,
     weaker_layers,
 )
@@ -352,3 +353,21 @@ def test_weaker_layers_are_counted_at_the_last_moment():
     frame = pd.DataFrame(rows, columns=columns)
     assert weaker_layers(frame, "resnet20", "plain20").to_dict() == {0: 50.0}
     assert len(weaker_layers(frame, "resnet56", "plain56")) == 0
+
+
+def test_responses_of_residual_functions_stand_apart_from_other_layers():
+    rows = [
+        (56, "plain56", 0, 9, "conv1", 8.0),
+        (56, "plain56", 0, 9, "conv2_x.0.conv1", 2.0),
+        (56, "plain56", 0, 9, "conv2_x.0.conv2", 1.0),
+        (56, "plain56", 1, 9, "conv2_x.0.conv2", 3.0),
+        (20, "resnet20", 0, 9, "conv1", 1.0),
+        (20, "resnet20", 0, 9, "conv2_x.0.conv2", 0.5),
+        (20, "resnet20", 0, 0, "conv2_x.0.conv2", 9.0),
+    ]
+    columns = ["depth", "model", "seed", "iteration", "name", "response_std"]
+    table = response_sizes(pd.DataFrame(rows, columns=columns))
+    assert table.to_numpy().tolist() == [
+        ["resnet20", 0.5, 1.0, 0.75, 1],
+        ["plain56", 2.0, 5.0, 3.5, 2],
+    ]

@@ -29,6 +29,7 @@ from resnet_lib.experiments import (
     Experiment,
     Tier,
     arm,
+    compare_tiers,
     find_arm,
     plan,
 )
@@ -484,3 +485,11 @@ def test_every_experiment_runs_in_the_smoke_tier(experiment):
     for record in records:
         assert record.status == "complete"
         assert bool(len(record.probe)) == (EXPERIMENTS[experiment].probe is not None)
+
+
+def test_the_tiers_side_by_side_are_those_of_the_list():
+    table = compare_tiers().set_index("profile")
+    assert list(table.columns) == ["quick", "short", "paper"]
+    assert table.loc["iterations"].tolist() == ["80", "3,200", "64,000"]
+    assert table.loc["divided by 10 at", "paper"] == "32,000 and 48,000"
+    assert table.loc["learning rate"].tolist() == ["0.01", "0.1", "0.1"]
