@@ -217,6 +217,12 @@ EXPERIMENTS: dict[str, Experiment] = {
             ("preresnet56",),
         ),
         Experiment(
+            "orders",
+            "Own experiment: orders of BN, ReLU and addition at 56 layers (second paper, Table 2)",
+            ("resnet56", *(arm("resnet56", order=each) for each in VARIANTS[:-1]), "preresnet56"),
+            tiers=(),
+        ),
+        Experiment(
             "float32-control",
             "Own experiment: the twins of 56 layers in float32, as the control of precision",
             tuple(

@@ -37,6 +37,8 @@ LABELS = {
     "activation_gradient": "norm of the activation gradient",
     "weight_gradient": "norm of the weight gradient",
     "scaled_weight_gradient": "weight gradient times weight norm",
+    "gradient": "norm of the gradient at the unit's input",
+    "mean": "mean of the unit's input",
     "error": "squared error, relative",
     "scale": "target: s times the input",
     "number": "number of the deleted block (0: none)",
@@ -180,6 +182,21 @@ def plot_tables(tables: dict[str, pd.DataFrame], ax: Axes, column: str) -> Axes:
         ax.plot(table["layer"], table[column], color=colour("plain"), linestyle=style, label=label)
     ax.set_yscale("log")
     ax.set_xlabel("layer")
+    ax.set_ylabel(LABELS.get(column, column))
+    legend(ax)
+    return ax
+
+
+def plot_units(tables: dict[str, pd.DataFrame], ax: Axes, column: str) -> Axes:
+    """A quantity per unit of several residual nets, told apart by colour and dashes.
+
+    tables: label and table as from `units.unit_signals`, eight at most.
+    """
+    colours = ("residual", "purple", "green", "plain")
+    for number, (label, table) in enumerate(tables.items()):
+        style = {"color": colour(colours[number % 4]), "linestyle": DASHES[number // 4]}
+        ax.plot(table["unit"], table[column], label=label, linewidth=1.6, **style)
+    ax.set_xlabel("unit")
     ax.set_ylabel(LABELS.get(column, column))
     legend(ax)
     return ax

@@ -36,3 +36,45 @@ def two_layers(shortcut: bool) -> Pen:
 )
 def plain_and_residual_block() -> list[Pen]:
     return [two_layers(False), two_layers(True)]
+
+
+def unit(name: str, layers: list[str], after: str) -> Pen:
+    """A residual unit, from top to bottom: its layers in order, and what follows the addition."""
+    pen, x, path = Pen(230, 330), 90, 190
+    pen.text(x, 10, f"<i>{name}</i>")
+    pen.text(path, 30, "<i>x</i>")
+    pen.line((path, 42), (x, 42), (x, 52), kind="")
+    for number, layer in enumerate(layers):
+        y = 64 + 34 * number
+        pen.box(x, y, layer, "residual" if layer.startswith("conv") else "", h=24)
+        if number + 1 < len(layers):
+            pen.line((x, y + 12), (x, y + 22), arrow=False)
+    end = 64 + 34 * (len(layers) - 1) + 12
+    plus = 276
+    pen.plus(path, plus, "residual")
+    pen.line((x, end), (x, plus), (path - 12, plus))
+    pen.text(x - 8, plus - 14, "<i>F</i>(<i>x</i>)", align="end")
+    pen.line((path, 42), (path, plus - 12), kind="residual")
+    if after:
+        pen.line((path, plus + 12), (path, plus + 18), kind="residual", arrow=False)
+        pen.box(path, plus + 30, after, w=70, h=24)
+        pen.line((path, plus + 42), (path, plus + 52), kind="residual")
+    else:
+        pen.line((path, plus + 12), (path, plus + 52), kind="residual")
+    return pen
+
+
+@drawing(
+    "original-and-preactivation",
+    "Left, the first paper's order: on the branch a 3x3 convolution, BN, ReLU, a second 3x3 "
+    "convolution and BN; the input x goes straight down beside it; both are added, and a ReLU "
+    "follows on the path. Right, full pre-activation: on the branch BN, ReLU, a 3x3 convolution, "
+    "BN, ReLU and a second 3x3 convolution; after the addition the path goes on with nothing on "
+    "it.",
+)
+def original_and_preactivation() -> list[Pen]:
+    conv = "conv 3x3"
+    return [
+        unit("original", [conv, "BN", "ReLU", conv, "BN"], "ReLU"),
+        unit("full pre-activation", ["BN", "ReLU", conv, "BN", "ReLU", conv], ""),
+    ]
