@@ -37,7 +37,7 @@ LABELS = {
     "activation_gradient": "norm of the activation gradient",
     "weight_gradient": "norm of the weight gradient",
     "scaled_weight_gradient": "weight gradient times weight norm",
-    "gradient": "norm of the gradient at the unit's input",
+    "gradient": "norm of the gradient there",
     "mean": "mean of the unit's input",
     "error": "squared error, relative",
     "scale": "target: s times the input",
@@ -190,11 +190,11 @@ def plot_tables(tables: dict[str, pd.DataFrame], ax: Axes, column: str) -> Axes:
 def plot_units(tables: dict[str, pd.DataFrame], ax: Axes, column: str) -> Axes:
     """A quantity per unit of several residual nets, told apart by colour and dashes.
 
-    tables: label and table as from `units.unit_signals`, eight at most.
+    tables: label and table as from `units.unit_signals`, twelve at most.
     """
-    colours = ("residual", "purple", "green", "plain")
+    colours = ("residual", "purple", "green")  # orange is for plain nets
     for number, (label, table) in enumerate(tables.items()):
-        style = {"color": colour(colours[number % 4]), "linestyle": DASHES[number // 4]}
+        style = {"color": colour(colours[number % 3]), "linestyle": DASHES[number // 3]}
         ax.plot(table["unit"], table[column], label=label, linewidth=1.6, **style)
     ax.set_xlabel("unit")
     ax.set_ylabel(LABELS.get(column, column))
