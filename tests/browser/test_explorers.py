@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import build_book
 import pytest
-from on_page import AXE, PAGE, answer, arrows, downloaded, enter, said
+from on_page import AXE, PAGE, answer, arrows, downloaded, drawn, enter, said
 from test_pages import VIEWS, Watch
 
 from resnet_lib import MODELS, complexity, load_records, widgets
@@ -66,6 +66,70 @@ def test_the_page_has_every_explorer(tab: Page, site: str) -> None:
     tab.goto(f"{site}/{PAGE}")
     shown = tab.locator(".explorer").evaluate_all("all => all.map(e => e.dataset.explorer)")
     assert sorted(shown) == ALL
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "train"])
+def test_the_answer_has_the_focus_once_it_is_shown(tab: Page, site: str, name: str) -> None:
+    """The button that was pressed is gone: who hears the page would be at its beginning."""
+    place = enter(tab, site, name)
+    place.get_by_role("button", name="Just show me").first.click()
+    tab.wait_for_function("document.activeElement.classList.contains('rnx-verdict')")
+
+
+def test_a_finger_draws_sideways_and_scrolls_up_and_down(tab: Page, site: str) -> None:
+    place = enter(tab, site, "runs")
+    box = place.locator(".rnx-chart").bounding_box()
+    commit = place.get_by_role("button", name="Commit my prediction")
+
+    def draw(*moves: tuple[float, float], end: str) -> None:
+        left, top = box["x"] + box["width"] * 0.4, box["y"] + box["height"] / 2
+        send = """(chart, [type, clientX, clientY]) => chart.dispatchEvent(new PointerEvent(type, {
+            pointerType: "touch", pointerId: 1, isPrimary: true, bubbles: true, cancelable: true,
+            clientX, clientY, buttons: 1 }))"""
+        chart = place.locator(".rnx-chart")
+        # A made-up pointer cannot be captured.
+        chart.evaluate("each => { each.setPointerCapture = () => {}; }")
+        chart.evaluate(send, ["pointerdown", left, top])
+        for x, y in moves:
+            chart.evaluate(send, ["pointermove", left + x, top + y])
+        x, y = moves[-1]
+        chart.evaluate(send, [end, left + x, top + y])
+        drawn(tab)
+
+    draw((0, -10), (2, -80), end="pointercancel")
+    assert place.locator(".rnx-sketch-dot").count() == 0
+    draw((12, 1), (box["width"] * 0.4, 20), end="pointerup")
+    assert place.locator(".rnx-sketch-dot").count() > 3
+    assert commit.is_enabled()
+
+
+def test_on_paper_an_explorer_is_its_plain_figure_and_pages_are_light(tab: Page, site: str) -> None:
+    place = enter(tab, site, "architecture")
+    tab.evaluate("document.documentElement.dataset.theme = 'dark'")
+    plain = tab.locator("#explorer-architecture .explorer-plain")
+    assert place.is_visible()
+    assert not plain.is_visible()
+    tab.emulate_media(media="print")
+    assert plain.is_visible()
+    assert not place.is_visible()
+    tab.emulate_media(media="screen")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.evaluate("document.documentElement.dataset.theme") == "light"
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_step_that_was_pressed_stays_readable(tab: Page, site: str) -> None:
+    place = enter(tab, site, "runs")
+    step = place.locator(".rnx-steps button").nth(1)
+    step.click()
+    drawn(tab)
+    filled = place.evaluate("each => getComputedStyle(each).getPropertyValue('--rnx-main')")
+    probe = "(each, colour) => { const p = document.createElement('p'); p.style.color = colour; "
+    probe += "each.append(p); const c = getComputedStyle(p).color; p.remove(); return c; }"
+    step.hover()
+    found = step.evaluate("each => getComputedStyle(each).backgroundColor")
+    assert found == place.evaluate(probe, filled)
 
 
 @pytest.mark.parametrize(("width", "scheme"), VIEWS)
