@@ -115,9 +115,9 @@ def number_of_norms(answer: Any) -> str | None:
     if answer["preactivation"] == right["preactivation"] + 1:
         return "The first unit's input has been through BN and ReLU already, after conv1."
     if answer["preactivation"] == right["preactivation"] - 1:
-        return "What leaves the last addition has to be activated, too."
+        return "Two stand outside the units: look at conv1 and at the end of the net."
     if answer["preactivation"] != right["preactivation"]:
-        return "One after conv1, one before each convolution but the first, one at the end."
+        return "Count those before the units' convolutions, then those outside the units."
     return None
 
 

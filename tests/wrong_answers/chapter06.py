@@ -54,8 +54,8 @@ WRONG = {
         ({"original": 18, "preactivation": 19}, "conv1 too"),
         ({"original": 20, "preactivation": 20}, "one for each convolution"),
         ({"original": 19, "preactivation": 20}, "been through BN and ReLU already"),
-        ({"original": 19, "preactivation": 18}, "leaves the last addition"),
-        ({"original": 19, "preactivation": 9}, "before each convolution but the first"),
+        ({"original": 19, "preactivation": 18}, "outside the units: look"),
+        ({"original": 19, "preactivation": 9}, "then those outside"),
         (19, "dictionary"),
     ],
     "06-growth": [
