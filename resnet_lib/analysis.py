@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_lib.blocks import BasicBlock, ProjectionShortcut
+from resnet_lib.blocks import BasicBlock, ProjectionShortcut, ResidualUnit
 from resnet_lib.complexity import is_side_path
 from resnet_lib.configs import ConfigError
 from resnet_lib.data import AnyNormaliser, ImageSet, Normaliser
@@ -308,8 +308,8 @@ def block_maps(net: ResNet, block: str, x: Tensor) -> dict[str, np.ndarray]:
     """The feature maps around one block for one image, in evaluation mode, each (C, H, W).
 
     x: a normalised image (1, C, H, W); block: a name such as "conv3_x.0". Returns input,
-    shortcut, residual (before the addition) and output of a block of `BasicBlock` or `Bottleneck`.
-    Errors: `ConfigError` that lists the blocks, or for blocks that do not end in BN.
+    shortcut, residual (before the addition) and output of the block.
+    Errors: `ConfigError` that lists the blocks, or for a net without BN.
     """
     net = copy.deepcopy(net).cpu().eval()
     blocks = dict(net.blocks())
@@ -322,14 +322,21 @@ def block_maps(net: ResNet, block: str, x: Tensor) -> dict[str, np.ndarray]:
         kept.update(input=inputs[0], output=output)
 
     module.register_forward_hook(keep)
-    norms = [layer for layer in module.children() if isinstance(layer, nn.BatchNorm2d)]
-    if not norms:
-        raise ConfigError(f"{net.config.name}'s blocks do not end in BN: their maps are not kept.")
-    norms[-1].register_forward_hook(lambda *call: kept.update(residual=call[2]))
+    end_of_branch(module).register_forward_hook(lambda *call: kept.update(residual=call[2]))
     net(x)
     if module.shortcut is not None:
         kept["shortcut"] = module.shortcut(kept["input"])
     return {name: tensor[0].cpu().numpy() for name, tensor in kept.items()}
+
+
+def end_of_branch(block: nn.Module) -> nn.Module:
+    """The module that puts out a block's F(x). Errors: `ConfigError` where that is no module."""
+    if isinstance(block, ResidualUnit):
+        return block.residual
+    norms = [layer for layer in block.children() if isinstance(layer, nn.BatchNorm2d)]
+    if not norms:
+        raise ConfigError("without BN a block's F(x) is no output of a layer.")
+    return norms[-1]
 
 
 def undo_norm(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_lib.analysis import SignalProbe
-from resnet_lib.blocks import ResidualUnit
+from resnet_lib.analysis import SignalProbe, end_of_branch
 from resnet_lib.configs import ConfigError
 from resnet_lib.data import ImageSet
 from resnet_lib.devices import one_thread
@@ -75,13 +74,3 @@ def sum_error(net: ResNet, stage: str, data: ImageSet, images: int = 64) -> floa
         net(SignalProbe(data, images).x)
     first, last = ends[0][0], ends[-1][1]
     return ((last - first - sum(residuals)).norm() / last.norm()).item()
-
-
-def end_of_branch(unit: nn.Module) -> nn.Module:
-    """The module that puts out a unit's F(x). Errors: `ConfigError` where that is no module."""
-    if isinstance(unit, ResidualUnit):
-        return unit.residual
-    norms = [layer for layer in unit.children() if isinstance(layer, nn.BatchNorm2d)]
-    if not norms:
-        raise ConfigError("without BN a block's F(x) is no output of a layer.")
-    return norms[-1]

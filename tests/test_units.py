@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from helpers import randomise_norms, same_weights, tiny_data, tiny_net
 
 from resnet_lib import ConfigError
-from resnet_lib.analysis import SignalProbe
+from resnet_lib.analysis import SignalProbe, block_maps
 from resnet_lib.configs import ORDERS
 from resnet_lib.units import sum_error, unit_signals
 
@@ -70,3 +70,11 @@ def test_where_nothing_can_add_up() -> None:
         sum_error(tiny_net("resnet8"), "conv3_x", tiny_data())
     with pytest.raises(ConfigError, match="without BN"):
         sum_error(tiny_net("resnet14", batch_norm=False), "conv3_x", tiny_data())
+
+
+def test_the_maps_of_a_preactivation_unit_add_up() -> None:
+    net, x = tiny_net("resnet14", order="preactivation"), SignalProbe(tiny_data(), 1).x
+    maps = block_maps(net, "conv3_x.1", x)
+    assert maps["input"] + maps["residual"] == pytest.approx(maps["output"], abs=1e-6)
+    with pytest.raises(ConfigError, match="without BN"):
+        block_maps(tiny_net("resnet14", batch_norm=False), "conv3_x.1", x)

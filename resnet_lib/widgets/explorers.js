@@ -149,10 +149,10 @@ html[data-theme=dark] .rnx, html[theme=dark] .rnx, body[data-jp-theme-light=fals
 
 /* What is chosen, and what bars measure, where the system gives the colours */
 @media (forced-colors: active) {
-  .rnx-segments input:checked + span, .rnx-steps [aria-current], .rnx-net[aria-pressed=true], .rnx [aria-pressed=true] {
+  .rnx-segments input:checked + span, .rnx-steps [aria-current], .rnx [aria-pressed=true] {
     forced-color-adjust: none; background: Highlight; color: HighlightText; border-color: Highlight;
   }
-  .rnx-bar i, .rnx-swatch { forced-color-adjust: none; }
+  .rnx-bar i, .rnx-score-track i { forced-color-adjust: none; }
 }
 
 @media (prefers-reduced-motion: no-preference) {
