@@ -7,7 +7,7 @@ from the lowest to the highest seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -173,30 +173,23 @@ def plot_by(frame: pd.DataFrame, ax: Axes, x: str, y: str) -> Axes:
     return ax
 
 
-def plot_tables(tables: dict[str, pd.DataFrame], ax: Axes, column: str) -> Axes:
-    """A quantity per layer of several plain nets, told apart by their dashes, on a log axis.
+def plot_tables(
+    tables: dict[str, pd.DataFrame],
+    ax: Axes,
+    column: str,
+    along: str = "layer",
+    colours: Sequence[str] = ("plain",),
+) -> Axes:
+    """A quantity along several nets, told apart by colour and then by dashes.
 
-    tables: label and table as from `analysis.signals`, four at most.
+    tables: label and table as from `analysis.signals` or, along "unit", `units.unit_signals`; four
+    for each colour at most. colours: keys of COLOURS, "plain" for plain nets only.
     """
-    for (label, table), style in zip(tables.items(), DASHES, strict=False):
-        ax.plot(table["layer"], table[column], color=colour("plain"), linestyle=style, label=label)
-    ax.set_yscale("log")
-    ax.set_xlabel("layer")
-    ax.set_ylabel(LABELS.get(column, column))
-    legend(ax)
-    return ax
-
-
-def plot_units(tables: dict[str, pd.DataFrame], ax: Axes, column: str) -> Axes:
-    """A quantity per unit of several residual nets, told apart by colour and dashes.
-
-    tables: label and table as from `units.unit_signals`, twelve at most.
-    """
-    colours = ("residual", "purple", "green")  # orange is for plain nets
     for number, (label, table) in enumerate(tables.items()):
-        style = {"color": colour(colours[number % 3]), "linestyle": DASHES[number // 3]}
-        ax.plot(table["unit"], table[column], label=label, linewidth=1.6, **style)
-    ax.set_xlabel("unit")
+        dash, shade = divmod(number, len(colours))
+        style = {"color": colour(colours[shade]), "linestyle": DASHES[dash]}
+        ax.plot(table[along], table[column], label=label, **style)
+    ax.set_xlabel(along)
     ax.set_ylabel(LABELS.get(column, column))
     legend(ax)
     return ax

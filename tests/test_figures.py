@@ -198,6 +198,17 @@ def test_tables_are_told_apart_by_dashes() -> None:
     assert one.get_color() == two.get_color() == figures.colour("plain")
 
 
+def test_tables_of_residual_nets_take_colours_first_and_dashes_then() -> None:
+    table = pd.DataFrame({"unit": [1, 2], "mean": [1.0, 0.1]})
+    _, (ax,) = figures.panels()
+    shades = ("residual", "purple")
+    figures.plot_tables(dict.fromkeys("abc", table), ax, "mean", "unit", shades)
+    a, b, c = ax.get_lines()
+    assert [each.get_color() for each in (a, b)] == [figures.colour(each) for each in shades]
+    assert a.get_color() == c.get_color()
+    assert a.get_linestyle() == b.get_linestyle() != c.get_linestyle()
+
+
 def test_empty_axes_say_so() -> None:
     _, (ax,) = figures.panels()
     figures.legend(ax)
