@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from matplotlib import pyplot
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "ci"))
+
+
+@pytest.fixture(autouse=True)
+def _figures_closed() -> Iterator[None]:
+    """pyplot keeps every figure, and warns at twenty, so no test leaves one to the next."""
+    yield
+    pyplot.close("all")
 
 
 @pytest.fixture(scope="session")
