@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -195,7 +196,7 @@ class LedgerCards(SphinxDirective):
 
 
 def filters(rows: Iterable[Any]) -> str:
-    """Two rows of radio buttons; ledger.css hides the cards that they leave out."""
+    """Two rows of radio buttons, and rules that hide the cards that they leave out."""
     from resnet_lib.ledger import VERDICTS
 
     rows = list(rows)
@@ -216,7 +217,24 @@ def filters(rows: Iterable[Any]) -> str:
         '<form class="ledger-filters" autocomplete="off">'
         f"{group('verdict', 'Verdict', verdicts, {})}"
         f"{group('kind', 'To be settled', ways, WAYS)}</form>"
+        f'<style>{"".join(hiding(rows))}</style><p class="ledger-none">There is no such claim.</p>'
     )
+
+
+def hiding(rows: list[Any]) -> Iterator[str]:
+    """For each two choices: hide other cards and groups that have no card, and say if none has."""
+    from resnet_lib.ledger import VERDICTS
+
+    found = {(slug(row.verdict), row.claim.kind) for row in rows}
+    for verdict, kind in product(["all", *map(slug, VERDICTS)], ["all", *WAYS]):
+        chosen = {"verdict": verdict, "kind": kind}
+        page = ".bd-article" + "".join(f":has(#{k}-{v}:checked)" for k, v in chosen.items())
+        card = ".claim" + "".join(f".{k}-{v}" for k, v in chosen.items() if v != "all")
+        if card != ".claim":
+            others = f".claim:not({card}),{page} .ledger-group:not(:has({card}))"
+            yield f"{page} {others}{{display:none}}"
+        if not any(verdict in (v, "all") and kind in (k, "all") for v, k in found):
+            yield f"{page} .ledger-none{{display:block}}"
 
 
 def card(row: Any) -> nodes.Node:

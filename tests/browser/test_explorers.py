@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,36 @@ def test_an_address_that_names_what_is_not_there_still_opens(
         "shown=1&" + wrong,
         "shown=1&at=-7&depth=-3&channel=1e9&count=-1&share=99",
     ):
-        enter(tab, site, name, state)
+        place = enter(tab, site, name, state)
+        assert ("nonsense" in state) <= place.locator(".rnx-notice").is_visible()
+
+
+def test_what_an_address_cannot_mean_is_said(tab: Page, site: str) -> None:
+    place = enter(tab, site, "shortcut", "shown=1&option=Z&channel=many&colour=red")
+    notice = place.locator(".rnx-notice")
+    told = ["no option \u201cZ\u201d here, but A, B and C.", "channel=many", "colour=red"]
+    assert all(each in notice.inner_text() for each in told)
+    place.get_by_label("C", exact=True).check()
+    drawn(tab)
+    assert not notice.is_visible(), "once the reader goes on"
+    place = enter(tab, site, "runs", "step=free&nets=resnet20,resnet21")
+    assert "no nets \u201cresnet21\u201d here" in place.locator(".rnx-notice").inner_text()
+    assert place.locator("[aria-pressed=true]").count() == 1, "the other net is shown"
+    tab.evaluate("location.hash = '#explorer-runs?step=nowhere'")
+    tab.wait_for_function(
+        "[...document.querySelectorAll('.rnx-notice')].some(e => /nowhere/.test(e.textContent))"
+    )
+
+
+def test_the_books_own_views_exist(tab: Page, site: str, book: Path) -> None:
+    """What the book's links and pages ask of an explorer means something."""
+    text = "".join(path.read_text(encoding="utf-8") for path in book.glob("[bn]*/*.html"))
+    places = r'data-explorer="(\w+)" data-state="([^"]+)"|href="[^"]*#explorer-(\w+)\?([^"]+)"'
+    found = {(a or c, unescape(b or d)) for a, b, c, d in re.findall(places, text)}
+    assert len(found) > 2
+    for name, state in found:
+        notice = enter(tab, site, name, state).locator(".rnx-notice")
+        assert notice.inner_text() == "", (name, state)
 
 
 def test_the_page_has_every_explorer(tab: Page, site: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -147,6 +148,35 @@ def test_figures_follow_the_theme(browser: Browser, site: str) -> None:
                 colour = text.evaluate("each => getComputedStyle(each).fill")
                 base = tab.locator("article p").first
                 assert colour == base.evaluate("each => getComputedStyle(each).color"), scheme
+
+
+def test_the_ledgers_choices_hide_the_rest(browser: Browser, site: str) -> None:
+    """For all pairs: the claims that are both are seen, no empty group is, and none is said."""
+    seen = """([verdict, kind]) => {
+      for (const id of [verdict, kind]) document.getElementById(id).checked = true;
+      const all = (what) => [...document.querySelectorAll(what)].filter((e) => e.checkVisibility());
+      const is = (claim, name) => name.endsWith("-all") || claim.classList.contains(name);
+      const claims = [...document.querySelectorAll(".claim")];
+      return {
+        wanted: claims.filter((e) => is(e, verdict) && is(e, kind)).map((e) => e.id),
+        shown: all(".claim").map((e) => e.id),
+        empty: all(".ledger-group").filter((e) => !all(".claim").some((c) => e.contains(c))).length,
+        told: all(".ledger-none").length,
+      };
+    }"""
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/book/ledger.html")
+        choices = [
+            tab.locator(f"[name=ledger-{name}]").evaluate_all("all => all.map((e) => e.id)")
+            for name in ("verdict", "kind")
+        ]
+        found = {pair: tab.evaluate(seen, list(pair)) for pair in product(*choices)}
+    for pair, page in found.items():
+        assert page["shown"] == page["wanted"], pair
+        assert page["empty"] == 0, pair
+        assert page["told"] == (not page["wanted"]), pair
+    assert len({len(page["shown"]) for page in found.values()}) > 5
 
 
 def test_downloads_arrive(browser: Browser, site: str) -> None:

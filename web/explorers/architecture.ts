@@ -338,5 +338,9 @@ export const architecture: Explorer<Data, State> = {
   defaults: () => ({
     shown: false, family: "imagenet", depth: 50, block: "bottleneck", kind: "residual", option: "B", stride: "1x1", open: "",
   }),
+  choices: () => ({
+    family: ["imagenet", "cifar"], block: ["basic", "bottleneck"], kind: ["plain", "residual", "preactivation"],
+    option: ["A", "B", "C"], stride: ["1x1", "3x3"],
+  }),
   build,
 };

@@ -277,5 +277,6 @@ export const crops: Explorer<Data, State> = {
     const side = [...data.sides].sort((a, b) => Math.abs(a - wanted) - Math.abs(b - wanted))[0];
     return { shown: false, net: data.nets[0]?.run_id ?? "", scale: String(side), count: 10, one: -1 };
   },
+  choices: (data) => ({ net: data.nets.map((net) => net.run_id), scale: [...data.sides.map(String), ALL] }),
   build,
 };

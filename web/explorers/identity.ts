@@ -21,6 +21,7 @@ interface Data {
 }
 
 type Kind = "plain" | "residual";
+const STEPS = ["build", "slide"] as const;
 const KINDS: Kind[] = ["plain", "residual"];
 const MOST = 27;
 const SHOWN = [1, 3, 9, 18, 27];
@@ -86,7 +87,6 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   const verdict = h("div", { class: "rnx-verdict" });
 
   // The steps.
-  const STEPS = ["build", "slide"] as const;
   const steps = STEPS.map((step, i) => button(`${i + 1} ${t.steps[step]}`, () => view.set({ step })));
   const nav = h("ol", { class: "rnx-steps", "aria-label": t.stepsLabel }, ...steps.map((each) => h("li", {}, each)));
 
@@ -336,5 +336,6 @@ export const identity: Explorer<Data, State> = {
   defaults: () => ({
     step: "build", shown: false, kind: "plain", plain: "", residual: "", depth: MOST, share: 20, bn: "batch", seed: 0,
   }),
+  choices: () => ({ step: STEPS, kind: KINDS, bn: ["batch", "kept"] }),
   build,
 };

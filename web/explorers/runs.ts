@@ -572,5 +572,10 @@ export const runs: Explorer<Data, State> = {
       split: "train", seeds: "band", scale: "linear", paper: false, at: -1,
     };
   },
+  choices: (data) => ({
+    step: STEPS, shown: ["", ...STEPS], schedule: data.schedules.map((each) => each.id),
+    nets: ["", ...data.nets.map((net) => net.name)],
+    split: ["train", "test", "both"], seeds: ["band", "lines"], scale: ["linear", "log"],
+  }),
   build,
 };

@@ -300,5 +300,6 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
 export const shortcut: Explorer<Data, State> = {
   question: (texts) => texts.shortcut.question,
   defaults: (data) => ({ shown: false, option: data.nets[0]?.option ?? "A", block: data.blocks[0], channel: 1, at: -1 }),
+  choices: (data) => ({ option: data.nets.map((net) => net.option), block: data.blocks }),
   build,
 };

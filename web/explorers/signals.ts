@@ -185,5 +185,8 @@ export const signals: Explorer<Data, State> = {
       shown: false, quantity: "activation_gradient", nets: nets.join(","), iteration: 0, order: "layer", scale: "log", at: 1,
     };
   },
+  choices: (data) => ({
+    quantity: QUANTITIES, nets: ["", ...data.nets.map((net) => net.name)], order: ["layer", "sorted"], scale: ["linear", "log"],
+  }),
   build,
 };

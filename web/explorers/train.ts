@@ -118,5 +118,6 @@ function build({ root, data: first, view, texts, language, links }: Place<Data, 
 export const train: Explorer<Data, State> = {
   question: (texts) => texts.train.question,
   defaults: () => ({ split: "train", at: -1 }),
+  choices: () => ({ split: ["train", "test"] }),
   build,
 };

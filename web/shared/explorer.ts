@@ -3,8 +3,8 @@ import { button } from "./controls.ts";
 import { h } from "./dom.ts";
 import css from "./explorer.css";
 import { csv, download, type Row } from "./table.ts";
-import { View, type State } from "./view.ts";
-import { fill, textsOf, type Texts } from "./words.ts";
+import { View, type Choices, type Refused, type State } from "./view.ts";
+import { fill, listed, textsOf, type Texts } from "./words.ts";
 
 /** What an explorer gets: a place to build itself in, its data, its state, its language. */
 export interface Place<D, S extends State> {
@@ -29,6 +29,8 @@ export interface Parts {
 export interface Explorer<D = any, S extends State = any> {
   question(texts: Texts): string;
   defaults(data: D): S;
+  /** What texts of the state can be; an address that names another is told so. */
+  choices?(data: D): Choices;
   build(place: Place<D, S>): Parts;
 }
 
@@ -54,14 +56,20 @@ export interface Mounted {
 export function open(explorer: Explorer, element: HTMLElement, options: Options): Mounted {
   const texts = textsOf(options.language ?? "en");
   const { language } = texts;
-  const view = new View(explorer.defaults(options.data));
-  if (options.state) view.read(options.state);
+  const view = new View(explorer.defaults(options.data), explorer.choices?.(options.data));
+  const notice = h("p", { class: "rnx-notice", role: "status" });
+  const read = (state: string | Record<string, unknown>) => {
+    const refused = view.read(state);
+    notice.textContent = refused.map((each) => whyNot(each, texts)).join(" ");
+  };
+  if (options.state) read(options.state);
   const root = h("div", { class: "rnx-body" });
   const tools = h("p", { class: "rnx-tools" });
   const section = h(
     "section",
     { class: "rnx", "data-name": options.name, lang: language, "aria-label": explorer.question(texts) },
     h("p", { class: "rnx-question" }, explorer.question(texts)),
+    notice,
     root,
     tools,
   );
@@ -76,7 +84,8 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
       return act();
     } catch (error) {
       if (!Object.keys(view.changes()).length) throw error;
-      view.read({});
+      read({});
+      notice.textContent = texts.noSuchView;
       return act();
     }
   };
@@ -99,7 +108,10 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
   let waiting = 0;
   let silent = false;
   view.listen((passing) => {
-    if (!silent && !passing) options.onState?.(view.query(), view.changes());
+    if (!silent && !passing) {
+      notice.textContent = "";
+      options.onState?.(view.query(), view.changes());
+    }
     waiting ||= requestAnimationFrame(() => {
       waiting = 0;
       draw();
@@ -109,7 +121,7 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
   return {
     read(state) {
       silent = true; // who tells us need not be told
-      view.read(state);
+      read(state);
       silent = false;
     },
     update: (data) => parts.update?.(data),
@@ -119,6 +131,12 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
       section.remove();
     },
   };
+}
+
+function whyNot({ key, value, known }: Refused, texts: Texts): string {
+  const few = known?.filter(Boolean) ?? [];
+  const text = !known ? texts.notAValue : few.length > 9 ? texts.notThere : texts.notAChoice;
+  return fill(text, { key, value, known: listed(few, texts) });
 }
 
 /** Show an error where the explorer would be. */

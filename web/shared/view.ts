@@ -3,12 +3,23 @@
 
 export type Value = string | number | boolean;
 export type State = Record<string, Value>;
+/** The texts that a value can have; where it is a list ("plain20,plain56"), that each can have. */
+export type Choices = Record<string, readonly string[]>;
+/** What was asked for and cannot be; known: what can, where that is a choice. */
+export interface Refused {
+  key: string;
+  value: string;
+  known?: readonly string[];
+}
 
 export class View<S extends State = State> {
   private values: S;
   private listeners = new Set<(passing: boolean) => void>();
 
-  constructor(private readonly defaults: S) {
+  constructor(
+    private readonly defaults: S,
+    private readonly choices: Choices = {},
+  ) {
     this.values = { ...defaults };
   }
 
@@ -25,18 +36,28 @@ export class View<S extends State = State> {
     for (const listener of [...this.listeners]) listener(passing);
   }
 
-  /** Take a state from outside, a query string or a record; what it leaves out is at its default. */
-  read(source: string | Record<string, unknown>): void {
+  /** Take a state from outside, a query string or a record; what it leaves out is at its default,
+   * and so is what cannot be, which is returned. */
+  read(source: string | Record<string, unknown>): Refused[] {
+    const refused: Refused[] = [];
     const entries =
       typeof source === "string" ? [...new URLSearchParams(source)] : Object.entries(source);
     const patch: State = { ...this.defaults };
-    for (const [key, value] of entries) {
-      const usual = this.defaults[key];
-      if (typeof usual === "number" && Number.isFinite(Number(value))) patch[key] = Number(value);
-      else if (typeof usual === "boolean") patch[key] = value === true || value === "1" || value === "true";
-      else if (typeof usual === "string") patch[key] = String(value);
+    for (const [key, given] of entries) {
+      const usual = Object.hasOwn(this.defaults, key) ? this.defaults[key] : undefined;
+      const value = String(given);
+      const known = this.choices[key];
+      if (typeof usual === "boolean") patch[key] = value === "1" || value === "true";
+      else if (typeof usual === "number" && value.trim() && Number.isFinite(Number(value))) patch[key] = Number(value);
+      else if (typeof usual === "string" && known) {
+        const there = value.split(",").filter((each) => known.includes(each));
+        if (there.length) patch[key] = there.join(",");
+        for (const each of value.split(",")) if (!known.includes(each)) refused.push({ key, value: each, known });
+      } else if (typeof usual === "string") patch[key] = value;
+      else refused.push({ key, value });
     }
     this.set(patch as Partial<S>);
+    return refused;
   }
 
   /** What differs from the defaults. */

@@ -13,6 +13,10 @@ export const en = {
   copied: "Copied",
   notCopied: "The browser forbids it: copy the address instead",
   chooseNets: "Choose a net in the table.",
+  notAChoice: "There is no {key} \u201c{value}\u201d here, but {known}.",
+  notThere: "There is no {key} \u201c{value}\u201d here.",
+  notAValue: "\u201c{key}={value}\u201d means nothing here.",
+  noSuchView: "There is no such view: this is the first one.",
   failed: "This explorer could not start: {error}",
 
   nets: {
