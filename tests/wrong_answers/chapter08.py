@@ -1,4 +1,4 @@
-"""Plausible wrong answers to the exercises of chapter 6, with a part of the hint to each."""
+"""Plausible wrong answers to the exercises of chapter 8, with a part of the hint to each."""
 
 import math
 
@@ -33,7 +33,7 @@ def backwards(x, fs):
 
 
 WRONG = {
-    "06-sum": [
+    "08-sum": [
         (lambda x, fs: x + sum(f(x) for f in fs), "not at x itself"),
         (only_residuals, "where is the x"),
         (chain, "plain layers"),
@@ -41,7 +41,7 @@ WRONG = {
         (backwards, "in order"),
         (lambda x, fs: 3, "must return a tensor"),
     ],
-    "06-unit": [
+    "08-unit": [
         (lambda x, b1, c1, b2, c2: relu(b2(c2(relu(b1(c1(x))))) + x), "the first paper's order"),
         (lambda x, b1, c1, b2, c2: c2(relu(b2(c1(relu(b1(x)))))), "added at the end"),
         (lambda x, b1, c1, b2, c2: relu(x + c2(relu(b2(c1(relu(b1(x))))))), "Nothing follows"),
@@ -50,7 +50,7 @@ WRONG = {
         (lambda x, b1, c1, b2, c2: x + c2(b2(c1(b1(x)))), "followed by a ReLU"),
         (lambda x, b1, c1, b2, c2: x + c2(b2(relu(c1(b1(relu(x)))))), "BN comes before ReLU"),
     ],
-    "06-norms": [
+    "08-norms": [
         ({"original": 18, "preactivation": 19}, "conv1 too"),
         ({"original": 20, "preactivation": 20}, "one for each convolution"),
         ({"original": 19, "preactivation": 20}, "been through BN and ReLU already"),
@@ -58,7 +58,7 @@ WRONG = {
         ({"original": 19, "preactivation": 9}, "then those outside"),
         (19, "dictionary"),
     ],
-    "06-growth": [
+    "08-growth": [
         (1 / math.sqrt(2 * math.pi), "27 units"),
         (54 / math.sqrt(2 * math.pi), "one side"),
         (13.5, "is not 1"),

@@ -1,4 +1,4 @@
-"""Checks of chapter 6: identity mappings."""
+"""Checks of chapter 8: identity mappings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def near(given: Any, right: Tensor) -> bool:
     return same and torch.allclose(given.double(), right.double(), atol=1e-5)
 
 
-@exercise("06-sum")
+@exercise("08-sum")
 def sum_of_residuals(answer: Any) -> str | None:
     if not callable(answer):
         return "Answer with a function of x and a list of functions."
@@ -46,7 +46,7 @@ def sum_of_residuals(answer: Any) -> str | None:
     return "Go through the units in order: the input of the next is the output of this one."
 
 
-@exercise("06-unit")
+@exercise("08-unit")
 def preactivated_unit(answer: Any) -> str | None:
     if not callable(answer):
         return "Answer with a function of x, bn1, conv1, bn2 and conv2."
@@ -95,7 +95,7 @@ def preactivated_unit(answer: Any) -> str | None:
     return "BN, ReLU, convolution, twice; then add x."
 
 
-@exercise("06-norms")
+@exercise("08-norms")
 def number_of_norms(answer: Any) -> str | None:
     if not isinstance(answer, dict) or set(answer) != {"original", "preactivation"}:
         return 'Answer with a dictionary of two numbers: {"original": ..., "preactivation": ...}.'
@@ -121,7 +121,7 @@ def number_of_norms(answer: Any) -> str | None:
     return None
 
 
-@exercise("06-growth")
+@exercise("08-growth")
 def growth(answer: Any) -> str | None:
     if not is_number(answer):
         return "Answer with one number."
