@@ -144,6 +144,7 @@ class ModelConfig(Config):
         of the block's input and a sigmoid, its bias starting at `gate_bias`.
     zero_init: the last BN scale of each residual branch starts at zero, so that blocks start as
         identities (not in the papers).
+    dropout: the share of fc's inputs that training sets to zero at random; the papers use none.
 
     Errors: `ConfigError` with the valid neighbours. Source: Paper, sections 3.3, 4.1 and 4.2,
     Table 1; second paper, Tables 1 and 2.
@@ -167,6 +168,7 @@ class ModelConfig(Config):
     gate_bias: float = 0.0
     shortcut_dropout: float = 0.5
     zero_init: bool = False
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         one_of(self.family, ("cifar", "imagenet"), "family")
@@ -190,11 +192,12 @@ class ModelConfig(Config):
             whole(getattr(self, name), 1, name)
         for name in ("shortcut_scale", "residual_scale", "gate_bias"):
             finite(getattr(self, name), name)
-        at_least(self.shortcut_dropout, 0, "shortcut_dropout")
-        if self.shortcut_dropout > 1:
-            raise ConfigError(
-                f"shortcut_dropout is {self.shortcut_dropout}: it must be a share from 0 to 1."
-            )
+        for name in ("shortcut_dropout", "dropout"):
+            at_least(getattr(self, name), 0, name)
+            if getattr(self, name) > 1:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}: it must be a share from 0 to 1."
+                )
         if self.shortcut == "none" and self.junction != "add":
             raise ConfigError(f"a plain net has no shortcut to join by {self.junction!r}.")
         ends_in_bn = self.order in ("original", "relu-only-preactivation")

@@ -232,6 +232,19 @@ EXPERIMENTS: dict[str, Experiment] = {
             seeds=(0,),
         ),
         Experiment(
+            "recipe",
+            "Own experiment: ResNet-20 by the paper's recipe, and with one part of it changed",
+            (
+                "resnet20",
+                arm("resnet20", "resnet20 without augmentation", pad=0, flip=False),
+                arm("resnet20", "resnet20 without momentum", momentum=0.0),
+                arm("resnet20", "resnet20 without weight decay", weight_decay=0.0),
+                arm("resnet20", "resnet20 at one learning rate", milestones=()),
+                arm("resnet20", "resnet20 with dropout", dropout=0.5),
+            ),
+            tiers=("short",),
+        ),
+        Experiment(
             "single-layer",
             "Paper, section 3.2: blocks of one layer (the second paper's 1-layer skip)",
             ("plain20", "plain56", *(arm(f"resnet{n}", block="single-layer") for n in (20, 56))),

@@ -85,6 +85,18 @@ def make_stem(config: ModelConfig) -> tuple[nn.Conv2d, nn.Module]:
 
 
 @layer
+class DropoutLinear(nn.Linear):
+    """A fully connected layer that drops a share `p` of its inputs in training."""
+
+    def __init__(self, in_features: int, out_features: int, p: float) -> None:
+        super().__init__(in_features, out_features)
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.dropout(x, self.p, self.training))
+
+
+@layer
 class ResNet(nn.Module):
     """A plain or residual net, as its `ModelConfig` says.
 
@@ -118,7 +130,8 @@ class ResNet(nn.Module):
             stages[self.stages[-1]]["relu"] = nn.ReLU()
         for stage, layers in stages.items():
             setattr(self, stage, nn.Sequential(layers))
-        self.fc = nn.Linear(channels, config.classes)
+        shape = channels, config.classes
+        self.fc = DropoutLinear(*shape, config.dropout) if config.dropout else nn.Linear(*shape)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.bn1(self.conv1(x)))

@@ -113,6 +113,8 @@ def test_sizes_are_whole_and_positive(field, value):
         ("gate_bias", None),
         ("shortcut_dropout", 1.5),
         ("shortcut_dropout", -0.5),
+        ("dropout", 1.5),
+        ("dropout", "half"),
     ],
 )
 def test_a_number_of_a_variant_is_one(field, value):

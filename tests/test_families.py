@@ -237,10 +237,14 @@ def test_a_gate_s_bias_may_be_a_whole_number() -> None:
     assert same_weights(*nets)
 
 
-def test_a_probe_does_not_draw_from_dropout_s_numbers() -> None:
+DROPPING = pytest.mark.parametrize("where", [{"junction": "dropout"}, {"dropout": 0.5}], ids=str)
+
+
+@DROPPING
+def test_a_probe_does_not_draw_from_dropout_s_numbers(where) -> None:
     curves = []
     for probe in (None, SignalProbe(tiny_data(), 32)):
-        net = tiny_net(junction="dropout")
+        net = tiny_net(**where)
         curves.append(tiny_train(net, probe=probe, probe_at=(0, 3)).curves)
     assert curves[0].drop(columns="seconds").equals(curves[1].drop(columns="seconds"))
 
@@ -253,11 +257,27 @@ def test_dropout_drops_shortcuts_in_training() -> None:
     assert not torch.equal(one, two)
 
 
-def test_a_dropout_run_is_decided_by_its_id() -> None:
+def test_dropout_before_fc_is_torch_s() -> None:
+    """Training: nn.Dropout on the pooled features. Evaluation, and its weights: as without."""
+    net, usual = tiny_net(dropout=0.5), tiny_net()
+    assert same_weights(net, usual)
+    x = torch.randn(16, 1, 7, 7)
+    pooled = []
+    net.fc.register_forward_pre_hook(lambda _, inputs: pooled.append(inputs[0]))
+    torch.manual_seed(0)
+    out = net.train()(x)
+    torch.manual_seed(0)
+    assert torch.equal(out, usual.fc(torch.nn.Dropout(0.5)(pooled[0])))
+    assert torch.equal(net.eval()(x), net(x)), "nothing is drawn"
+    assert not torch.equal(net.train()(x), net(x))
+
+
+@DROPPING
+def test_a_dropout_run_is_decided_by_its_id(where) -> None:
     """Random numbers drawn before do not change it, nor does it change those drawn after."""
     curves = []
     for seed in (7, 8):
-        net = tiny_net(junction="dropout")
+        net = tiny_net(**where)
         torch.manual_seed(seed)
         curves.append(tiny_train(net).curves.drop(columns="seconds"))
         after = torch.rand(1)

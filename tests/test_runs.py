@@ -309,6 +309,7 @@ OTHER_MODEL = {
     "gate_bias": -6.0,
     "shortcut_dropout": 0.25,
     "zero_init": True,
+    "dropout": 0.5,
 }
 OTHER_TRAIN = {
     "iterations": 13,
