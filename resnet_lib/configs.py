@@ -86,8 +86,9 @@ class Config:
         values = {}
         for each in dataclasses.fields(self):
             value = getattr(self, each.name)
-            if "float" in str(each.type) and value is not None:
-                value = float(value)  # 1 and 1.0 are one learning rate
+            if "float" in str(each.type) and value is not None:  # 1 and 1.0 are one learning rate
+                is_row = isinstance(value, tuple)
+                value = tuple(map(float, value)) if is_row else float(value)
             if each.default is dataclasses.MISSING or value != each.default:
                 values[each.name] = list(value) if isinstance(value, tuple) else value
         return values
@@ -296,6 +297,9 @@ class TrainConfig(Config):
     normalisation: images minus the training set's mean at each pixel ("per-pixel", the paper), or
         each channel by its mean and deviation ("per-channel", most implementations).
     pad_first: pad before normalising (black) and not after (the mean).
+    scale_range: scale augmentation instead of padding: each image is enlarged so that its side,
+        in sides of the crop, is drawn from this range; then cropped and perhaps mirrored. The
+        paper's for ImageNet is (256/224, 480/224).
     window: training loss and error are averaged over this many iterations; the warm-up rule
         and the check for a loss that is not finite look once a window.
     eval_every: iterations between evaluations on the test set (and one at the end).
@@ -325,6 +329,7 @@ class TrainConfig(Config):
     deterministic: bool = field(default=False)
     normalisation: str = "per-pixel"
     pad_first: bool = False
+    scale_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch_size", "window", "eval_every"):
@@ -339,6 +344,8 @@ class TrainConfig(Config):
             raise ConfigError(f"seed is {self.seed}: it must be below 2**63.")
         one_of(self.precision, PRECISIONS, "precision")
         one_of(self.normalisation, NORMALISATIONS, "normalisation")
+        if self.scale_range is not None:
+            self.check_scales()
         if self.warmup_lr is not None:
             at_least(self.warmup_lr, 0, "warmup_lr")
         if not isinstance(self.milestones, tuple):
@@ -349,3 +356,15 @@ class TrainConfig(Config):
             whole(milestone, 1, "each milestone")
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ConfigError(f"milestones {self.milestones} must grow from each to the next.")
+
+    def check_scales(self) -> None:
+        """Raise `ConfigError` unless `scale_range` is two scales, from 1 on."""
+        scales = self.scale_range
+        if not isinstance(scales, tuple) or len(scales) != 2:
+            raise ConfigError(f"scale_range is {scales!r}: it must be two scales, (low, high).")
+        for scale in scales:
+            at_least(scale, 1, "each scale of scale_range")
+        if scales[0] > scales[1]:
+            raise ConfigError(f"scale_range {scales} must not fall.")
+        if self.pad_first:
+            raise ConfigError("an enlarged image is not padded: scale_range forbids pad_first.")

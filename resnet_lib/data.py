@@ -410,6 +410,33 @@ class PadFirstBatches:
         return self.normalise(images), labels
 
 
+@alternative
+class ScaledBatches:
+    """`TrainingBatches` with scale augmentation: random scale, random crop, mirroring.
+
+    Each image is enlarged (bilinear) and cropped to its own size in one step; scale and place are
+    drawn by seed and iteration, on the CPU. Source: Paper, section 3.4, at the size of the images.
+    """
+
+    def __init__(self, data: ImageSet, config: TrainConfig, normalise: AnyNormaliser) -> None:
+        self.whole = TrainingBatches(data, replace(config, pad=0), normalise)
+        self.config = config
+        self.per_epoch = self.whole.per_epoch
+
+    def __call__(self, iteration: int) -> tuple[Tensor, Tensor]:
+        images, labels = self.whole(iteration)
+        draw = random_stream("scales", self.config.seed, iteration)
+        scale, *place = torch.rand(3, len(images), generator=draw).to(images.device)
+        low, high = self.config.scale_range
+        share = 1 / (low + (high - low) * scale)  # of the image's side that the crop shows
+        window = torch.zeros(len(images), 2, 3, device=images.device)
+        for axis in range(2):
+            window[:, axis, axis] = share
+            window[:, axis, 2] = (1 - share) * (2 * place[axis] - 1)
+        grid = F.affine_grid(window, list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, "bilinear", "border", align_corners=False), labels
+
+
 AnyNormaliser = Normaliser | ChannelNormaliser
 NORMALISERS: dict[str, Callable[[ImageSet], AnyNormaliser]] = {
     "per-pixel": Normaliser,
@@ -424,9 +451,14 @@ def make_normaliser(data: ImageSet, config: TrainConfig) -> AnyNormaliser:
 
 def make_batches(
     data: ImageSet, config: TrainConfig, normalise: AnyNormaliser
-) -> TrainingBatches | PadFirstBatches:
+) -> TrainingBatches | PadFirstBatches | ScaledBatches:
     """The training batches under a configuration."""
-    return (PadFirstBatches if config.pad_first else TrainingBatches)(data, config, normalise)
+    kind = TrainingBatches
+    if config.scale_range is not None:
+        kind = ScaledBatches
+    elif config.pad_first:
+        kind = PadFirstBatches
+    return kind(data, config, normalise)
 
 
 def alternatives(config: TrainConfig) -> list[type]:
@@ -434,5 +466,6 @@ def alternatives(config: TrainConfig) -> list[type]:
     used = {
         ChannelNormaliser: config.normalisation == "per-channel",
         PadFirstBatches: config.pad_first,
+        ScaledBatches: config.scale_range is not None,
     }
     return [definition for definition, is_used in used.items() if is_used]

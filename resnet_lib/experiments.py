@@ -245,6 +245,15 @@ EXPERIMENTS: dict[str, Experiment] = {
             tiers=("short",),
         ),
         Experiment(
+            "scales",
+            "Own experiment: scale augmentation at CIFAR's size, for testing at several scales",
+            (
+                "resnet20",
+                arm("resnet20", "resnet20, scales", scale_range=(1.0, 480 / 224)),
+            ),
+            tiers=("short",),
+        ),
+        Experiment(
             "single-layer",
             "Paper, section 3.2: blocks of one layer (the second paper's 1-layer skip)",
             ("plain20", "plain56", *(arm(f"resnet{n}", block="single-layer") for n in (20, 56))),

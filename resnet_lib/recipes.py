@@ -24,7 +24,7 @@ CHOICES = {
     "initialisation of convolutions": "ModelConfig.init",
     "last BN scale of a block starts at": "ModelConfig.zero_init",
     "input": "TrainConfig.normalisation",
-    "augmentation": "TrainConfig.pad, flip",
+    "augmentation": "TrainConfig.pad, flip, scale_range",
     "padding": "TrainConfig.pad_first",
     "batch size": "TrainConfig.batch_size",
     "optimiser": "TrainConfig.momentum",

@@ -325,6 +325,7 @@ OTHER_TRAIN = {
     "flip": False,
     "normalisation": "per-channel",
     "pad_first": True,
+    "scale_range": (1.0, 2.0),
     "window": 4,
     "eval_every": 6,
     "seed": 1,

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers import RECIPE, TINY, same_weights, tiny_data, tiny_net, tiny_train
-from torchvision.transforms.functional import normalize
+from torchvision.transforms.functional import normalize, resize
 
 from resnet_lib import ConfigError, ModelConfig, TrainConfig
 from resnet_lib.analysis import SignalProbe
@@ -17,17 +17,22 @@ from resnet_lib.data import (
     ChannelNormaliser,
     Normaliser,
     PadFirstBatches,
+    ScaledBatches,
     TrainingBatches,
     alternatives,
     epoch_plan,
     make_batches,
     make_normaliser,
 )
-from resnet_lib.numerics import arithmetic, numerics_hash
+from resnet_lib.numerics import arithmetic, numerics_hash, random_stream
 from resnet_lib.runner import RunSpec, run_one
 from resnet_lib.runs import run_id
 
-OTHERS = ({"normalisation": "per-channel"}, {"pad_first": True})
+OTHERS = (
+    {"normalisation": "per-channel"},
+    {"pad_first": True},
+    {"scale_range": (1.0, 2.0)},
+)
 
 
 def colour_data():
@@ -82,6 +87,51 @@ def test_padding_first_is_black_and_padding_last_is_the_mean(normalisation) -> N
             assert torch.equal(x[i], (normalise(image) if pad_first else image)[0])
 
 
+def test_scale_augmentation_is_a_resized_crop() -> None:
+    """Against torchvision: resized as drawn, cropped, mirrored as in the batches without it."""
+    data = tiny_data()
+    config = replace(RECIPE, scale_range=(1.0, 2.0))
+    normalise = make_normaliser(data, config)
+    x, y = make_batches(data, config, normalise)(5)
+    plain, labels = TrainingBatches(data, replace(RECIPE, pad=0), normalise)(5)
+    assert torch.equal(y, labels)
+    size = data.size
+    scale, *place = torch.rand(3, len(x), generator=random_stream("scales", config.seed, 5))
+    for i in range(len(x)):
+        # Enlarged 64 times, so that a crop of whole pixels is the drawn one within rounding.
+        share = float(1 / (1 + scale[i]))
+        fine = 64 * size
+        left, top = (round(float(each[i]) * (1 - share) * fine) for each in place)
+        side = round(share * fine)
+        big = resize(plain[i : i + 1], [fine, fine], antialias=False)
+        part = big[..., top : top + side, left : left + side]
+        wanted = resize(part, [size, size], antialias=False)
+        torch.testing.assert_close(x[i : i + 1], wanted, rtol=0, atol=0.05)
+
+
+def test_at_scale_one_nothing_is_enlarged() -> None:
+    data = tiny_data()
+    plain = replace(RECIPE, pad=0)
+    normalise = make_normaliser(data, plain)
+    found = make_batches(data, replace(plain, scale_range=(1.0, 1.0)), normalise)(3)
+    for each, wanted in zip(found, make_batches(data, plain, normalise)(3), strict=True):
+        torch.testing.assert_close(each, wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"scale_range": (0.5, 1)}, "scale"),
+        ({"scale_range": (2.0, 1.5)}, "must not fall"),
+        ({"scale_range": 1.5}, "two scales"),
+        ({"scale_range": (1.0, 2.0), "pad_first": True}, "pad_first"),
+    ],
+)
+def test_scales_that_cannot_be_are_one_sentence(changes, told) -> None:
+    with pytest.raises(ConfigError, match=told):
+        TrainConfig(**changes)
+
+
 def test_the_defaults_are_the_decided_classes() -> None:
     data = tiny_data()
     normalise = make_normaliser(data, TrainConfig())
@@ -90,7 +140,9 @@ def test_the_defaults_are_the_decided_classes() -> None:
     assert alternatives(TrainConfig()) == []
 
 
-@pytest.mark.parametrize("changes", [*OTHERS, {**OTHERS[0], **OTHERS[1]}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [*OTHERS, {**OTHERS[0], **OTHERS[1]}, {**OTHERS[0], **OTHERS[2]}], ids=str
+)
 def test_a_switch_moves_id_hash_and_weights(changes) -> None:
     usual, other = (tiny_train(net := tiny_net(), **c) and net for c in ({}, changes))
     assert not same_weights(usual, other)
@@ -106,7 +158,10 @@ def test_a_switch_moves_id_hash_and_weights(changes) -> None:
     assert TrainConfig.from_dict(record.train) == config
 
 
-@pytest.mark.parametrize("definition", [ChannelNormaliser, PadFirstBatches])
+SWITCHED = [ChannelNormaliser, PadFirstBatches, ScaledBatches]
+
+
+@pytest.mark.parametrize("definition", SWITCHED)
 def test_the_code_of_a_switch_is_in_the_hash_of_runs_that_use_it_only(
     definition, monkeypatch
 ) -> None:
@@ -119,7 +174,7 @@ def test_the_code_of_a_switch_is_in_the_hash_of_runs_that_use_it_only(
     before = hashes()
     monkeypatch.setattr(definition, "arithmetic", "another")
     moved = [a != b for a, b in zip(before, hashes(), strict=True)]
-    assert moved == [False, definition is ChannelNormaliser, definition is PadFirstBatches]
+    assert moved == [False, *(definition is each for each in SWITCHED)]
 
 
 def test_a_run_knows_its_name_beforehand_under_every_switch(tmp_path) -> None:
