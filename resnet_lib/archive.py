@@ -38,6 +38,7 @@ from resnet_lib.experiments import (
 from resnet_lib.models import build_model
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, run_id
+from resnet_lib.tested import read_tests
 
 # Width in pixels of the data sets whose checksums are known.
 FULL_SIZE = {"cifar10": 32, "cifar100": 32, "embedded": 28, "fashion-mnist": 28}
@@ -364,6 +365,21 @@ def gradient_loss(record: RunRecord, *, start: bool = False, either_way: bool = 
     return float(decades[first] if start else decades[decades.index > first].mean())
 
 
+def tested(record: RunRecord, *protocols: str) -> float:
+    """The test error under the first protocol, minus that under the second if there is one.
+
+    On the same images, as many as were tested under all; NaN where none were.
+    """
+    rows = read_tests()
+    rows = rows[(rows["run_ids"] == record.run_id) & rows["protocol"].isin(protocols)]
+    errors = rows.pivot(index="images", columns="protocol", values="top1_error")
+    errors = errors.reindex(columns=protocols).dropna()
+    if not len(errors):
+        return math.nan
+    first, *others = errors.loc[errors.index.max(), list(protocols)]
+    return float(first - sum(others))
+
+
 # What can be read off one run; errors in percent, losses in nats.
 MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "training error": last_of("train"),
@@ -376,6 +392,9 @@ MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "gradient loss at the start": partial(gradient_loss, start=True),
     "gradient decades": partial(gradient_loss, either_way=True),
     "gradient decades at the start": partial(gradient_loss, start=True, either_way=True),
+    "10-crop error": lambda record: tested(record, "10-crop"),
+    "multi-scale error": lambda record: tested(record, "multi-scale"),
+    "multi-scale minus 10-crop error": lambda record: tested(record, "multi-scale", "10-crop"),
     "end of warm-up": lambda record: float(
         math.nan if record.warmup_ended is None else record.warmup_ended
     ),

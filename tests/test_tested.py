@@ -1,0 +1,106 @@
+"""Tests of recorded nets under the testing protocols, and the file that keeps them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from helpers import tiny_data
+
+from resnet_lib import ConfigError, load, load_net, load_records, reproduce, tested
+from resnet_lib.archive import MEASURES
+from resnet_lib.data import Normaliser
+from resnet_lib.runs import RecordError, RunRecord
+from resnet_lib.tested import COLUMNS, measure_test, read_tests
+from resnet_lib.testing import PROTOCOLS, measure_errors
+
+DATA = load("embedded", 14)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two short runs on the embedded images."""
+    home = tmp_path_factory.mktemp("runs")
+    records = reproduce("figure6-residual", "smoke", seeds=[0], folder=home, progress=False)
+    return [home / each.run_id for each in records]
+
+
+def direct(folders, protocol, images):
+    nets, how = [load_net(each) for each in folders], {"normalise": Normaliser(DATA)}
+    with pytest.warns(UserWarning, match="images are tested"):
+        return measure_errors(nets, DATA, protocol, images=images, device="cpu", **how)
+
+
+def test_a_row_is_what_is_measured(folders, tmp_path) -> None:
+    path = tmp_path / "tests.csv"
+    for protocol in ("centre-crop", "10-crop"):
+        row = measure_test(folders[:1], protocol, images=50, data=DATA, path=path)
+        wanted = direct(folders[:1], protocol, 50)
+        assert (row["top1_error"], row["top5_error"]) == (wanted.top1_error, wanted.top5_error)
+    both = measure_test(folders, images=50, data=DATA, path=path)
+    assert both["top1_error"] == direct(folders, "centre-crop", 50).top1_error
+    assert both["run_ids"] == " ".join(each.name for each in folders)
+    assert len(read_tests(path)) == 3
+
+
+def test_what_is_kept_is_not_measured_again(folders, tmp_path, monkeypatch) -> None:
+    path = tmp_path / "tests.csv"
+    first = measure_test(folders[:1], images=40, data=DATA, path=path)
+    text = path.read_text()
+    monkeypatch.setattr(tested, "measure_errors", None)
+    assert measure_test(folders[:1], images=40, data=DATA, path=path).equals(first)
+    with pytest.raises(TypeError):
+        measure_test(folders[:1], images=41, data=DATA, path=path)
+    assert path.read_text() == text
+
+
+def test_what_cannot_be_tested_is_one_sentence(folders, tmp_path) -> None:
+    path = tmp_path / "tests.csv"
+    with pytest.raises(ConfigError, match="no run"):
+        measure_test([], path=path)
+    with pytest.raises(ConfigError, match="checksum"):
+        measure_test(folders[:1], data=tiny_data(), path=path)
+    other = shutil.copytree(folders[1], tmp_path / "other")
+    values = json.loads((other / "record.json").read_text())
+    values["train"]["normalisation"] = "per-channel"
+    (other / "record.json").write_text(json.dumps(values))
+    with pytest.raises(ConfigError, match="not given the same images"):
+        measure_test([folders[0], other], data=DATA, path=path)
+    assert not path.exists()
+    for wrong in ("run_ids,errors\na,1\n", ""):
+        path.write_text(wrong)
+        with pytest.raises(RecordError, match=r"tests\.csv"):
+            read_tests(path)
+
+
+def test_the_ledger_compares_protocols_on_the_same_images(monkeypatch) -> None:
+    record = next(each for each in load_records() if each.tier == "short")
+    rows = [
+        (record.run_id, "10-crop", 100, 30.0, 5.0),
+        (record.run_id, "10-crop", 2_000, 20.0, 5.0),
+        (record.run_id, "multi-scale", 100, 33.0, 5.0),
+        (f"{record.run_id} another", "multi-scale", 2_000, 1.0, 1.0),
+    ]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    monkeypatch.setattr("resnet_lib.archive.read_tests", lambda: frame)
+    assert MEASURES["10-crop error"](record) == 20.0
+    assert MEASURES["multi-scale minus 10-crop error"](record) == 3.0
+    monkeypatch.setattr("resnet_lib.archive.read_tests", lambda: frame.iloc[:2])
+    assert pd.isna(MEASURES["multi-scale minus 10-crop error"](record))
+
+
+def test_the_kept_tests_are_of_recorded_runs() -> None:
+    """Each row names runs of the archive, a protocol, and an error near that of the run itself."""
+    records: dict[str, RunRecord] = {each.run_id: each for each in load_records()}
+    kept = read_tests()
+    assert not kept.duplicated(["run_ids", "protocol", "images"]).any()
+    for row in kept.itertuples():
+        runs = [records[each] for each in row.run_ids.split()]
+        assert row.protocol in PROTOCOLS
+        assert 0 < row.top5_error <= row.top1_error < 100
+        assert row.images <= 10_000
+        if (len(runs), row.protocol, row.images) == (1, "centre-crop", 10_000):
+            curve = runs[0].curves.query("split == 'test'")
+            assert row.top1_error == pytest.approx(curve["top1_error"].iloc[-1], abs=0.3)
