@@ -235,6 +235,23 @@ def ends_in_words(frame: pd.DataFrame, split: str = "train") -> str:
     return f"{words} error at the end: {', '.join(told) or 'nothing recorded yet'}."
 
 
+def plot_pictures(pictures: Sequence[np.ndarray], ax: Axes, columns: int = 4) -> Axes:
+    """Pictures of one size, uint8 (C, H, W) in grey or colour, row by row with gaps between."""
+    _, height, width = np.shape(pictures[0])
+    gap = max(1, height // 24)
+    rows = -(-len(pictures) // columns)
+    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, 4)
+    sheet = np.zeros(shape, np.uint8)  # transparent
+    for number, picture in enumerate(pictures):
+        top, left = number // columns * (height + gap), number % columns * (width + gap)
+        place = (slice(top, top + height), slice(left, left + width))
+        sheet[(*place, slice(3))] = np.moveaxis(np.asarray(picture), 0, -1)
+        sheet[(*place, 3)] = 255
+    ax.imshow(sheet, interpolation="none")
+    ax.set_axis_off()
+    return ax
+
+
 def plot_maps(maps: np.ndarray, ax: Axes, limit: float, columns: int = 4) -> Axes:
     """Feature maps (C, H, W) as pictures, row by row; maps that are all zero are drawn grey.
 

@@ -18,7 +18,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from resnet_lib.configs import ConfigError
+from resnet_lib.data import augment, epoch_plan
+from resnet_lib.numerics import random_stream
 from resnet_lib.repository import DATA, in_repository
+from resnet_lib.testing import resized as at_shorter_side
 
 PHOTOGRAPH = DATA / "photographs" / "chelsea.webp"
 SOURCE = "Chelsea the cat, a photograph by Stefan van der Walt, CC0 (public domain)"
@@ -100,6 +103,39 @@ def ten_crops(height: int, width: int, size: int) -> list[Crop]:
     right, bottom = width - size, height - size
     places = [(right // 2, bottom // 2), (0, 0), (right, 0), (0, bottom), (right, bottom)]
     return [Crop(left, top, mirrored) for mirrored in (False, True) for left, top in places]
+
+
+def cifar_views(count: int, pad: int = 4, seed: int = 0) -> Tensor:
+    """The cat's head as a CIFAR net gets it in training: padded, cropped, perhaps mirrored.
+
+    uint8 (count, 3, 32, 32). The padding is CIFAR-10's mean, as for the nets of this book.
+    Source: Paper, section 4.2.
+    """
+    normalise = Normalisation.of("cifar10")
+    x = normalise(head(32)[None]).expand(count, -1, -1, -1)
+    _, *how = epoch_plan(seed, 0, count, pad, flip=True)
+    views = augment(x, *how, pad) * normalise.std + normalise.mean
+    return views.round().clamp(0, 255).byte()
+
+
+def imagenet_views(
+    count: int, sides: tuple[int, int] = (256, 480), size: int = 224, seed: int = 0
+) -> tuple[Tensor, list[int]]:
+    """The photograph as an ImageNet net gets it in training, but for the change of colours.
+
+    The shorter side is drawn from `sides`, then a crop of `size` pixels, mirrored or not. Returns
+    the crops, uint8 (count, 3, size, size), and their shorter sides. Source: Paper, section 3.4.
+    """
+    draw = random_stream("views of a photograph", seed)
+    drawn = [int(torch.randint(sides[0], sides[1] + 1, (), generator=draw)) for _ in range(count)]
+    crops = []
+    for side in drawn:
+        picture = at_shorter_side(photograph()[None], side)[0]
+        down, right, mirrored = torch.rand(3, generator=draw).tolist()
+        height, width = picture.shape[1:]
+        left, top = round(right * (width - size)), round(down * (height - size))
+        crops.append(Crop(left, top, mirrored < 0.5).of(picture, size))
+    return torch.stack(crops), drawn
 
 
 @torch.no_grad()
