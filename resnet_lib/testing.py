@@ -216,12 +216,13 @@ class Protocol:
     scores: Callable[[Any, Tensor], Tensor] = direct_scores
 
 
-PROTOCOLS = {
+PROTOCOLS: dict[str, Protocol] = {
     "centre-crop": Protocol(centre_crop),
     "centre-and-mirror": Protocol(centre_and_mirror),
     "10-crop": Protocol(ten_crop),
     "multi-scale": Protocol(multi_scale, averaged_dense_scores),
 }
+"""The testing protocols by name: the papers', and "centre-and-mirror"."""
 
 
 def measure_errors(
