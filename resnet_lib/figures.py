@@ -41,6 +41,7 @@ LABELS = {
     "mean": "mean of the unit's input",
     "error": "squared error, relative",
     "scale": "target: s times the input",
+    "side": "shorter side, pixels",
     "number": "number of the deleted block (0: none)",
 }
 

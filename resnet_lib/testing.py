@@ -2,6 +2,7 @@
 
     measure_errors(net, load("cifar10"), "10-crop")
     measure_errors([net, other], load_photos("imagenette"), "multi-scale")     # an ensemble
+    scores_of(net, load("cifar10"))                  # the scores themselves, (images, classes)
 
 Averaged are the softmax scores of all views and nets; within one view, of which a net scores many
 positions, the scores before the softmax, so that their mean is what the net itself puts out.
@@ -124,6 +125,13 @@ def centre_crop(images: Images, sizes: Sizes) -> Iterator[View]:
     yield [*range(len(images))], crops(resized(images, sizes.centre_from), sizes.crop, 0.5, 0.5)
 
 
+def centre_and_mirror(images: Images, sizes: Sizes) -> Iterator[View]:
+    """Two views: the centre and its mirror image. In no paper: two of the ten crops."""
+    for numbers, view in centre_crop(images, sizes):
+        yield numbers, view
+        yield numbers, view.flip(-1)
+
+
 def ten_crop(images: Images, sizes: Sizes) -> Iterator[View]:
     """Ten views, one after the other: the corners, the centre, and their mirror images.
 
@@ -208,14 +216,15 @@ class Protocol:
     scores: Callable[[Any, Tensor], Tensor] = direct_scores
 
 
-PROTOCOLS = {
+PROTOCOLS: dict[str, Protocol] = {
     "centre-crop": Protocol(centre_crop),
+    "centre-and-mirror": Protocol(centre_and_mirror),
     "10-crop": Protocol(ten_crop),
     "multi-scale": Protocol(multi_scale, averaged_dense_scores),
 }
+"""The testing protocols by name: the papers', and "centre-and-mirror"."""
 
 
-@torch.no_grad()
 def measure_errors(
     nets: ResNet | Sequence[ResNet],
     pictures: ImageSet | Photos,
@@ -237,23 +246,74 @@ def measure_errors(
 
     Warns where the images are not as many as the set has. Errors: `ConfigError`, `DataError`.
     """
-    nets = [nets] if isinstance(nets, nn.Module) else list(nets)
-    if not nets:
-        raise ConfigError("there is no net to test.")
-    if protocol not in PROTOCOLS:
-        raise unknown_name(protocol, list(PROTOCOLS), "testing protocol")
+    nets = checked(nets, protocol)
     sizes = Sizes.of(pictures)
-    photos = isinstance(pictures, Photos)
     labels = targets(nets, pictures)
     chosen = torch.arange(len(labels))
     if images is not None:
         whole(images, 1, "images")
         chosen = chosen[torch.linspace(0, len(labels) - 1, min(images, len(labels))).long()]
     warn_of_size(pictures.name, len(chosen))
+    one_of(precision, PRECISIONS, "precision")
+    how = (protocol, sizes, normalise, batch_size, device, precision)
+    wrong = torch.zeros(2, dtype=torch.long)
+    with tqdm(total=len(chosen), unit=" images", disable=not progress, mininterval=0.5) as bar:
+        for numbers, scores in scored(nets, pictures, chosen, *how):
+            best = scores.topk(min(5, scores.shape[1]), 1).indices.cpu()
+            hits = best == labels[numbers][:, None]
+            wrong += torch.stack([(~hits[:, 0]).sum(), (~hits.any(1)).sum()])
+            bar.update(len(numbers))
+    first, fifth = (100 * count / len(chosen) for count in wrong.tolist())
+    return Errors(first, fifth, len(chosen))
+
+
+def scores_of(
+    nets: ResNet | Sequence[ResNet],
+    pictures: ImageSet | Photos,
+    protocol: str = "centre-crop",
+    *,
+    sizes: Sizes | None = None,
+    normalise: AnyNormaliser | None = None,
+    batch_size: int | None = None,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """Softmax scores of all test images, averaged over views and nets: (N, classes), on the CPU.
+
+    sizes: other than those of the papers, such as a single scale. The rest as in `measure_errors`.
+    """
+    nets = checked(nets, protocol)
+    chosen = torch.arange(len(targets(nets, pictures)))
+    sizes = Sizes.of(pictures) if sizes is None else sizes
+    how = (protocol, sizes, normalise, batch_size, device, "float32")
+    return torch.cat([scores.cpu() for _, scores in scored(nets, pictures, chosen, *how)])
+
+
+def checked(nets: ResNet | Sequence[ResNet], protocol: str) -> list[ResNet]:
+    """The nets as a list. Raises `ConfigError` where there is none, or no such protocol."""
+    nets = [nets] if isinstance(nets, nn.Module) else list(nets)
+    if not nets:
+        raise ConfigError("there is no net to test.")
+    if protocol not in PROTOCOLS:
+        raise unknown_name(protocol, list(PROTOCOLS), "testing protocol")
+    return nets
+
+
+def scored(
+    nets: Sequence[ResNet],
+    pictures: ImageSet | Photos,
+    chosen: Tensor,
+    protocol: str,
+    sizes: Sizes,
+    normalise: AnyNormaliser | None,
+    batch_size: int | None,
+    device: torch.device | str | None,
+    precision: str,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batch by batch: the numbers of the images, and their scores."""
+    photos = isinstance(pictures, Photos)
     if normalise is None:
         normalise = ChannelNormaliser.imagenet() if photos else Normaliser(pictures)
     device = torch.device(device) if device is not None else find_device()
-    one_of(precision, PRECISIONS, "precision")
     precision = choose_precision(precision, device)
     layout = choose_layout(device)
     # Copies: the caller's nets keep their mode and place.
@@ -261,17 +321,12 @@ def measure_errors(
     if batch_size is None:
         batch_size = 32 if photos else 500
     whole(batch_size, 1, "batch_size")
-    wrong = torch.zeros(2, dtype=torch.long)
-    with tqdm(total=len(chosen), unit=" images", disable=not progress, mininterval=0.5) as bar:
-        for numbers in chosen.split(batch_size):
-            batch = pictures.read(numbers.tolist()) if photos else pictures.test_images[numbers]
-            scores = class_scores(nets, batch, PROTOCOLS[protocol], sizes, normalise, precision)
-            best = scores.topk(min(5, scores.shape[1]), 1).indices.cpu()
-            hits = best == labels[numbers][:, None]
-            wrong += torch.stack([(~hits[:, 0]).sum(), (~hits.any(1)).sum()])
-            bar.update(len(numbers))
-    first, fifth = (100 * count / len(chosen) for count in wrong.tolist())
-    return Errors(first, fifth, len(chosen))
+    for numbers in chosen.split(batch_size):
+        batch = pictures.read(numbers.tolist()) if photos else pictures.test_images[numbers]
+        yield (
+            numbers,
+            class_scores(nets, batch, PROTOCOLS[protocol], sizes, normalise, precision),
+        )
 
 
 @torch.no_grad()
@@ -350,3 +405,59 @@ def fitted(normalise: AnyNormaliser, view: Tensor) -> AnyNormaliser:
         normalise.mean[None], size=size, mode="bilinear", antialias=True, align_corners=False
     )[0]
     return other
+
+
+def error_of(scores: Tensor, labels: Tensor) -> float:
+    """Top-1 error in percent. scores: (N, classes)."""
+    return 100 * (scores.argmax(1) != labels).double().mean().item()
+
+
+def loss_of(scores: Tensor, labels: Tensor) -> float:
+    """Cross-entropy of softmax scores (N, classes)."""
+    return F.nll_loss(scores.double().clamp(min=1e-30).log(), labels).item()
+
+
+def votes(scores: Tensor) -> Tensor:
+    """How many nets give each class their highest score: (nets, N, classes) -> (N, classes).
+
+    Half of the mean score is added: where two classes have as many votes, it decides.
+    """
+    best = F.one_hot(scores.argmax(2), scores.shape[2])
+    return best.sum(0) + scores.mean(0) / 2
+
+
+def ensemble_errors(scores: Sequence[Tensor], labels: Tensor) -> dict[str, float]:
+    """Top-1 errors in percent of several nets, and of what they say together.
+
+    scores: of each net, (N, classes). Returns mean_member, best_member, averaged (their scores, as
+    in an ensemble) and voted.
+    """
+    together = torch.stack([*scores])
+    members = [error_of(each, labels) for each in together]
+    return {
+        "mean_member": sum(members) / len(members),
+        "best_member": min(members),
+        "averaged": error_of(together.mean(0), labels),
+        "voted": error_of(votes(together), labels),
+    }
+
+
+def standard_error(error: float, images: int) -> float:
+    """How far an error rate strays with the choice of test images: one standard deviation.
+
+    error: in percent, and so is the result. images: how many, drawn independently.
+    """
+    share = error / 100
+    return 100 * (share * (1 - share) / images) ** 0.5
+
+
+def compare_errors(one: Tensor, other: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Top-1 error of `one` minus that of `other` on the same images, and its standard error.
+
+    Both in percent; scores are (N, classes). Only images on which one errs and not the other add
+    to either: how many images are hard for both does not matter.
+    """
+    wrong = [(scores.argmax(1) != labels).double() for scores in (one, other)]
+    difference = 100 * (wrong[0] - wrong[1])
+    spread = difference.std(correction=0).item() / len(labels) ** 0.5
+    return difference.mean().item(), spread

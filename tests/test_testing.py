@@ -23,12 +23,19 @@ from resnet_lib.testing import (
     Sizes,
     averaged_dense_scores,
     class_scores,
+    compare_errors,
     crops,
     dense_scores,
+    ensemble_errors,
+    error_of,
     fitted,
+    loss_of,
     measure_errors,
     padding_effect,
+    scores_of,
     sliding_scores,
+    standard_error,
+    votes,
 )
 
 SIZES = Sizes(crop=6, centre_from=8, ten_from=8, scales=(6, 9))
@@ -113,6 +120,15 @@ def test_scores_are_the_mean_softmax_over_views(protocol) -> None:
         views = views if protocol == "10-crop" else [TF.center_crop(image, [6, 6])]
         torch.testing.assert_close(scores, by_hand(net, views))
     assert found.std() > 0.01
+
+
+def test_the_mirror_image_is_the_second_of_two_views() -> None:
+    images = torch.stack(photos(*[(9, 9)] * 3))
+    (numbers, one), (others, other) = PROTOCOLS["centre-and-mirror"].views(images, SIZES)
+    assert numbers == others == [0, 1, 2]
+    assert torch.equal(one.flip(-1), other)
+    [(_, centre)] = PROTOCOLS["centre-crop"].views(images, SIZES)
+    assert torch.equal(one, centre)
 
 
 def test_multi_scale_sees_whole_images_of_any_shape_at_each_scale() -> None:
@@ -326,3 +342,88 @@ def test_errors_say_what_they_are() -> None:
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ConfigError, match="precision 'bf16'"):
         measure_errors(tiny_net(), tiny_data(), precision="bf16")
+
+
+# Scores of a whole set, and what is counted of them
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_scores_of_a_set_are_those_that_errors_are_measured_by(protocol) -> None:
+    data, nets = tiny_data(), [tiny_net(seed=seed) for seed in (0, 1)]
+    scores = scores_of(nets, data, protocol, device="cpu", batch_size=33)
+    assert scores.shape == (100, 10)
+    torch.testing.assert_close(scores.sum(1), torch.ones(100))
+    found = measure_errors(nets, data, protocol, device="cpu")
+    assert error_of(scores, data.test_labels) == pytest.approx(found.top1_error)
+
+
+def test_several_scales_are_the_mean_of_scores_at_each() -> None:
+    data, net = tiny_data(), tiny_net()
+    sizes = Sizes.of(data)
+    each = [
+        scores_of(net, data, "multi-scale", sizes=replace(sizes, scales=(side,)), device="cpu")
+        for side in sizes.scales
+    ]
+    together = scores_of(net, data, "multi-scale", device="cpu")
+    torch.testing.assert_close(torch.stack(each).mean(0), together)
+    assert (each[0] - each[-1]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("nets", "protocol", "part"),
+    [([], "10-crop", "no net"), (None, "10crop", "10-crop")],
+    ids=str,
+)
+def test_scores_of_nothing_or_in_no_known_way_are_refused(nets, protocol, part) -> None:
+    with pytest.raises(ConfigError, match=part):
+        scores_of([tiny_net()] if nets is None else nets, tiny_data(), protocol, device="cpu")
+
+
+def test_errors_of_an_ensemble_by_hand() -> None:
+    """Three nets, four images of class 0: right by score or by vote, by one of them, by neither."""
+    sure, doubt, wrong = [0.9, 0.1, 0.0], [0.4, 0.6, 0.0], [0.1, 0.2, 0.7]
+    members = [
+        torch.tensor([sure, doubt, sure, wrong]),
+        torch.tensor([doubt, doubt, wrong, wrong]),
+        torch.tensor([doubt, sure, [0.5, 0.2, 0.3], wrong]),
+    ]
+    labels = torch.zeros(4, dtype=torch.long)
+    found = ensemble_errors(members, labels)
+    assert found == {"mean_member": 100 * 8 / 12, "best_member": 50, "averaged": 25, "voted": 75}
+
+
+def test_scores_decide_between_classes_of_as_many_votes() -> None:
+    scores = torch.tensor([[[0.6, 0.4, 0.0]], [[0.0, 0.9, 0.1]]])
+    assert votes(scores).argmax(1).tolist() == [1]
+    assert votes(scores.flip(2)).argmax(1).tolist() == [1]
+    assert votes(scores).floor().tolist() == [[1, 1, 0]]
+
+
+def test_the_loss_of_averaged_scores_is_at_most_the_mean_loss() -> None:
+    draw = torch.Generator().manual_seed(0)
+    scores = (3 * torch.randn(4, 50, 10, generator=draw)).softmax(2)
+    labels = torch.randint(10, (50,), generator=draw)
+    losses = [loss_of(each, labels) for each in scores]
+    assert losses[0] == pytest.approx(F.cross_entropy(scores[0].log(), labels).item(), rel=1e-5)
+    assert loss_of(scores.mean(0), labels) < sum(losses) / 4
+    assert loss_of(torch.tensor([[0.0, 1.0]]), torch.tensor([0])) < 100, "no score is infinite"
+
+
+def test_the_standard_error_is_the_spread_of_many_test_sets() -> None:
+    draw = torch.Generator().manual_seed(0)
+    errors = 100 * (torch.rand(4000, 500, generator=draw) < 0.07).double().mean(1)
+    assert standard_error(7, 500) == pytest.approx(errors.std().item(), rel=0.05)
+    assert standard_error(0, 500) == 0
+
+
+def test_errors_on_the_same_images_are_compared_by_where_they_differ() -> None:
+    """Of 100 images both miss 40, one alone 9 and the other alone 4."""
+    labels = torch.zeros(100, dtype=torch.long)
+    hits = torch.ones(2, 100, dtype=torch.bool)
+    hits[:, :40] = False
+    hits[0, 40:49] = hits[1, 49:53] = False
+    one, other = torch.stack([hits, ~hits], 2).float()
+    difference, spread = compare_errors(one, other, labels)
+    assert difference == pytest.approx(5)
+    assert spread == pytest.approx((13 - 25 / 100) ** 0.5)
+    assert compare_errors(one, one, labels) == (0, 0)
