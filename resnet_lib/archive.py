@@ -266,15 +266,15 @@ def fault(path: Path, record: RunRecord, checksums: dict[tuple[str, int], str]) 
 
 def probe_of_record(record: RunRecord) -> tuple[int, ...]:
     """The iterations at which an experiment measures nets like this; none, if none does."""
-    key = key_of_record(record)
+    key = key_of_record(record), record.train.get("precision", "auto")
     tiers = (find_tier(name) for name in ("short", "paper"))
     return next((tier.probe_at for tier in tiers if is_probed(key, tier)), ())
 
 
-def is_probed(key: Key, tier: Tier) -> bool:
-    """Whether an experiment measures the nets of such runs during training."""
+def is_probed(key: tuple[Key, str], tier: Tier) -> bool:
+    """Whether an experiment measures the nets of runs like this, asked for in this precision."""
     return any(
-        key_of_arm(experiment, arm, tier) == key
+        (key_of_arm(experiment, arm, tier), precision_of(experiment, arm, tier)) == key
         for experiment in EXPERIMENTS.values()
         if experiment.probe
         for arm in experiment.arms

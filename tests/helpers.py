@@ -28,7 +28,13 @@ from resnet_lib import (
     load,
     train,
 )
-from resnet_lib.archive import FULL_SIZE, is_probed, key_of_arm, present_numerics
+from resnet_lib.archive import (
+    FULL_SIZE,
+    is_probed,
+    key_of_arm,
+    precision_of,
+    present_numerics,
+)
 from resnet_lib.complexity import Complexity
 from resnet_lib.data import CHECKSUMS, ImageSet
 from resnet_lib.experiments import find_arm
@@ -255,6 +261,7 @@ def write_record(
         ]
     )
     none = pd.DataFrame()
+    key = key_of_arm(experiment, arm, schedule), precision_of(experiment, arm, schedule)
     values = {
         "run_id": id,
         "tier": tier,
@@ -272,7 +279,7 @@ def write_record(
         "status": "complete",
         "iterations_done": recipe.iterations,
         "curves": pd.DataFrame(rows, columns=list(CURVES)),
-        "probe": probe if is_probed(key_of_arm(experiment, arm, schedule), schedule) else none,
+        "probe": probe if is_probed(key, schedule) else none,
     }
     record = RunRecord(**(values | changes))
     return record.save(folder / tier / record.run_id)
