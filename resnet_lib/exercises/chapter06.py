@@ -77,6 +77,8 @@ def epochs(answer: Any) -> str | None:
     right = PAPER.iterations * PAPER.batch_size / 50_000
     if abs(answer - right) < 0.5:
         return None
+    if answer == right // 1:
+        return "Right, but for the part of an epoch that is left."
     if abs(answer - PAPER.iterations / PAPER.batch_size) < 0.5:
         return "That divides by the batch: each iteration sees 128 images."
     if abs(answer - PAPER.iterations * PAPER.batch_size / 60_000) < 0.5:
@@ -94,15 +96,20 @@ def warmup(answer: Any) -> str | None:
         ([90.0, 85.0, 79.0, 70.0], [0.01, 0.01, 0.1, 0.1]),
         ([90.0, 79.0, 81.0, 60.0], [0.01, 0.1, 0.1, 0.1]),
         ([90.0, 80.0, 79.9], [0.01, 0.01, 0.1]),
+        ([79.0, 85.0], [0.1, 0.1]),
     )
-    given = [answer(list(errors)) for errors, _ in cases]
-    for rates, (errors, _) in zip(given, cases, strict=True):
-        if not isinstance(rates, list | tuple) or len(rates) != len(errors):
+    found = []
+    for errors, _ in cases:
+        try:
+            rates = [round(float(each), 6) for each in answer(list(errors))]
+        except TypeError:
+            rates = []
+        if len(rates) != len(errors):
             return "The function must return as many learning rates as it gets errors."
-    found = [[float(each) for each in rates] for rates in given]
+        found.append(rates)
     if found == [right for _, right in cases]:
         return None
-    first, second, third = found
+    first, second, third, fourth = found
     if 0.1 not in first:
         return "Once the error has been below 80%, the rate is 0.1: yours never returns to it."
     if second == [0.01, 0.1, 0.01, 0.1]:
@@ -115,4 +122,6 @@ def warmup(answer: Any) -> str | None:
         return "80.0 is not below 80."
     if first[0] != 0.01:
         return "It starts at 0.01."
+    if fourth[0] != 0.1:
+        return "What if the very first window is below 80%?"
     return "0.01 while no window has been below 80%, 0.1 from the first one on."

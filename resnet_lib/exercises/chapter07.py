@@ -61,6 +61,7 @@ CASES = (
     ((2.0, 0.0, 0.0), (0.0, 30.0, 0.0), (2.0, 0.0, 0.0)),
     ((0.0, 0.5, 0.0), (5.0, 0.0, 0.0), (0.0, 0.5, 0.0)),
     ((4.0, 0.0, 0.0), (0.0, 3.0, 0.0), (0.0, 3.0, 0.0)),
+    ((9.0, 8.0, 8.0), (0.0, 0.3, 0.0), (0.0, 0.3, 0.0)),
 )
 
 
@@ -92,6 +93,10 @@ def average(answer: Any) -> str | None:
             "That asks the view that is surest, alone: all views count.",
         ),
         (classes(lambda x: x[0]), "That is the first view only."),
+        (
+            classes(lambda x: x.sigmoid().mean(0)),
+            "A sigmoid looks at one class at a time: the classes share one softmax.",
+        ),
     )
     for wrong, hint in known:
         if found == wrong:

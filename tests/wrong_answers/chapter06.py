@@ -43,6 +43,10 @@ def at_eighty(errors):
     return [0.1 if min(errors[: i + 1]) <= 80 else 0.01 for i in range(len(errors))]
 
 
+def second_at_the_earliest(errors):
+    return [0.01, *([0.1 if min(errors[: i + 1]) < 80 else 0.01 for i in range(len(errors))][1:])]
+
+
 WRONG = {
     "06-step": [
         (from_v(lambda w, v, g, m, d: m * v + g), "Where is the weight decay"),
@@ -67,6 +71,7 @@ WRONG = {
     ],
     "06-epochs": [
         (500, "divides by the batch"),
+        (163, "part of an epoch"),
         (136.5, "for testing"),
         (182, "choose the schedule"),
         (64, "How many images"),
@@ -78,6 +83,7 @@ WRONG = {
         (turned, "other way round"),
         (at_eighty, "not below 80"),
         (lambda errors: [0.1] * len(errors), "starts at 0.01"),
+        (second_at_the_earliest, "the very first window"),
         (lambda errors: 0.1, "as many learning rates"),
     ],
 }

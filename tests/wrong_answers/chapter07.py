@@ -56,6 +56,7 @@ WRONG = {
         (lambda views: stacked(views).argmax(1).mode().values.item(), "a vote"),
         (lambda views: stacked(views).softmax(1).amax(0).argmax().item(), "surest"),
         (lambda views: views[0].argmax().item(), "first view only"),
+        (lambda views: stacked(views).sigmoid().mean(0).argmax().item(), "one class at a time"),
         (lambda views: stacked(views).softmax(1).mean(0), "which class"),
         (lambda views: 2, "the mean of these"),
     ],
