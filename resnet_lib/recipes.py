@@ -27,7 +27,7 @@ CHOICES = {
     "augmentation": "TrainConfig.pad, flip, scale_range",
     "padding": "TrainConfig.pad_first",
     "batch size": "TrainConfig.batch_size",
-    "optimiser": "TrainConfig.momentum (without Nesterov)",
+    "optimiser": "TrainConfig.momentum",
     "weight decay": "TrainConfig.weight_decay",
     "weight decay on BN and biases": "TrainConfig.decay_all",
     "learning rate": "TrainConfig.lr",
