@@ -16,6 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import Tensor
+
 Check = Callable[[Any], str | None]
 
 CHECKS: dict[str, Check] = {}
@@ -73,6 +76,12 @@ def is_number(answer: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return not isinstance(answer, (bool, str))
+
+
+def near(answer: Any, right: Tensor) -> bool:
+    """Whether an answer is a tensor of the right shape and values."""
+    same = isinstance(answer, Tensor) and answer.shape == right.shape
+    return same and torch.allclose(answer.double(), right.double(), atol=1e-4)
 
 
 for module in pkgutil.iter_modules(__path__):
