@@ -61,7 +61,7 @@ def measure_test(
         raise ConfigError("there is no run to test.")
     first = records[0]
     for each in records[1:]:
-        if (given(each)) != given(first):
+        if given(each) != given(first):
             raise ConfigError(f"{each.run_id} and {first.run_id} were not given the same images.")
     data = data or load(first.data["name"], first.data["size"])
     if data.checksum != first.data["checksum"]:
