@@ -317,7 +317,9 @@ def test_costs_are_known_before_training(tab: Tab, site: str, choice: str) -> No
     said = hint.inner_text().partition(": ")[2].partition(";")[0]
     train(tab)
     tab.locator("button.name").click()
-    assert tab.locator("tr.tools p").inner_text().startswith(f"{said}. ")
+    costs = tab.locator("tr.tools p", has_text="parameters")
+    costs.wait_for()  # shown in the next frame
+    assert costs.inner_text().startswith(f"{said}. ")
 
 
 def test_a_net_that_diverges_is_named(tab: Tab) -> None:
