@@ -401,6 +401,7 @@ MEASURES: dict[str, Callable[[RunRecord], float]] = {
 }
 UNITS = {name: "%" if "error" in name else "" for name in MEASURES} | {
     "training loss": " nats",
+    "multi-scale minus 10-crop error": " points",
     "end of warm-up": " iterations",
 }
 

@@ -28,6 +28,7 @@ from resnet_lib.ledger import (
     compare_printed,
     measured,
     read_claims,
+    unit_of,
 )
 
 CLAIMS = {claim.id: claim for claim in read_claims()}
@@ -226,6 +227,12 @@ def test_every_line_of_the_list_is_a_claim():
     assert {str(number) for number in range(1, 70)} <= set(CLAIMS)
     assert {"11b", "21b", "22b"} <= set(CLAIMS)
     assert len(CLAIMS) == LISTED.count("[[claim]]")
+
+
+def test_errors_differ_by_points():
+    assert unit_of("resnet20", "10-crop error") == "%"
+    assert unit_of("resnet56 - resnet20", "10-crop error") == " points"
+    assert unit_of("resnet20", "multi-scale minus 10-crop error") == " points"
 
 
 @pytest.mark.parametrize("id", list(CLAIMS))
