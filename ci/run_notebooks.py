@@ -40,7 +40,7 @@ PROFILES = ("smoke", "quick", "short", "paper")
 # its id, which moves with net, recipe, data and arithmetic, is not asked for any more.
 FRESH = ("smoke", "quick")
 # How a notebook reads recorded runs.
-READS_ARCHIVE = re.compile(r"\b(archived|load_runs|load_records)\(")
+READS_ARCHIVE = re.compile(r"\b(archived|load_runs|load_records|read_tests)\(")
 STATISTICS_PAGE = "book/statistics.md"
 # Raise it when executed copies made by an earlier version of this file must not be used.
 FORMAT = 1
@@ -74,6 +74,11 @@ def digest(files: list[Path], *more: str) -> str:
     return total.hexdigest()
 
 
+def measured() -> set[Path]:
+    """Where the records of runs are, and what was measured of their nets."""
+    return {ROOT / "data" / "runs", ROOT / "data" / "tests.csv"}
+
+
 def ingredients(profile: str) -> str:
     """A hash of everything that every notebook's outputs depend on.
 
@@ -82,7 +87,7 @@ def ingredients(profile: str) -> str:
     """
     files = [*shipped(ROOT / "resnet_lib"), *shipped(ROOT / "data")]
     library = ROOT / "resnet_lib"
-    left_out = {ROOT / "data" / "runs", library / "widgets"}
+    left_out = {*measured(), library / "widgets"}
     left_out |= {library / "explore.py", library / "playground.py"}
     return digest(
         [path for path in files if path.suffix != ".md" and not left_out & {path, *path.parents}],
@@ -98,7 +103,11 @@ def archive_of(notebook: Path) -> list[Path]:
     """The archive's records if a notebook reads them: only then does a new one run it again."""
     if not READS_ARCHIVE.search(notebook.read_text(encoding="utf-8")):
         return []
-    return [path for path in shipped(ROOT / "data" / "runs") if path.suffix in (".csv", ".json")]
+    return [
+        path
+        for path in shipped(ROOT / "data")
+        if path.suffix in (".csv", ".json") and measured() & {path, *path.parents}
+    ]
 
 
 def version(package: str) -> str:

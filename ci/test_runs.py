@@ -19,7 +19,7 @@ from resnet_lib.testing import PROTOCOLS
 
 # Arms of tier short: those that saw one scale in training, and those that saw many.
 ALONE = ("resnet20", "resnet32", "resnet20, scales")
-IMAGES = 2_000  # for all protocols; several scales of 10,000 images take an hour a net
+IMAGES = 2_000  # for all protocols: several scales take eighteen times the work of one view
 # Nets of different depth, as in the paper's ensemble.
 TOGETHER = ("resnet32", "resnet44", "preresnet56")
 

@@ -648,8 +648,10 @@ def test_a_new_record_runs_only_the_notebooks_that_read_the_archive(
     record = tmp_path / "data" / "runs" / "short" / "a" / "curves.csv"
     record.parent.mkdir(parents=True)
     record.touch()
+    tests = tmp_path / "data" / "tests.csv"
+    tests.touch()
     for name, source in (("01-reads", "archived('figure6-plain')"), ("02-trains", "reproduce()")):
         write_notebook(tmp_path / "notebooks" / f"{name}.ipynb", source)
     reads, trains = sorted((tmp_path / "notebooks").glob("*.ipynb"))
-    assert run_notebooks.archive_of(reads) == [record]
+    assert run_notebooks.archive_of(reads) == [record, tests]
     assert run_notebooks.archive_of(trains) == []

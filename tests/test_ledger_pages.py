@@ -65,7 +65,8 @@ def test_pages_are_made_anew_when_a_record_comes_or_changes(pages, tmp_path, mon
     folder = write_record(tmp_path / "data" / "runs", "plain20", 0)
     assert pages.outdated(None, env, set(), set(), set()) == ["book/ledger"]
     assert pages.outdated(None, env, set(), set(), set()) == []
-    for change in (folder / "curves.csv", tmp_path / "data" / "paper" / "claims.toml"):
+    data = tmp_path / "data"
+    for change in (folder / "curves.csv", data / "paper" / "claims.toml", data / "tests.csv"):
         change.write_text("changed")
         assert pages.outdated(None, env, set(), set(), set()) == ["book/ledger"]
     pages.forget(None, env, "book/ledger")

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import io
+import itertools
 import json
 from dataclasses import replace
 from functools import cache
@@ -20,6 +21,7 @@ from resnet_lib import (
     RecordError,
     build_model,
     explore,
+    figures,
     load,
     load_net,
     load_records,
@@ -32,8 +34,10 @@ from resnet_lib.deletions import checksum
 from resnet_lib.pictures import (
     PHOTOGRAPH,
     Normalisation,
+    cifar_views,
     crop_scores,
     head,
+    imagenet_views,
     photograph,
     resized,
     ten_crops,
@@ -71,6 +75,48 @@ def test_ten_crops_are_the_centre_the_corners_and_their_mirror_images():
     assert torch.equal(crops[9].of(picture, 4), picture[:, 2:, 5:].flip(2))
     with pytest.raises(ConfigError, match="no crop of 8 pixels"):
         ten_crops(6, 9, 8)
+
+
+def test_views_for_cifar_are_shifted_by_the_padding_at_most():
+    views = cifar_views(40, pad=4)
+    assert (views.shape, views.dtype) == ((40, 3, 32, 32), torch.uint8)
+    whole = F.pad(head(32)[None].float(), (8, 8, 8, 8))[0]
+    shifts = range(16 - 4, 16 + 5)
+    for view in views.float():
+        middle = view[:, 8:24, 8:24]
+        # The mean of its new place is put back, a little another than that of the old.
+        found = [
+            (top, left, mirrored)
+            for mirrored, picture in enumerate((whole, whole.flip(-1)))
+            for top, left in itertools.product(shifts, shifts)
+            if (picture[:, top : top + 16, left : left + 16] - middle).abs().max() < 16
+        ]
+        assert len(found) == 1
+    assert len({each.numpy().tobytes() for each in views}) > 20
+    assert torch.equal(views, cifar_views(40, pad=4))
+    assert not torch.equal(views, cifar_views(40, pad=4, seed=1))
+
+
+def test_views_for_imagenet_are_crops_of_the_drawn_scales():
+    views, sides = imagenet_views(30)
+    assert (views.shape, views.dtype) == ((30, 3, 224, 224), torch.uint8)
+    assert all(256 <= side <= 480 for side in sides)
+    assert max(sides) - min(sides) > 100
+    (crop,), _ = imagenet_views(1, sides=(300, 300), size=300)
+    picture = photograph()
+    places = [picture[:, :, left : left + 300] for left in range(152)]
+    assert any(torch.equal(crop, each) or torch.equal(crop, each.flip(-1)) for each in places)
+
+
+def test_pictures_stand_in_rows_with_gaps_that_are_transparent():
+    pictures = np.stack([np.full((1, 4, 5), value, np.uint8) for value in (10, 20, 30)])
+    _, (ax,) = figures.panels()
+    figures.plot_pictures(pictures, ax, columns=2)
+    (sheet,) = (image.get_array() for image in ax.get_images())
+    assert sheet.shape == (9, 11, 4)
+    assert [sheet[0, 0, :3].tolist(), sheet[0, 6, :3].tolist()] == [[10] * 3, [20] * 3]
+    assert sheet[5, 0].tolist() == [30, 30, 30, 255]
+    assert sheet[4, :, 3].max() == sheet[:, 5, 3].max() == sheet[5:, 6:, 3].max() == 0
 
 
 def test_scores_are_the_softmax_of_each_crop():

@@ -80,7 +80,7 @@ def state(root: Path | None = None) -> str:
         import resnet_lib
 
         root = Path(resnet_lib.__file__).parents[1]
-    files = [*(root / "resnet_lib").glob("*.py")]
+    files = [*(root / "resnet_lib").glob("*.py"), root / "data" / "tests.csv"]
     for folder, pattern in (("paper", "*"), ("runs", "record.json"), ("runs", "*.csv")):
         files += (root / "data" / folder).rglob(pattern)
     total = hashlib.sha256()
