@@ -3,8 +3,9 @@
 from resnet_lib import explore
 explore.runs()
 
-Each returns a widget, made with anywidget (Colab and this book's environment have it). Its `state`
-is what its controls say, as in the address of a page: `explore.runs(step="free", nets="plain20")`.
+Each is the function `explore` of its module in `resnet_lib.widgets`, and returns a widget, made
+with anywidget (Colab and this book's environment have it). Its `state` is what its controls say, as
+in the address of a page: `explore.runs(step="free", nets="plain20")`.
 """
 
 from __future__ import annotations
@@ -52,6 +53,19 @@ def widget_class() -> type[anywidget.AnyWidget]:
     return Explorer
 
 
+def __getattr__(name: str) -> Any:
+    """An explorer by its name. Errors: `AttributeError` that lists all explorers."""
+    if name in widgets.names():
+        return widgets.explorer(name).explore
+    raise AttributeError(
+        f"there is no explorer {name}; there are {', '.join(widgets.names())} and playground."
+    )
+
+
+def __dir__() -> list[str]:
+    return sorted([*widgets.names(), "playground"])
+
+
 def page_view(widget: Any) -> str:
     """What a page of the book shows of a widget: the explorer in its state, or its plain view.
 
@@ -81,92 +95,6 @@ def show(
     widget = widget_class()(explorer=name, data=data, state=state)
     widget.own_data = own_data
     return widget
-
-
-def runs(records: Any = None, **state: Any) -> anywidget.AnyWidget:
-    """What does depth do to a plain net, and to a residual one? The recorded runs.
-
-    records: run records of your own instead of the project's archive.
-    """
-    from resnet_lib.widgets import runs
-
-    return show("runs", runs.data(records), own_data=records is not None, **state)
-
-
-def architecture(model: Any = "resnet50", **changes: Any) -> anywidget.AnyWidget:
-    """Where do a net's layers, parameters and multiply-adds sit?
-
-    model, changes: a name or a `ModelConfig`, with fields changed, as for `build_model`.
-    """
-    from resnet_lib.models import model_config
-    from resnet_lib.widgets import architecture
-
-    return show(
-        "architecture", architecture.data(), **architecture.state(model_config(model, **changes))
-    )
-
-
-def identity(**state: Any) -> anywidget.AnyWidget:
-    """What must be learned to copy the input? One picture through 1 to 27 blocks."""
-    from resnet_lib.widgets import identity
-
-    return show("identity", identity.data(), **state)
-
-
-def deletion(folder: Any = None, **state: Any) -> anywidget.AnyWidget:
-    """Does every block matter? Recorded nets without some of their blocks.
-
-    folder: of runs of your own instead of the project's archive; `python -m resnet_lib deletions`
-    measures them.
-    """
-    from resnet_lib.runs import ARCHIVE
-    from resnet_lib.widgets import deletion
-
-    data = deletion.data(folder or ARCHIVE)
-    return show("deletion", data, own_data=folder is not None, **state)
-
-
-def shortcut(**state: Any) -> anywidget.AnyWidget:
-    """What passes through a shortcut when the dimensions change? Maps of recorded nets."""
-    from resnet_lib.widgets import shortcut
-
-    return show("shortcut", shortcut.data(), **state)
-
-
-def crops(
-    net: Any = None, classes: Any = (), truth: str = "", *, size: int = 224, **state: Any
-) -> anywidget.AnyWidget:
-    """How far does an average over crops move a net's answer? Ten crops at several scales.
-
-    net: one of your own on ImageNet's scale instead of the recorded nets, such as torchvision's
-    resnet18, with the names of its `classes` and the right one, `truth`.
-    """
-    from resnet_lib.widgets import crops
-
-    data = crops.data() if net is None else crops.of_net(net, classes, truth, size=size)
-    return show("crops", data, own_data=net is not None, **state)
-
-
-def signals(records: Any = None, **state: Any) -> anywidget.AnyWidget:
-    """How strongly does each layer respond, and how much gradient reaches it, through training?
-
-    records: run records of your own, made with `train(probe=...)`, instead of the archive.
-    """
-    from resnet_lib.widgets import signals
-
-    return show("signals", signals.data(records), own_data=records is not None, **state)
-
-
-def train(folder: Any = None) -> Any:
-    """Train a net yourself: controls, a live curve, and the runs of this session.
-
-    folder: where the runs are kept, so that they survive the kernel. Of what this returns, keep
-    `session`: `panel = explore.train()`, later `panel.session.compare()`, `.plot()`, `.save(...)`.
-    """
-    from resnet_lib.widgets import train
-
-    widget_class()  # before anything is built: anywidget may be missing
-    return train.panel(train.Session(folder))
 
 
 def playground(state: str = "") -> anywidget.AnyWidget:

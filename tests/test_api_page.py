@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import inspect
 import re
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import resnet_lib
+from resnet_lib import explore, widgets
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -17,7 +19,8 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import api  # noqa: E402
 
 PAGE = (ROOT / "book" / "api.md").read_text()
-LISTED = dict(re.findall(r"^:::\{api\} ([\w.]+)\n(.*?):::$", PAGE, re.DOTALL | re.M))
+LISTED = dict(re.findall(r"^:::\{api\} ([\w.*]+)\n(.*?):::$", PAGE, re.DOTALL | re.M))
+MODULES = sorted(each for each in LISTED if each != "resnet_lib" and not each.endswith("*"))
 
 
 def test_every_module_that_notebooks_use_is_on_the_page() -> None:
@@ -32,11 +35,19 @@ def test_the_front_door_is_the_packages_all() -> None:
         assert api.docstring(api.definitions(module)[name]), name
 
 
-@pytest.mark.parametrize("module", sorted(set(LISTED) - {"resnet_lib"}))
+@pytest.mark.parametrize("module", MODULES)
 def test_listed_names_exist_and_say_what_they_do(module: str) -> None:
     found = api.definitions(module)
     for name in LISTED[module].split():
         assert api.docstring(found[name]), name
+
+
+def test_every_explorer_has_an_entry(book: Path) -> None:
+    assert api.modules("resnet_lib.widgets") == [f"resnet_lib.widgets.{n}" for n in widgets.names()]
+    page = html.unescape((book / "book" / "api.html").read_text()).replace("\u2019", "'")
+    for name in widgets.names():
+        assert f"explore.{name}(" in page
+        assert inspect.getdoc(getattr(explore, name)).splitlines()[0] in page
 
 
 @pytest.mark.parametrize("name", ["build_model", "reproduce", "load", "gap", "count"])

@@ -328,6 +328,12 @@ def test_explore_is_one_line_each(tmp_path: Path) -> None:
     assert explore.architecture("plain34").state["kind"] == "plain"
 
 
+def test_the_door_lists_the_explorers_and_knows_no_other() -> None:
+    assert dir(explore) == sorted([*widgets.names(), "playground"])
+    with pytest.raises(AttributeError, match="no explorer gradients; there are architecture, "):
+        explore.gradients  # noqa: B018
+
+
 def test_without_anywidget_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "anywidget", None)
     explore.widget_class.cache_clear()

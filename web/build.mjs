@@ -5,7 +5,7 @@
 //   node build.mjs --check   builds again and fails if a committed file differs
 import asc from "assemblyscript/asc";
 import { build } from "esbuild";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -49,6 +49,21 @@ const inlineWorker = {
   },
 };
 
+// An explorer is a file of explorers/: whatever lies there is found, by its name.
+const everyExplorer = {
+  name: "every-explorer",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^every-explorer$/ }, ({ path }) => ({ path, namespace: "every-explorer" }));
+    onLoad({ filter: /./, namespace: "every-explorer" }, () => {
+      const resolveDir = join(here, "explorers");
+      const files = readdirSync(resolveDir).filter((file) => /^(?!index).*(?<!\.d)\.ts$/.test(file));
+      const names = files.map((file) => file.replace(".ts", "")).sort();
+      const imports = names.map((name) => `import ${name} from "./${name}.ts";\n`).join("");
+      return { contents: `${imports}export const EXPLORERS = { ${names.join(", ")} };`, resolveDir };
+    });
+  },
+};
+
 async function text(source, format) {
   const { outputFiles } = await build({
     entryPoints: [source],
@@ -59,7 +74,7 @@ async function text(source, format) {
     charset: "utf8",
     legalComments: "none",
     loader: { ".css": "text", ".wasm": "binary" },
-    plugins: [inlineWorker],
+    plugins: [inlineWorker, everyExplorer],
     write: false,
   });
   return outputFiles[0].text;

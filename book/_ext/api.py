@@ -7,6 +7,10 @@
     BasicBlock Bottleneck                names given; not what the package hands out
     :::
 
+    :::{api} resnet_lib.widgets.*        the function explore of each module, as explore.MODULE
+    explore
+    :::
+
 The source is parsed, not imported: making a page needs no torch. Docstrings are in the project's
 own form: paragraphs, and lists whose items begin "name: " and go on indented.
 """
@@ -40,6 +44,8 @@ class Api(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         module = self.arguments[0]
+        if module.endswith(".*"):
+            return self.of_each(module.removesuffix(".*"), *self.content[0].split())
         used = imported_by(Path(self.env.srcdir))
         for path in (*notebooks(Path(self.env.srcdir)), Path(source_of(PACKAGE))):
             self.env.note_dependency(str(path))
@@ -64,6 +70,19 @@ class Api(SphinxDirective):
             entries.append(entry(found, home, slugs))
         return entries
 
+    def of_each(self, package: str, name: str) -> list[nodes.Node]:
+        """The same function of every module of a package."""
+        entries = []
+        for home in modules(package):
+            self.env.note_dependency(str(source_of(home)))
+            found = definitions(home).get(name)
+            if found is None or not docstring(found):
+                self.complain(f"{home}.{name} is missing or has no docstring")
+                continue
+            found.name = f"{name}.{home.rpartition('.')[2]}"
+            entries.append(entry(found, home, []))
+        return entries
+
     def complain(self, what: str) -> None:
         """An error at the place of the directive."""
         log.error("{api}: %s.", what, location=(self.env.docname, self.lineno))
@@ -74,6 +93,12 @@ def source_of(module: str) -> Path:
     root = Path(find_spec(PACKAGE).origin).parent
     path = root.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def modules(package: str) -> list[str]:
+    """The modules of a package, by name."""
+    paths = sorted(source_of(package).parent.glob("[a-z]*.py"))
+    return [f"{package}.{path.stem}" for path in paths]
 
 
 def definitions(module: str) -> dict[str, Definition]:

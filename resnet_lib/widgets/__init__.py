@@ -1,13 +1,14 @@
 """The explorers' Python side, and the bundles that run them (built by web/build.mjs).
 
-An explorer NAME is this package's module NAME and web/explorers/NAME.ts. The module has
+An explorer NAME is this package's module NAME and web/explorers/NAME.ts, no more. The module has
 
+    explore(...)                     the reader's door, `resnet_lib.explore.NAME`: gives a widget
     data() -> dict                   what the explorer shows, as plain JSON
     figures(data) -> list[Figure]    its default view, for pages where it cannot run
     sentence(data) -> str            the same in words
 
-The book, the tests and `python -m resnet_lib.widgets` list the package, so none of them needs to
-know of it. `resnet_lib.explore`, the reader's door, has a function for each.
+The book, the tests, `resnet_lib.explore` and `python -m resnet_lib.widgets` list the package, so
+none of them needs to know of it.
 """
 
 from __future__ import annotations

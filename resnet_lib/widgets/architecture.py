@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, ModelConfig
+from resnet_lib.explore import show
 from resnet_lib.figures import colour, panels
-from resnet_lib.models import MODELS
+from resnet_lib.models import MODELS, model_config
 from resnet_lib.paper import published
 
 PRINTED = {
@@ -24,6 +25,14 @@ PRINTED = {
     "vgg19": "P1/section 3.3/VGG-19",
 }
 IMAGENET = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+
+
+def explore(model: Any = "resnet50", **changes: Any) -> Any:
+    """Where do a net's layers, parameters and multiply-adds sit?
+
+    model, changes: a name or a `ModelConfig`, with fields changed, as for `build_model`.
+    """
+    return show("architecture", data(), **state(model_config(model, **changes)))
 
 
 def data() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from resnet_lib.archive import survey
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.configs import ConfigError, ModelConfig, unknown_name
 from resnet_lib.deletions import checksum
+from resnet_lib.explore import show
 from resnet_lib.figures import COLOURS, panels
 from resnet_lib.pictures import (
     PHOTOGRAPH,
@@ -45,6 +46,18 @@ CLASSES = (
 )
 TRUTH = "cat"
 MADE_BY = "resnet_lib/widgets/crops.py"
+
+
+def explore(
+    net: Any = None, classes: Any = (), truth: str = "", *, size: int = 224, **state: Any
+) -> Any:
+    """How far does an average over crops move a net's answer? Ten crops at several scales.
+
+    net: one of your own on ImageNet's scale instead of the recorded nets, such as torchvision's
+    resnet18, with the names of its `classes` and the right one, `truth`.
+    """
+    shown = data() if net is None else of_net(net, classes, truth, size=size)
+    return show("crops", shown, own_data=net is not None, **state)
 
 
 def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:

@@ -15,12 +15,22 @@ from matplotlib.figure import Figure
 from resnet_lib.archive import survey
 from resnet_lib.configs import ModelConfig
 from resnet_lib.deletions import DELETIONS, Deletions, block_responses
+from resnet_lib.explore import show
 from resnet_lib.figures import colour, legend, panels
 from resnet_lib.models import layout
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
 
 # The nets the question is about; others with deletions serve until these have them.
 WANTED = ("plain56", "resnet56")
+
+
+def explore(folder: Any = None, **state: Any) -> Any:
+    """Does every block matter? Recorded nets without some of their blocks.
+
+    folder: of runs of your own instead of the project's archive; `python -m resnet_lib deletions`
+    measures them.
+    """
+    return show("deletion", data(folder or ARCHIVE), own_data=folder is not None, **state)
 
 
 def data(folder: Path | str = ARCHIVE) -> dict[str, Any]:

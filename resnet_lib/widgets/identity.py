@@ -13,12 +13,18 @@ from torch import Tensor
 
 from resnet_lib.analysis import make_identity
 from resnet_lib.blocks import BasicBlock
+from resnet_lib.explore import show
 from resnet_lib.figures import colour, legend, panels
 from resnet_lib.pictures import SOURCE, head
 
 SIZE = 32
 DEPTHS = (1, 3, 9, 18, 27)
 DEPTH, SHARE, SEED = 27, 20, 0  # the default view: blocks, percent of the way, seed of the weights
+
+
+def explore(**state: Any) -> Any:
+    """What must be learned to copy the input? One picture through 1 to 27 blocks."""
+    return show("identity", data(), **state)
 
 
 def data() -> dict[str, Any]:

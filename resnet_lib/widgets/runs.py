@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from resnet_lib.archive import label_of, survey
 from resnet_lib.configs import ModelConfig
 from resnet_lib.experiments import EXPERIMENTS, TIERS
+from resnet_lib.explore import show
 from resnet_lib.figures import panels, plot_curves, same_scale
 from resnet_lib.models import MODELS
 from resnet_lib.paper import published
@@ -21,6 +22,14 @@ KINDS = ("plain", "A", "B", "C", "preactivation")
 # Printed test errors on CIFAR-10; of ResNet-110 the mean, not the best of five.
 PRINTED = {f"resnet{n}": f"P1/Table 6/ResNet-{n}/top-1 error" for n in (20, 32, 44, 56, 1202)}
 PRINTED["resnet110"] = "P1/Table 6/ResNet-110/top-1 error, mean of 5"
+
+
+def explore(records: Any = None, **state: Any) -> Any:
+    """What does depth do to a plain net, and to a residual one? The recorded runs.
+
+    records: run records of your own instead of the project's archive.
+    """
+    return show("runs", data(records), own_data=records is not None, **state)
 
 
 def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from resnet_lib.archive import survey
 from resnet_lib.blocks import ProjectionShortcut
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.deletions import checksum
+from resnet_lib.explore import show
 from resnet_lib.figures import RC
 from resnet_lib.pictures import PHOTOGRAPH, SOURCE, Normalisation, head
 from resnet_lib.runs import RunRecord
@@ -26,6 +27,11 @@ OPTIONS = ("A", "B", "C")
 BLOCKS = ("conv3_x.0", "conv4_x.0")
 MADE_BY = "resnet_lib/widgets/shortcut.py"
 LEVELS = 127
+
+
+def explore(**state: Any) -> Any:
+    """What passes through a shortcut when the dimensions change? Maps of recorded nets."""
+    return show("shortcut", data(), **state)
 
 
 def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:

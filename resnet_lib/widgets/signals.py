@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from resnet_lib.archive import label_of
 from resnet_lib.configs import ModelConfig
 from resnet_lib.experiments import EXPERIMENTS, TIERS
+from resnet_lib.explore import show
 from resnet_lib.figures import panels, plot_layers
 from resnet_lib.models import MODELS
 from resnet_lib.runs import RunRecord, probes
@@ -20,6 +21,14 @@ from resnet_lib.widgets import runs
 QUANTITIES = ("response_std", "activation_gradient", "scaled_weight_gradient")
 # "Healthy" gradients differ from first to last layer by less than this; see analysis.health.
 FACTOR = 10
+
+
+def explore(records: Any = None, **state: Any) -> Any:
+    """How strongly does each layer respond, and how much gradient reaches it, through training?
+
+    records: run records of your own, made with `train(probe=...)`, instead of the archive.
+    """
+    return show("signals", data(records), own_data=records is not None, **state)
 
 
 def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:

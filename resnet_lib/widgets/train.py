@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from resnet_lib.archive import survey
 from resnet_lib.configs import ModelConfig
 from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
+from resnet_lib.explore import page_view, show, widget_class
 from resnet_lib.figures import panels, plot_curves
 from resnet_lib.models import model_config
 from resnet_lib.runner import RunSpec, load_once, run_one
@@ -302,11 +303,19 @@ def sentence(data: dict[str, Any]) -> str:
     )
 
 
+def explore(folder: Any = None) -> Any:
+    """Train a net yourself: controls, a live curve, and the runs of this session.
+
+    folder: where the runs are kept, so that they survive the kernel. Of what this returns, keep
+    `session`: `panel = explore.train()`, later `panel.session.compare()`, `.plot()`, `.save(...)`.
+    """
+    widget_class()  # before anything is built: anywidget may be missing
+    return panel(Session(folder))
+
+
 def panel(session: Session) -> Any:
     """The controls (ipywidgets 7 or 8) above the live chart, for a notebook."""
     import ipywidgets as w
-
-    from resnet_lib import explore
 
     wide = w.Layout(width="auto")
     narrow = {"style": {"description_width": "90px"}, "layout": w.Layout(width="230px")}
@@ -334,7 +343,7 @@ def panel(session: Session) -> Any:
     guess = w.Text(description="your prediction: test error, %", placeholder="before you train")
     guess.style.description_width, guess.layout.width = "200px", "340px"
     told = w.HTML()
-    chart = explore.show("train", data(session, usual.data))
+    chart = show("train", data(session, usual.data))
     state = {"shown": 0.0}
 
     def refresh() -> None:
@@ -381,7 +390,7 @@ def panel(session: Session) -> Any:
         def _repr_mimebundle_(self, **kwargs: Any) -> Any:
             bundle = super()._repr_mimebundle_(**kwargs)
             views = bundle[0] if isinstance(bundle, tuple) else bundle
-            views["text/html"] = explore.page_view(chart)
+            views["text/html"] = page_view(chart)
             return bundle
 
     box = Panel(

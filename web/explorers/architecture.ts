@@ -42,8 +42,7 @@ function depthsOf(family: string, block: string): number[] {
   return N.map((n) => PER_N[block] * n + 2).filter((depth) => depth <= 1202);
 }
 
-function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
-  const t = texts.architecture;
+function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {
   const num = (value: number, decimals = 0) => number(value, decimals, language);
 
   function config(): Config {
@@ -333,8 +332,55 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   return { draw, rows, close: () => observer.disconnect() };
 }
 
-export const architecture: Explorer<Data, State> = {
-  question: (texts) => texts.architecture.question,
+type Words = typeof words;
+const words = {
+  question: "Where do a net's layers, parameters and multiply-adds sit?",
+  ask: "VGG-19 has 19 weighted layers and needs {vgg} billion multiply-adds for one image. ResNet-152 has 152. How many billion does it need?",
+  billion: "billion",
+  million: "million",
+  youSaid: "You said {answer} billion.",
+  answer: "ResNet-152 needs {resnet} billion (the paper's Table 1 prints {printed}), VGG-19 {vgg}: eight times the layers, less work.",
+  images: "Images",
+  depth: "Depth",
+  depthIs: "{depth} = {per}\u00b7{n}+2",
+  block: "Block",
+  basic: "two 3\u00d73",
+  bottleneck: "bottleneck",
+  kind: "Net",
+  plain: "plain",
+  residual: "residual",
+  preactivation: "pre-activation",
+  option: "Shortcut option",
+  optionIs: "option {option}",
+  stride: "Stride in",
+  stride1: "1\u00d71 (paper)",
+  stride3: "3\u00d73 (torchvision)",
+  totals: ": {layers} weighted layers, {parameters} parameters, {multiply_adds} multiply-adds for one image.",
+  blocks: "{count} blocks",
+  blocksShort: "\u00d7{count}",
+  convolution: "one layer",
+  stage: "stage, output",
+  parameters: "parameters",
+  multiplyAdds: "multiply-adds",
+  oneBlock: "Block {number}.",
+  manyBlocks: "Blocks {from} to {to}, each the same.",
+  shortcuts: {
+    none: "No shortcut",
+    identity: "Identity shortcut",
+    padding: "Option A: every second pixel, new channels zero",
+    projection: "Projection: a 1\u00d71 convolution with BN",
+  },
+  blockCost: "{parameters} parameters, {multiply_adds} multiply-adds.",
+  beside: "Multiply-adds beside VGG",
+  printed: "The paper's Table 1 prints {printed} billion.",
+  torchvision: "torchvision puts the stride into the 3\u00d73 convolution; the paper into the first 1\u00d71.",
+  twinSame: "The twin without shortcuts, or with option A's, costs exactly the same: identity shortcuts are free.",
+  twinLess: "Its projections cost {parameters} parameters and {multiply_adds} multiply-adds more than no shortcuts at all.",
+  vggNote: "VGG is counted with its fully connected layers; the 15.3 billion printed for VGG-16 leave them out.",
+};
+
+export default {
+  words: { en: words },
   defaults: () => ({
     shown: false, family: "imagenet", depth: 50, block: "bottleneck", kind: "residual", option: "B", stride: "1x1", open: "",
   }),
@@ -343,4 +389,4 @@ export const architecture: Explorer<Data, State> = {
     option: ["A", "B", "C"], stride: ["1x1", "3x3"],
   }),
   build,
-};
+} satisfies Explorer<Data, State, Words>;

@@ -50,8 +50,7 @@ function median(values: number[]): number {
   return (all[Math.floor((all.length - 1) / 2)] + all[Math.ceil((all.length - 1) / 2)]) / 2;
 }
 
-function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
-  const t = texts.deletion;
+function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {
   const num = (value: number, decimals = 1) => number(value, decimals, language);
   const percent = (value: number) => `${num(value)}%`;
   /** The paper's name of a net: plain56 is plain-56. */
@@ -331,11 +330,53 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   return { draw, rows, close: () => chart.close() };
 }
 
-export const deletion: Explorer<Data, State> = {
-  question: (texts) => texts.deletion.question,
+type Words = typeof words;
+const words = {
+  question: "Does every block matter?",
+  ask: "Two trained nets, both made of blocks of two layers; their test errors: {intact}. Take one block out, without training again: its input goes straight to the next block. Do so with each block in turn that can go. What is the test error then, in the median?",
+  plain: "plain-{depth}",
+  residual: "ResNet-{depth}",
+  youSaid: "You said {value}%.",
+  median: "{net}: {intact} intact, {median} without one block in the median ({low} to {high}).",
+  meaning: {
+    plain: "Each layer of the plain net was trained on what the one before hands it: without the block, the next gets something it has never seen. In the residual net the input of the block still arrives; what is lost is only what the block added to it.",
+    residual: "In these runs it is the residual net that suffers more from losing a block.",
+    both: "In these runs the loss of a block hurts both nets by a similar amount.",
+  },
+  stripLabel: "Blocks: press to delete, press again to put back",
+  block: "{stage}, block {number}",
+  several: "{stage} {numbers}",
+  response: "response of {net} {value}",
+  alone: "{net} without it {error}",
+  locked: "it changes the dimensions and cannot be deleted",
+  legend: "Press blocks to delete them. Bars: standard deviation of the last layer's response (after BN, before the addition),",
+  hatched: "Hatched blocks change the dimensions and must stay.",
+  intactMark: "intact: {error}",
+  chance: "guessing",
+  unknown: "not measured",
+  whole: "All blocks in place:",
+  without: "Without {blocks}:",
+  notThis: "this set of {count} was not measured; the {sets} recorded sets of {count} have errors of {errors}.",
+  anotherOne: "Another single block",
+  another: "Another recorded set of {count}",
+  nearest: "Nearest recorded set",
+  back: "Put all back",
+  depth: "Depth",
+  chartLabel: "Test error over the number of deleted blocks: how many are deleted",
+  count: "blocks deleted",
+  error: "test error, %",
+  credit: "Deleting blocks from trained nets is the idea of Veit, Wilber and Belongie (2016).",
+  images: "{data}, nets trained for {iterations} iterations. Single blocks: all {images} test images; sets of blocks, drawn at random, the same for both nets: {part} of them. Lines: median; bands: lowest to highest.",
+  data: { cifar10: "CIFAR-10", embedded: "Fashion-MNIST" },
+  missing: "Not measured yet: {nets}.",
+  nothing: "Not measured yet: no recorded net has been measured without some of its blocks.",
+};
+
+export default {
+  words: { en: words },
   defaults(data) {
     const both = data.nets.find((net) => data.nets.some((other) => other.depth === net.depth && other.kind !== net.kind));
     return { shown: false, depth: (both ?? data.nets[0])?.depth ?? 0, deleted: "" };
   },
   build,
-};
+} satisfies Explorer<Data, State, Words>;

@@ -50,8 +50,7 @@ const unflat = (n: number[]): Block => ({
   conv1: n.slice(0, 9), gamma1: n[9], beta1: n[10], conv2: n.slice(11, 20), gamma2: n[20], beta2: n[21],
 });
 
-function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
-  const t = texts.identity;
+function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {
   const num = (value: number, decimals = 2) => number(value, decimals, language);
   const x = picture(data);
   const start = flat(he(1, 0)[0]).map((value) => Math.round(value * 100) / 100);
@@ -331,11 +330,55 @@ function picture(data: Data): Picture {
   return grey.map((each) => (each - low) / deviation);
 }
 
-export const identity: Explorer<Data, State> = {
-  question: (texts) => texts.identity.question,
+type Words = typeof words;
+const words = {
+  question: "What must be learned to copy the input?",
+  ask: "A block on one channel: 3x3 kernel, BN with scale \u03b3 and shift \u03b2, ReLU, and the same again. The residual block also adds its input before the last ReLU. Each has {numbers} numbers. How many of them have to be set if the block is to return the picture it was given?",
+  plain: "plain",
+  residual: "residual",
+  named: { plain: "Plain block", residual: "Residual block" },
+  youSaid: "You said {plain} for the plain block and {residual} for the residual one.",
+  answerPlain: "Plain: all 22.",
+  answerPlainWhy: "Each kernel needs a middle that is not zero and eight zeros around it, the first \u03b3 and \u03b2 must keep the picture above zero for ReLU, and the last must undo BN: \u03b3 the picture's deviation, \u03b2 its mean. (The middles and the first \u03b3 and \u03b2 leave some choice.)",
+  answerResidual: "Residual: 2.",
+  answerResidualWhy: "With the last \u03b3 and \u03b2 at zero the input passes through the shortcut, whatever the other 20 are. In a block on {channels} channels {plainWide} numbers have to be set against {residualWide}.",
+  stepsLabel: "Steps",
+  steps: { build: "Build the copy", slide: "Move away from it" },
+  kindLabel: "Block",
+  gamma: "scale \u03b3 of layer {layer}",
+  beta: "shift \u03b2 of layer {layer}",
+  weight: "kernel of layer {layer}, row {row}, column {column}",
+  layer: "Layer {layer}",
+  statistics: "BN: mean {mean}, deviation {deviation}",
+  middle: "1 in the middles, 0 around",
+  undo: "Undo BN",
+  zero: "Last \u03b3, \u03b2 to 0",
+  shrink: "Kernels / 10",
+  back: "Start again",
+  hint: "Set the numbers by hand or with the buttons. Try kernels a tenth of the size, too: BN divides by the deviation, so that alone changes nothing.",
+  input: "input",
+  after: "after {count}",
+  alike: "{name}: likeness to the input {alike}",
+  built: "{kind}, {set} of {numbers} numbers changed: likeness to the input {one} after one block (largest difference {off}) and {all} after {most} blocks with the same numbers.",
+  copies: "A copy.",
+  share: "Weights on the way from the copy to He initialisation:",
+  bnLabel: "BN uses",
+  batch: "the picture's own statistics",
+  kept: "those of the copy",
+  bnNote: "As in training, or as in evaluation, where statistics were kept earlier.",
+  seed: "Seed",
+  chartLabel: "Likeness to the input over the number of blocks: how many blocks are read out",
+  blocks: "blocks passed",
+  likeness: "likeness",
+  slid: "{share}% of the way, after {depth} blocks: likeness to the input {plain} in plain blocks, {residual} in residual ones.",
+  note: "Likeness is the correlation of two pictures: 1 is the same up to brightness and contrast. Each picture is shown with its own contrast. He initialisation: kernels from a normal distribution of variance 2/9, \u03b3 1, \u03b2 0, the same for both kinds. All is computed here, on the page. Picture: {source}.",
+};
+
+export default {
+  words: { en: words },
   defaults: () => ({
     step: "build", shown: false, kind: "plain", plain: "", residual: "", depth: MOST, share: 20, bn: "batch", seed: 0,
   }),
   choices: () => ({ step: STEPS, kind: KINDS, bn: ["batch", "kept"] }),
   build,
-};
+} satisfies Explorer<Data, State, Words>;

@@ -2,31 +2,13 @@
 //   mount(element, { name, data, state, language })   in a page
 //   export default { render }                          as an anywidget
 import { explain, open, type Explorer, type Mounted, type Options } from "../shared/explorer.ts";
-import { architecture } from "./architecture.ts";
-import { crops } from "./crops.ts";
-import { deletion } from "./deletion.ts";
-import { identity } from "./identity.ts";
-import { runs } from "./runs.ts";
-import { shortcut } from "./shortcut.ts";
-import { signals } from "./signals.ts";
-import { train } from "./train.ts";
+import { EXPLORERS } from "every-explorer";
 
 // Counted as resnet_lib.complexity counts, rounded as Python rounds; tests compare them.
 export { complexity } from "../shared/arithmetic.ts";
 export { rounded } from "../shared/rounding.ts";
 // The blocks of "build the identity"; a test holds them to PyTorch.
 export * as identityBlocks from "./identity/net.ts";
-
-const EXPLORERS: Record<string, Explorer> = {
-  architecture,
-  crops,
-  deletion,
-  identity,
-  runs,
-  shortcut,
-  signals,
-  train,
-};
 
 export function mount(element: HTMLElement, options: Options): Mounted {
   const explorer = EXPLORERS[options.name];

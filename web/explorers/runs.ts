@@ -108,8 +108,7 @@ class Group {
 
 const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
-function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
-  const t = texts.runs;
+function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {
   const nets = new Map(data.nets.map((net) => [net.name, net]));
   const num = (value: number, decimals = 1) => number(value, decimals, language);
   const chart = new Chart((at, passing) => view.set({ at }, passing));
@@ -561,8 +560,103 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   return { draw, rows, close: () => chart.close() };
 }
 
-export const runs: Explorer<Data, State> = {
-  question: (texts) => texts.runs.question,
+type Words = typeof words;
+const words = {
+  question: "What does depth do to a plain net? And to a residual one?",
+  stepsLabel: "Questions",
+  steps: {
+    plain: "Deeper, plain",
+    overfitting: "Overfitting?",
+    steps: "Too few steps?",
+    residual: "With shortcuts",
+    free: "Explore freely",
+  },
+  ask: {
+    plain:
+      "You see the training error of plain-20. plain-56 is made of the same layers, 36 more of them, and gets the same images in the same order. Draw its training error into the chart.",
+    overfitting:
+      "A net that overfits fits its training images better and new images worse. Does that explain plain-56?",
+    steps:
+      "Perhaps the deeper net only needs longer. Give both nets three times as many iterations: what becomes of the gap in training error?",
+    residual:
+      "Now add the input of every two layers to their output, and change nothing else. You see ResNet-20. Draw the training error of ResNet-56.",
+  },
+  answers: {
+    overfitting: { yes: "Yes, overfitting", no: "No, something else" },
+    steps: { closes: "It closes", shrinks: "It shrinks", stays: "It stays or grows" },
+  },
+  sketchHint:
+    "Draw with mouse or finger, to the right edge. Keyboard: left and right choose a place, up and down set the error.",
+  invitation: "draw {net} here",
+  yourLine: "your line",
+  next: "Next: {step}",
+  again: "Predict again",
+  youSaid: "You said: {answer}.",
+  youDrew: "Your line ends at {value}%; {deep} ended at {deepEnd}%.",
+  ends: "At the end of training, {deep} has a training error of {deepEnd} and {shallow} of {shallowEnd}.",
+  oneSeed: "{mean}% (one seed)",
+  seedRange: "{mean}% (mean of {count} seeds, {low} to {high})",
+  meaning: {
+    plain: {
+      higher: "The deeper net is worse on the very images it was trained on. The paper calls this degradation.",
+      lower: "Here the deeper plain net is the better one: no degradation in these runs.",
+      unclear: "The seeds do not agree on which net is better.",
+    },
+    residual: {
+      higher: "With shortcuts, too, the deeper net ends higher in these runs; compare the size of the gap with the plain nets'.",
+      lower: "With shortcuts the deeper net is the better one, as in the paper's Figure 6.",
+      unclear: "With shortcuts the seeds do not agree on which net is better: no clear gap is left.",
+    },
+  },
+  overfitting: {
+    measured: "Thin: training error. Bold: test error. {deep} minus {shallow}: {trainGap} points in training error, {testGap} in test error.",
+    higher: "Overfitting would mean a lower training error. It is higher, so overfitting is not the explanation.",
+    lower: "The deeper net has the lower training error here, so these runs do not rule overfitting out.",
+    unclear: "The seeds do not agree, so these runs decide nothing.",
+  },
+  longer: {
+    measured: "The gap in training error is {before} points after {usual} iterations (faint) and {after} after {longer}.",
+    shrank: "It shrank and stayed open: more steps help, but this many do not cure it.",
+    grew: "It did not shrink: too few steps is not the explanation within this budget.",
+    lower: "It turned round: with enough steps the deeper net wins here.",
+    unclear: "It closed on some seeds: these runs do not decide.",
+    missing: "Not measured yet: runs of {iterations} iterations are planned; the archive does not hold both nets yet.",
+    paper: "The paper reports that three times the iterations did not cure it (section 4.1, footnote 3).",
+  },
+  noPair: "not measured",
+  pairMissing: "Not measured yet: the archive holds no run of one of the two nets.",
+  scheduleLabel: "Schedule",
+  schedule: "{tier}: {iterations} iterations, {data}",
+  data: { cifar10: "CIFAR-10", embedded: "Fashion-MNIST" },
+  splitLabel: "Error",
+  training: "training",
+  test: "test",
+  both: "both",
+  seedsLabel: "Seeds",
+  band: "mean and range",
+  lines: "each",
+  scaleLabel: "Scale",
+  linear: "linear",
+  log: "log",
+  paper: "the paper's value",
+  paperRule: "{net} in the paper: {error}%",
+  chartLabel: "{error} over iterations: the iteration that is read out",
+  iterations: "iterations",
+  error: "error",
+  trainingError: "training error",
+  testError: "test error",
+  atIteration: "At iteration {iteration}, {errors}.",
+  errorOf: "{error}: {values}",
+  notMeasuredHere: "{error}: not measured here",
+  nothingRecorded: "No run is recorded yet.",
+  absent: "Not recorded yet: {nets}.",
+  partial: "Seeds recorded so far, of {wanted}: {nets}.",
+  dots: "A full dot is a recorded seed, of {wanted} that are planned.",
+  noPaperTier: "The paper's own schedule (64,000 iterations) is not recorded yet.",
+};
+
+export default {
+  words: { en: words },
   defaults(data) {
     const has = (schedule: Schedule, net: string) => data.runs.some((run) => run.schedule === schedule.id && run.net === net);
     const usual = data.schedules.find((each) => has(each, "plain20") && has(each, "plain56")) ?? data.schedules[0];
@@ -578,4 +672,4 @@ export const runs: Explorer<Data, State> = {
     split: ["train", "test", "both"], seeds: ["band", "lines"], scale: ["linear", "log"],
   }),
   build,
-};
+} satisfies Explorer<Data, State, Words>;

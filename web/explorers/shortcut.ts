@@ -80,8 +80,7 @@ function unpack(block: Packed): Maps {
   return { input, branch, shortcut, output, strongest, height, channels, inChannels: block.in_channels };
 }
 
-function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
-  const t = texts.shortcut;
+function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {
   const num = (value: number, decimals = 2) => number(value, decimals, language);
   let said: number | null = null;
 
@@ -297,9 +296,38 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   return { draw, rows, close: () => wide.removeEventListener("change", rearrange) };
 }
 
-export const shortcut: Explorer<Data, State> = {
-  question: (texts) => texts.shortcut.question,
+type Words = typeof words;
+const words = {
+  question: "What passes through a shortcut when the dimensions change?",
+  ask: "The first block of conv3_x gets 16 maps of 32x32 and returns 32 maps of 16x16. Under option A its shortcut has no weights. How many of the 32 maps that the shortcut hands on hold nothing but zeros?",
+  unit: "of 32",
+  youSaid: "You said {value}.",
+  answer: "It is {count} of {channels}: under option A the {inputs} input maps fill the first {carried} channels, every second pixel of every second row; the others are zero, and there the output is the residual branch alone.",
+  options: {
+    A: "Option A: every second pixel of every second row; the new channels are zero. No parameters.",
+    B: "Option B: a 1x1 convolution with stride 2, then BN: each channel of the shortcut is a mixture of all input maps.",
+    C: "Option C: the same projection as option B here; option C has one on all other shortcuts, too.",
+  },
+  option: "Option",
+  block: "First block of",
+  channel: "Channel",
+  photo: "the picture",
+  shortcut: "shortcut",
+  branch: "residual branch",
+  output: "output",
+  pixelLabel: "Pixel of the maps: arrow keys move it",
+  pixel: "Channel {channel}, row {row}, column {column}: ReLU({shortcut} + {branch}) = {output}.",
+  silent: "In this channel the shortcut carries nothing.",
+  sheet: "{part}: the maps of all {count} channels",
+  note: "Blue: above zero; orange: below; empty: zero; one scale for all maps of the block. Values are kept in steps of {step}. Net: {net} on CIFAR-10 (run {run}). Picture: {source}, reduced to 32x32.",
+  missing: "Not recorded yet: option {options}.",
+  notRecorded: "not recorded yet",
+  nothing: "Not measured yet: the repository keeps the weights of no residual net on CIFAR-10.",
+};
+
+export default {
+  words: { en: words },
   defaults: (data) => ({ shown: false, option: data.nets[0]?.option ?? "A", block: data.blocks[0], channel: 1, at: -1 }),
   choices: (data) => ({ option: data.nets.map((net) => net.option), block: data.blocks }),
   build,
-};
+} satisfies Explorer<Data, State, Words>;

@@ -35,8 +35,7 @@ interface State {
   at: number;
 }
 
-function build({ root, data, view, texts, language }: Place<Data, State>): Parts {
-  const t = texts.signals;
+function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {
   const num = (value: number, decimals = 0) => number(value, decimals, language);
   /** Three digits that count, whatever the size. */
   const digits = (value: number) => Number(value.toPrecision(3)).toLocaleString(language, { maximumSignificantDigits: 3 });
@@ -176,8 +175,61 @@ function build({ root, data, view, texts, language }: Place<Data, State>): Parts
   return { draw, rows, close: () => { pause(); chart.close(); } };
 }
 
-export const signals: Explorer<Data, State> = {
-  question: (texts) => texts.signals.question,
+type Words = typeof words;
+const words = {
+  question: "How strongly does each layer respond, and how much gradient reaches it?",
+  ask: "Back-propagation runs from the last layer to the first. In {net} with BN, before the first training step, how large is the gradient with respect to the first layer's output, compared with the last layer's?",
+  answers: {
+    vanishing: "Over 10 times smaller",
+    healthy: "Within a factor of 10",
+    exploding: "Over 10 times larger",
+  },
+  youSaid: "You said: {answer}.",
+  measured: "In {net} the gradient of the activations is {ratio} times as large at the first layer as at the last.",
+  health: {
+    vanishing: "By that measure it vanishes on its way down.",
+    healthy: "Within a factor of ten, which we take the paper's \u201chealthy\u201d to mean.",
+    exploding: "It grows on its way down: the opposite of vanishing.",
+  },
+  other: "In {net}: {ratio} times.",
+  slide: "Move through training to see what becomes of it.",
+  quantity: "Of each layer",
+  quantities: {
+    response_std: "response",
+    activation_gradient: "activation gradient",
+    scaled_weight_gradient: "weight gradient",
+  },
+  long: {
+    response_std: "standard deviation of the response",
+    activation_gradient: "norm of the activation gradient",
+    scaled_weight_gradient: "weight gradient times weight norm",
+  },
+  notes: {
+    response_std: "The response is a 3\u00d73 layer's output after BN and before ReLU or addition (the paper's Figure 7).",
+    activation_gradient: "The gradient of the loss with respect to a layer's output after BN, on one fixed batch.",
+    scaled_weight_gradient: "Under BN a weight gradient shrinks as the weights grow, so it is multiplied by their norm.",
+  },
+  order: "Layers",
+  layer: "in order",
+  sorted: "sorted by size",
+  scale: "Scale",
+  linear: "linear",
+  log: "log",
+  time: "Training iteration",
+  play: "Play",
+  pause: "Pause",
+  xLayer: "layer",
+  xSorted: "layers, from the largest value",
+  chartLabel: "{quantity} by layer: the layer that is read out",
+  atLayer: "Iteration {iteration}, layer {layer}: {values}.",
+  atRank: "Iteration {iteration}, rank {layer}: {values}.",
+  means: "Lines are means over the recorded seeds.",
+  missing: "Not measured yet: {nets}.",
+  none: "No recorded run has measured its layers yet.",
+};
+
+export default {
+  words: { en: words },
   defaults(data) {
     const usual = ["plain20", "plain56", "resnet20", "resnet56"];
     const nets = data.nets.filter((net) => net.seeds && usual.includes(net.name)).map((net) => net.name);
@@ -189,4 +241,4 @@ export const signals: Explorer<Data, State> = {
     quantity: QUANTITIES, nets: ["", ...data.nets.map((net) => net.name)], order: ["layer", "sorted"], scale: ["linear", "log"],
   }),
   build,
-};
+} satisfies Explorer<Data, State, Words>;

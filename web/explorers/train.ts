@@ -27,8 +27,7 @@ interface State {
   at: number;
 }
 
-function build({ root, data: first, view, texts, language, links }: Place<Data, State>): Parts {
-  const t = texts.train;
+function build({ root, data: first, view, t, texts, language, links }: Place<Data, State, Words>): Parts {
   let data = first;
   const num = (value: number, decimals = 0) => number(value, decimals, language);
   const chart = new Chart((at, passing) => view.set({ at }, passing));
@@ -115,9 +114,32 @@ function build({ root, data: first, view, texts, language, links }: Place<Data, 
   return { draw, rows, update, close: () => chart.close() };
 }
 
-export const train: Explorer<Data, State> = {
-  question: (texts) => texts.train.question,
+type Words = typeof words;
+const words = {
+  question: "Train it yourself: which choice makes a net better?",
+  error: "Error",
+  training: "training",
+  test: "test",
+  trainingError: "training error",
+  testError: "test error",
+  iterations: "iterations",
+  progress: "Progress of the run",
+  chartLabel: "{error} over iterations: the iteration that is read out",
+  atIteration: "At iteration {iteration}, {error}: {values}.",
+  preparing: "Reading the images.",
+  running: "{net}: iteration {iteration} of {iterations}.",
+  left: "About {seconds} s left.",
+  done: "Runs of this session: {count}. Faint lines are recorded runs of the same data.",
+  recorded: "Recorded runs: {count}.",
+  nothing: "No run yet: no recorded run used these images. Predict an error, then press Train.",
+  needsKernel: "Training needs a kernel: run explore.train() in JupyterLab or Colab.",
+  playground: "Smaller nets train on the playground's page.",
+  colab: "Open a notebook in Colab.",
+};
+
+export default {
+  words: { en: words },
   defaults: () => ({ split: "train", at: -1 }),
   choices: () => ({ split: ["train", "test"] }),
   build,
-};
+} satisfies Explorer<Data, State, Words>;

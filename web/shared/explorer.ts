@@ -4,13 +4,20 @@ import { h } from "./dom.ts";
 import css from "./explorer.css";
 import { csv, download, type Row } from "./table.ts";
 import { View, type Choices, type Refused, type State } from "./view.ts";
-import { fill, listed, textsOf, type Texts } from "./words.ts";
+import { fill, inLanguage, listed, textsOf, type Texts } from "./words.ts";
+
+/** What every explorer has to say. */
+export interface Words {
+  question: string;
+}
 
 /** What an explorer gets: a place to build itself in, its data, its state, its language. */
-export interface Place<D, S extends State> {
+export interface Place<D, S extends State, W extends Words> {
   root: HTMLElement;
   data: D;
   view: View<S>;
+  /** Its own words, and those that all share. */
+  t: W;
   texts: Texts;
   language: string;
   /** Addresses that a page offers: playground, colab. Without a page there are none. */
@@ -26,12 +33,13 @@ export interface Parts {
   close?(): void;
 }
 
-export interface Explorer<D = any, S extends State = any> {
-  question(texts: Texts): string;
+export interface Explorer<D = any, S extends State = any, W extends Words = any> {
+  /** By language; English is always there. */
+  words: { en: W } & Record<string, W>;
   defaults(data: D): S;
   /** What texts of the state can be; an address that names another is told so. */
   choices?(data: D): Choices;
-  build(place: Place<D, S>): Parts;
+  build(place: Place<D, S, W>): Parts;
 }
 
 export interface Options {
@@ -55,6 +63,7 @@ export interface Mounted {
 /** Build an explorer inside an element. */
 export function open(explorer: Explorer, element: HTMLElement, options: Options): Mounted {
   const texts = textsOf(options.language ?? "en");
+  const t: Words = inLanguage(explorer.words, options.language ?? "en");
   const { language } = texts;
   const view = new View(explorer.defaults(options.data), explorer.choices?.(options.data));
   const notice = h("p", { class: "rnx-notice", role: "status" });
@@ -67,8 +76,8 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
   const tools = h("p", { class: "rnx-tools" });
   const section = h(
     "section",
-    { class: "rnx", "data-name": options.name, lang: language, "aria-label": explorer.question(texts) },
-    h("p", { class: "rnx-question" }, explorer.question(texts)),
+    { class: "rnx", "data-name": options.name, lang: language, "aria-label": t.question },
+    h("p", { class: "rnx-question" }, t.question),
     notice,
     root,
     tools,
@@ -91,7 +100,7 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
   };
   const parts = robust(() => {
     root.replaceChildren();
-    return explorer.build({ root, data: options.data, view, texts, language, links: options.links });
+    return explorer.build({ root, data: options.data, view, t, texts, language, links: options.links });
   });
   tools.append(
     button(texts.download, () => download(`${options.name}.csv`, csv(parts.rows())), "quiet"),

@@ -1,13 +1,19 @@
-// Texts come from one table per language; a further language is a further table in texts/.
+// Texts come from one table per language. A further language is a further table in texts/, and one
+// in each explorer's `words`; where one is missing, English stands in.
 import { rounded } from "./rounding.ts";
 import { en } from "./texts/en.ts";
 
 export type Texts = typeof en;
 const TABLES: Record<string, Texts> = { en };
 
-/** The texts of a language, English where there is no table for it. */
+/** The texts that all explorers share, in a language. */
 export function textsOf(language: string): Texts {
-  return TABLES[language] ?? TABLES[language.split("-")[0]] ?? en;
+  return inLanguage(TABLES, language);
+}
+
+/** The table of a language, the English one where there is none for it. */
+export function inLanguage<T>(tables: Record<string, T>, language: string): T {
+  return tables[language] ?? tables[language.split("-")[0]] ?? tables.en;
 }
 
 /** A text with its {names} replaced by values. */
