@@ -1,12 +1,12 @@
 # Each target is a line or two that you could type; `make help` lists them.
-PROFILE ?= quick
+TIER ?= quick
 PY := .venv/bin/python
 READY := .venv/.ready
 
 .PHONY: book serve lab notebooks test test-colab bench lint format stamp clean help
 
 book: $(READY)  ## run the notebooks that changed and build the pages
-	@$(PY) ci/build_book.py --profile $(PROFILE)
+	@$(PY) ci/build_book.py --tier $(TIER)
 
 serve: $(READY)  ## show the built pages at http://localhost:8000
 	@test -f _build/book/html/index.html || { echo "There is no book yet: run make book first."; exit 1; }
@@ -16,7 +16,7 @@ lab: $(READY)  ## open the notebooks in JupyterLab
 	$(PY) -m jupyterlab notebooks
 
 notebooks: $(READY)  ## only run the notebooks that changed
-	@$(PY) ci/run_notebooks.py --profile $(PROFILE)
+	@$(PY) ci/run_notebooks.py --tier $(TIER)
 
 test: lint  ## lint, tests, a smoke run of every notebook, a smoke build of the book
 	$(PY) -m pytest

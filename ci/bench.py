@@ -3,9 +3,11 @@
     python ci/bench.py [--rounds 5] [--models resnet20 resnet56] [--batch-size 128]
 
 ours             resnet_lib.train: augmentation, records, checks and all
+ours, graphs     the same as CUDA graphs (on a GPU)
 textbook         torchvision transforms on PIL images, DataLoader of the best worker count, float32
 textbook, bf16   the same under bfloat16 autocast
 bare step        forward, backward, optimiser on one ready batch: ours without data and records
+bare, graphs     the same as a CUDA graph (on a GPU)
 
 All rows are measured in turn in every round, one thread each on the CPU; a figure is the median of
 the rounds. The images are random: their content has no influence on speed.
@@ -39,10 +41,13 @@ from tqdm import tqdm
 from resnet_lib import ModelConfig, TrainConfig, build_model, train
 from resnet_lib.data import Normaliser, TrainingBatches, image_set
 from resnet_lib.devices import choose_layout, choose_precision, find_device
+from resnet_lib.graphs import GraphedStep
 from resnet_lib.models import layout as places
 from resnet_lib.training import make_optimiser, training_step
 
-STEPS, WARM_UP = 8, 2
+# Steps to time, and before them some that warm up.
+STEPS, WARM_UP = {"cpu": 8, "cuda": 400}, {"cpu": 2, "cuda": 100}
+TEXTBOOK_STEPS = {"cpu": 8, "cuda": 50}
 MEAN_AND_STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 
@@ -78,32 +83,33 @@ class PilImages(Dataset):
         return self.transform(self.images[index]), int(self.labels[index])
 
 
-def ours(model: str, data, batch_size: int, device: torch.device) -> float:
+def ours(model: str, data, batch_size: int, device: torch.device, graph: bool = False) -> float:
     """Images a second of `train`, by the clock in its own record, after some steps to warm up."""
+    steps, warm_up = STEPS[device.type], WARM_UP[device.type]
     config = TrainConfig(
-        iterations=WARM_UP + STEPS,
+        iterations=warm_up + steps,
         batch_size=batch_size,
         milestones=(),
-        window=WARM_UP,
+        window=warm_up,
         eval_every=10**9,
     )
     net = build_model(model, seed=0)
-    rows = train(net, data, config, device=device, progress=False).curves
+    rows = train(net, data, config, device=device, progress=False, graph=graph).curves
     rows = rows[rows["split"] == "train"]
     seconds = rows["seconds"].iloc[-1] - rows["seconds"].iloc[0]
-    return STEPS * batch_size / seconds
+    return steps * batch_size / seconds
 
 
-def timed(step: Callable[[], None], batch_size: int, device: torch.device) -> float:
+def timed(step: Callable[[], None], batch_size: int, device: torch.device, steps: int) -> float:
     """Images a second of a step, after some to warm up."""
-    for _ in range(WARM_UP):
+    for _ in range(min(steps, WARM_UP[device.type])):
         step()
     synchronise(device)
     start = time.perf_counter()
-    for _ in range(STEPS):
+    for _ in range(steps):
         step()
     synchronise(device)
-    return STEPS * batch_size / (time.perf_counter() - start)
+    return steps * batch_size / (time.perf_counter() - start)
 
 
 def synchronise(device: torch.device) -> None:
@@ -112,7 +118,7 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def bare(model: str, data, batch_size: int, device: torch.device) -> float:
+def bare(model: str, data, batch_size: int, device: torch.device, graph: bool = False) -> float:
     """Images a second of our training step alone, on one batch that is there already."""
     config, layout = TrainConfig(batch_size=batch_size), choose_layout(device)
     net = build_model(model, seed=0).to(device, memory_format=layout).train()
@@ -120,7 +126,13 @@ def bare(model: str, data, batch_size: int, device: torch.device) -> float:
     x, y = TrainingBatches(here, config, Normaliser(here))(0)
     x, optimiser = x.contiguous(memory_format=layout), make_optimiser(net, config)
     precision = choose_precision("auto", device)
-    return timed(lambda: training_step(net, optimiser, x, y, precision), batch_size, device)
+
+    def step(x: torch.Tensor, y: torch.Tensor):
+        return training_step(net, optimiser, x, y, precision)
+
+    if graph:
+        step = GraphedStep(step, optimiser)
+    return timed(lambda: step(x, y), batch_size, device, STEPS[device.type])
 
 
 def textbook(
@@ -154,7 +166,7 @@ def textbook(
         optimiser.step()
         loss.item()
 
-    return timed(step, batch_size, device)
+    return timed(step, batch_size, device, TEXTBOOK_STEPS[device.type])
 
 
 def measure(options: argparse.Namespace, device: torch.device) -> pd.DataFrame:
@@ -170,6 +182,9 @@ def measure(options: argparse.Namespace, device: torch.device) -> pd.DataFrame:
         "textbook, bf16": lambda model: textbook(model, images, size, device, workers, True),
         "bare step": lambda model: bare(model, data, size, device),
     }
+    if device.type == "cuda":
+        loops["ours, graphs"] = lambda model: ours(model, data, size, device, graph=True)
+        loops["bare, graphs"] = lambda model: bare(model, data, size, device, graph=True)
     found: dict[tuple[str, str], list[float]] = {(m, n): [] for m in options.models for n in loops}
     order = [key for _ in range(options.rounds) for key in found]
     for model, name in tqdm(order, desc=f"{device.type}, {workers} workers"):
@@ -234,7 +249,8 @@ def small_step(config: ModelConfig, memory_format: torch.memory_format) -> Calla
         optimiser.step()
         loss.item()
 
-    return lambda: 1000 * SMALL_BATCH / timed(step, SMALL_BATCH, torch.device("cpu"))
+    cpu = torch.device("cpu")
+    return lambda: 1000 * SMALL_BATCH / timed(step, SMALL_BATCH, cpu, STEPS["cpu"])
 
 
 def measure_playground(rounds: int, depths: tuple[int, ...] = (8, 20, 56)) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Build the book: run the notebooks that need it, then make the pages and the archive.
 
-    python ci/build_book.py [--profile smoke|quick|short|paper] [--out _build/book] [--jobs N]
+    python ci/build_book.py [--tier smoke|quick|short|paper] [--out _build/book] [--jobs N]
 
 OUT/src        what Jupyter Book reads: this repository with the notebooks executed, and in
                explorers/ what resnet_lib.widgets makes of the recorded runs
@@ -267,7 +267,7 @@ def build(out: Path) -> None:
 
 def main() -> int:
     options = arguments("Build the book.")
-    if not run(options.profile, options.out, options.jobs):
+    if not run(options.tier, options.out, options.jobs):
         return 1
     try:
         build(options.out)

@@ -1,11 +1,11 @@
 """Run the notebooks that need it, through papermill, into the tree that the book is built from.
 
-    python ci/run_notebooks.py [--profile smoke|quick|short|paper] [--out _build/book] [--jobs N]
+    python ci/run_notebooks.py [--tier smoke|quick|short|paper] [--out _build/book] [--jobs N]
 
 OUT/src/notebooks/NN-slug.ipynb    the executed copy; the clean notebook stays as it is
 OUT/src/notebooks/NN-slug.json     what it was made from (a hash) and what running it took
 OUT/scratch/NN-slug/               where it ran: its work/ folder, its training records in
-                                   runs-PROFILE/
+                                   runs-TIER/
 OUT/statistics.json                what running each notebook took; also as a page of the book
 
 A notebook runs again exactly when it, the library, the data, its parameters, Python or torch
@@ -33,8 +33,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-PROFILES = ("smoke", "quick", "short", "paper")
-# The pages say of these profiles' curves that they were trained when the book was built: the
+TIERS = ("smoke", "quick", "short", "paper")
+# The pages say of these tiers' curves that they were trained when the book was built: the
 # training records are deleted before every run. Those of the others survive, for days of training
 # must not be lost: a build that was stopped goes on where it was. An outdated record does no harm:
 # its id, which moves with net, recipe, data and arithmetic, is not asked for any more.
@@ -79,7 +79,7 @@ def measured() -> set[Path]:
     return {ROOT / "data" / "runs", ROOT / "data" / "tests.csv"}
 
 
-def ingredients(profile: str) -> str:
+def ingredients(tier: str) -> str:
     """A hash of everything that every notebook's outputs depend on.
 
     Not of the recorded runs (see `archive_of`), nor of the explorers, whose data the pages take
@@ -92,7 +92,7 @@ def ingredients(profile: str) -> str:
     return digest(
         [path for path in files if path.suffix != ".md" and not left_out & {path, *path.parents}],
         f"format {FORMAT}",
-        profile,
+        tier,
         os.environ.get("RESNET_LIB_DATA", ""),
         platform.python_version(),
         version("torch"),
@@ -157,12 +157,12 @@ class Notebook:
                 return found
         return None
 
-    def start(self, profile: str) -> None:
+    def start(self, tier: str) -> None:
         """Start papermill in a fresh work folder. From here on the former copy does not count."""
         self.record.unlink(missing_ok=True)
         self.draft.unlink(missing_ok=True)
-        work, runs = self.scratch / "work", self.scratch / f"runs-{profile}"
-        for folder in (work, runs) if profile in FRESH else (work,):
+        work, runs = self.scratch / "work", self.scratch / f"runs-{tier}"
+        for folder in (work, runs) if tier in FRESH else (work,):
             shutil.rmtree(folder, ignore_errors=True)
         for folder in (work, runs, self.copy.parent):
             folder.mkdir(parents=True, exist_ok=True)
@@ -173,7 +173,7 @@ class Notebook:
         }
         command = [sys.executable, "-m", "papermill", str(self.source), str(self.draft)]
         command += ["--kernel", "python3", "--language", "python", "--no-progress-bar"]
-        command += ["--cwd", str(work), "-r", "PROFILE", profile]
+        command += ["--cwd", str(work), "-r", "TIER", tier]
         with (self.scratch / "log.txt").open("wb") as log:
             self.process = subprocess.Popen(
                 command,
@@ -197,7 +197,7 @@ class Notebook:
             self.process.kill()
             self.process.wait()
 
-    def finish(self, profile: str) -> dict[str, Any]:
+    def finish(self, tier: str) -> dict[str, Any]:
         """Take over the executed copy, write its statistics and return them."""
         notebook = json.loads(self.draft.read_text(encoding="utf-8"))
         hide_injected(notebook)
@@ -211,7 +211,7 @@ class Notebook:
         found = {
             "notebook": self.name,
             "key": self.key,
-            "profile": profile,
+            "tier": tier,
             "seconds": round(whole["duration"], 2),
             "slowest_cell": round(max(took, default=0), 2),
             "cells": len(notebook["cells"]),
@@ -274,7 +274,7 @@ def shown(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def run_all(notebooks: list[Notebook], profile: str, jobs: int) -> list[dict[str, Any]]:
+def run_all(notebooks: list[Notebook], tier: str, jobs: int) -> list[dict[str, Any]]:
     """Run what needs it, `jobs` at a time, and say so; one row of statistics a notebook."""
     rows = {}
     waiting: list[Notebook] = []
@@ -290,32 +290,32 @@ def run_all(notebooks: list[Notebook], profile: str, jobs: int) -> list[dict[str
         while waiting or running:
             while waiting and len(running) < jobs:
                 running.append(waiting.pop(0))
-                running[-1].start(profile)
+                running[-1].start(tier)
                 if sys.stdout.isatty():
                     print(f"{running[-1].name}: running", end="\r", flush=True)
             time.sleep(0.05)
             for notebook in [each for each in running if each.process.poll() is not None]:
                 running.remove(notebook)
-                rows[notebook.name] = conclude(notebook, profile)
+                rows[notebook.name] = conclude(notebook, tier)
     finally:
         for notebook in running:
             notebook.stop()
     return [rows[notebook.name] for notebook in notebooks]
 
 
-def conclude(notebook: Notebook, profile: str) -> dict[str, Any]:
+def conclude(notebook: Notebook, tier: str) -> dict[str, Any]:
     """Say how a run ended; its row of statistics."""
     seconds = time.perf_counter() - notebook.began
     if notebook.process.returncode == 0:
         print(f"{notebook.name}: ran {seconds:.0f} s".ljust(len(notebook.name) + 9), flush=True)
-        return notebook.finish(profile)
+        return notebook.finish(tier)
     print(notebook.failure(), file=sys.stderr, flush=True)
-    return {"notebook": notebook.name, "profile": profile, "failed": True}
+    return {"notebook": notebook.name, "tier": tier, "failed": True}
 
 
 def statistics_page(rows: list[dict[str, Any]]) -> str:
     """The page that tells what running the notebooks took."""
-    columns = "Notebook | Profile | Seconds | Slowest cell, s | Executed | Python | torch"
+    columns = "Notebook | Tier | Seconds | Slowest cell, s | Executed | Python | torch"
     lines = [
         "# Execution statistics",
         "",
@@ -327,23 +327,23 @@ def statistics_page(rows: list[dict[str, Any]]) -> str:
     ]
     for row in rows:
         lines.append(
-            f"| {{doc}}`../notebooks/{row['notebook']}` | {row['profile']} "
+            f"| {{doc}}`../notebooks/{row['notebook']}` | {row['tier']} "
             f"| {row['seconds']:.1f} | {row['slowest_cell']:.1f} "
             f"| {row['executed']} | {row['python']} | {row['torch']} |"
         )
     return "\n".join([*lines, ""])
 
 
-def run(profile: str, out: Path, jobs: int) -> bool:
+def run(tier: str, out: Path, jobs: int) -> bool:
     """Bring all executed copies below `out` up to date; False if a notebook failed."""
     sources = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
-    common = ingredients(profile)
+    common = ingredients(tier)
     notebooks = [Notebook(path, out, digest([path, *archive_of(path)], common)) for path in sources]
     belong = {path for each in notebooks for path in (each.copy, each.record)}
     for stray in (out / "src" / "notebooks").glob("*"):
         if stray.is_file() and stray not in belong:
             stray.unlink()
-    rows = run_all(notebooks, profile, jobs)
+    rows = run_all(notebooks, tier, jobs)
     (out / "src" / "book").mkdir(parents=True, exist_ok=True)
     (out / "statistics.json").write_text(json.dumps(rows, indent=1) + "\n")
     if any(row.get("failed") for row in rows):
@@ -359,8 +359,8 @@ def arguments(description: str) -> argparse.Namespace:
     """The command line's options, the same for building the book."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
-        "--profile",
-        choices=PROFILES,
+        "--tier",
+        choices=TIERS,
         default="quick",
         help="how long the notebooks train: seconds, a minute, hours, or the paper's schedule",
     )
@@ -383,7 +383,7 @@ def interruptible(main: Any) -> int:
 
 def main() -> int:
     options = arguments("Run the notebooks that need it.")
-    return 0 if run(options.profile, options.out, options.jobs) else 1
+    return 0 if run(options.tier, options.out, options.jobs) else 1
 
 
 if __name__ == "__main__":

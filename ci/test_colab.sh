@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run the library's tests and every notebook (profile smoke) with the versions that Colab has.
+# Run the library's tests and every notebook (tier smoke) with the versions that Colab has.
 # Makes .venv-colab, a second environment of about 5 GB; needs Python 3.13 (PYTHON=... names one).
 set -eu
 cd "$(dirname "$0")/.."
@@ -21,4 +21,4 @@ if [ ! -e .venv-colab/.ready ]; then
 fi
 # Warnings of older packages among themselves are not ours.
 .venv-colab/bin/python -m pytest -q -W ignore::DeprecationWarning --ignore tests/test_book.py --ignore tests/browser "$@"
-.venv-colab/bin/python ci/run_notebooks.py --profile smoke --out _build/colab
+.venv-colab/bin/python ci/run_notebooks.py --tier smoke --out _build/colab

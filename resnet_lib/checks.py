@@ -23,7 +23,7 @@ from resnet_lib.blocks import (
     make_shortcut,
 )
 from resnet_lib.complexity import complexity, count
-from resnet_lib.configs import ModelConfig, TrainConfig
+from resnet_lib.configs import ModelConfig
 from resnet_lib.data import ImageSet
 from resnet_lib.models import MODELS, build_model
 from resnet_lib.numerics import random_stream
@@ -307,24 +307,6 @@ def block_kinds() -> Check:
     return Check(
         list(kinds.values()) == wanted,
         ", ".join(f"ResNet-{depth}: {kind}" for depth, kind in kinds.items()),
-    )
-
-
-@check("the recipe for CIFAR-10")
-def recipe() -> Check:
-    usual = TrainConfig()
-    named = {
-        "batch size": usual.batch_size,
-        "learning rate": usual.lr,
-        "iterations": usual.iterations,
-        "first milestone": usual.milestones[0],
-        "second milestone": usual.milestones[1],
-        "padding": usual.pad,
-    }
-    printed = {name: published(f"P1/section 4.2/CIFAR-10 recipe/{name}") for name in named}
-    return Check(
-        all(printed[name].value == value for name, value in named.items()),
-        "tier paper: " + ", ".join(f"{name} {value:g}" for name, value in named.items()),
     )
 
 

@@ -116,7 +116,10 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument("--seeds", type=int, nargs="+", help="instead of the tier's")
     many.add_argument("--data", help="another data set than the tier's")
     many.add_argument("--out", type=Path, help="folder of the records (default: the archive)")
-    many.add_argument("--jobs", type=int, help="runs at once (default: one a processor)")
+    many.add_argument(
+        "--jobs", type=int, help="runs at once (default: one a processor, one at a time on a GPU)"
+    )
+    many.add_argument("--graph", action="store_true", help="as CUDA graphs; not yet tested")
 
     test = commands.add_parser(
         "evaluate",
@@ -259,6 +262,7 @@ def do_reproduce(options: argparse.Namespace) -> int:
         data=options.data,
         folder=folder,
         jobs=options.jobs,
+        graph=options.graph,
     )
     print(summary(records).to_string(index=False))
     return 0 if all(record.status == "complete" for record in records) else 1

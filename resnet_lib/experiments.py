@@ -90,7 +90,7 @@ def compare_tiers(names: Iterable[str] = ("quick", "short", "paper")) -> pd.Data
             "divided by 10 at": " and ".join(f"{at:,}" for at in tier.train.milestones),
             "seeds": f"{len(tier.seeds)}",
         }
-    return pd.DataFrame(columns).rename_axis("profile").reset_index()
+    return pd.DataFrame(columns).rename_axis("tier").reset_index()
 
 
 @dataclass(frozen=True)
@@ -523,13 +523,15 @@ def reproduce(
     folder: Path | str | None = None,
     jobs: int | None = None,
     progress: bool = True,
+    graph: bool = False,
 ) -> list[RunRecord]:
     """Run one or several experiments in a tier and return their records, seed by seed.
 
     folder: where records go and are looked for; without one nothing is kept.
     jobs: runs at once; by default one for each processor, and one at a time on a GPU.
+    graph: replay training steps as CUDA graphs; not yet tested on a GPU (see `train`).
     """
-    specs = plan_all(experiments, tier, seeds, data)
+    specs = [replace(each, graph=graph) for each in plan_all(experiments, tier, seeds, data)]
     return run_all(specs, folder, jobs=jobs, progress=progress)
 
 

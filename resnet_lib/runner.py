@@ -42,7 +42,10 @@ class RunError(RuntimeError):
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One training run, described well enough to be done in another process."""
+    """One training run, described well enough to be done in another process.
+
+    graph: how, not what: its steps are replayed as CUDA graphs (see `train`).
+    """
 
     model: ModelConfig
     train: TrainConfig
@@ -51,6 +54,7 @@ class RunSpec:
     tier: str = "custom"
     probe: str | None = None
     probe_at: tuple[int, ...] = ()
+    graph: bool = False
 
     @property
     def precision(self) -> str:
@@ -128,6 +132,7 @@ def run_one(
             probe_at=spec.probe_at,
             progress=progress,
             stop=stop,
+            graph=spec.graph,
         )
 
 

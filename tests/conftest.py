@@ -23,9 +23,9 @@ def _figures_closed() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def book() -> Path:
-    """The folder with the pages of the book, profile smoke; built only as far as it changed."""
+    """The folder with the pages of the book, tier smoke; built only as far as it changed."""
     out = ROOT / "_build" / "smoke"
-    command = [sys.executable, "ci/build_book.py", "--profile", "smoke", "--out", str(out)]
+    command = [sys.executable, "ci/build_book.py", "--tier", "smoke", "--out", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
         pytest.fail(f"ci/build_book.py failed:\n{done.stdout}{done.stderr}", pytrace=False)

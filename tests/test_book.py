@@ -163,7 +163,7 @@ def test_the_fonts_have_the_icons_of_the_style_sheets(book: Path) -> None:
 
 def test_building_again_is_quick(book: Path) -> None:
     began = time.perf_counter()
-    command = [sys.executable, "ci/build_book.py", "--profile", "smoke", "--out", str(book.parent)]
+    command = [sys.executable, "ci/build_book.py", "--tier", "smoke", "--out", str(book.parent)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert all(f"{slug}: unchanged" in done.stdout for slug in SLUGS)
     assert time.perf_counter() - began < 15
@@ -198,7 +198,7 @@ def write_notebook(path: Path, *cells: str) -> None:
         return fixed | {"id": f"cell-{number}", "metadata": tags, "source": source}
 
     title = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# Notebook"}
-    code = [cell(number, text) for number, text in enumerate(['PROFILE = "quick"', *cells])]
+    code = [cell(number, text) for number, text in enumerate(['TIER = "quick"', *cells])]
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
     notebook = {"cells": [title, *code], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     path.parent.mkdir(exist_ok=True)
@@ -271,7 +271,7 @@ class Small:
         write_notebook(self.notebook, GLUE.format(values=values))
 
     def start(self, script: str = "build_book.py") -> subprocess.Popen[str]:
-        command = [sys.executable, f"ci/{script}", "--profile", "smoke"]
+        command = [sys.executable, f"ci/{script}", "--tier", "smoke"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, cwd=self.root, text=True, **pipes)
 
@@ -514,17 +514,17 @@ def test_a_failing_notebook_says_where(small: Small) -> None:
     assert small.run("run_notebooks.py") == (0, "01-small: unchanged\n")
 
 
-@pytest.mark.parametrize(("profile", "kept"), [("quick", False), ("paper", True)])
-def test_long_trainings_survive_a_second_run(tmp_path: Path, profile: str, kept: bool) -> None:
+@pytest.mark.parametrize(("tier", "kept"), [("quick", False), ("paper", True)])
+def test_long_trainings_survive_a_second_run(tmp_path: Path, tier: str, kept: bool) -> None:
     """Of `start`, with a notebook that papermill does not find: it ends at once."""
     notebook = run_notebooks.Notebook(tmp_path / "01-none.ipynb", tmp_path / "out", "key")
-    record = notebook.scratch / f"runs-{profile}" / "run" / "log.csv"
+    record = notebook.scratch / f"runs-{tier}" / "run" / "log.csv"
     other = notebook.scratch / "runs-short" / "log.csv"
     work = notebook.scratch / "work" / "left.txt"
     for path in (record, other, work):
         path.parent.mkdir(parents=True)
         path.touch()
-    notebook.start(profile)
+    notebook.start(tier)
     notebook.process.wait()
     assert record.exists() == kept
     assert other.exists()

@@ -33,6 +33,7 @@ from resnet_lib.experiments import (
     find_arm,
     plan,
 )
+from resnet_lib.paper import published
 from resnet_lib.runner import RunSpec, default_jobs, run_all, run_one
 from resnet_lib.runs import run_id
 
@@ -210,7 +211,18 @@ def test_every_tier_has_a_name_and_seeds(tier):
 
 
 def test_the_paper_s_tier_is_the_paper_s_recipe():
-    assert TIERS["paper"].train == TrainConfig()
+    recipe = TIERS["paper"].train
+    assert recipe == TrainConfig()
+    ours = {
+        "batch size": recipe.batch_size,
+        "learning rate": recipe.lr,
+        "iterations": recipe.iterations,
+        "first milestone": recipe.milestones[0],
+        "second milestone": recipe.milestones[1],
+        "padding": recipe.pad,
+    }
+    for name, value in ours.items():
+        assert published(f"P1/section 4.2/CIFAR-10 recipe/{name}").value == value
     assert (TIERS["paper"].data, TIERS["paper"].size) == ("cifar10", None)
     assert TIERS["paper"].model == {}
 
@@ -488,7 +500,7 @@ def test_every_experiment_runs_in_the_smoke_tier(experiment):
 
 
 def test_the_tiers_side_by_side_are_those_of_the_list():
-    table = compare_tiers().set_index("profile")
+    table = compare_tiers().set_index("tier")
     assert list(table.columns) == ["quick", "short", "paper"]
     assert table.loc["iterations"].tolist() == ["80", "3,200", "64,000"]
     assert table.loc["divided by 10 at", "paper"] == "32,000 and 48,000"

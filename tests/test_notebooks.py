@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 REPOSITORY = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
-PROFILES = {"smoke", "quick", "paper"}
+TIERS = {"smoke", "quick", "paper"}
 
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -57,10 +57,10 @@ def test_cells_are_short_and_hold_no_logic(path: Path) -> None:
 def test_parameters(path: Path) -> None:
     names: dict = {}
     exec(tagged(path, "parameters").source, names)
-    assert names["PROFILE"] == "quick"
+    assert names["TIER"] == "quick"
     assert names["DATASET"] is None
-    for profile in PROFILES:
-        assert f'"{profile}"' in tagged(path, "parameters").source, "the reader's choices are named"
+    for tier in TIERS:
+        assert f'"{tier}"' in tagged(path, "parameters").source, "the reader's choices are named"
 
 
 def test_setup_only_acts_where_the_library_is_missing(path: Path, tmp_path, monkeypatch) -> None:
