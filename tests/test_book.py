@@ -23,6 +23,7 @@ import stamp
 from fontTools.ttLib import TTFont
 
 from resnet_lib import playground
+from resnet_lib.paper import published_numbers
 
 ROOT = Path(__file__).resolve().parents[1]
 SLUGS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
@@ -108,6 +109,31 @@ def test_chapters_have_the_colab_button_of_their_notebook(book: Path, slug: str)
     page = Page(book / "book" / f"{slug}.html")
     url = f"{COLAB}/{stamp.address(ROOT)}/blob/main/notebooks/{slug}.ipynb"
     assert [a for a in page.all("a", href=url) if "btn" in a.get("class", "")]
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "book").glob("*.md")), ids=lambda page: page.stem)
+def test_no_measured_number_is_typed(page: Path) -> None:
+    """Percentages and points with decimals come through a role, or stand in the papers' tables."""
+    assert typed_numbers(page.read_text(encoding="utf-8")) == []
+
+
+def test_typed_numbers_are_found() -> None:
+    text = "It came to 27.16%, or 1.5 points, where the paper prints 7.93%: {measured}`a::b`%."
+    assert typed_numbers(text + " $0.07$ `0.5%`") == ["27.16", "1.5"]
+
+
+def typed_numbers(text: str) -> list[str]:
+    """The decimals in percent or points of a page's prose that no paper prints."""
+    for aside in (
+        r"\{[\w-]+\}`[^`]*`",
+        r"```+\w.*?```+",
+        r"(?<!`)`[^`\n]+`(?!`)",
+        r"\$\$.*?\$\$|\$[^$]*\$",
+    ):
+        text = re.sub(aside, "", text, flags=re.DOTALL)
+    printed = {each.value for each in published_numbers() if each.printed}
+    found = re.findall(r"(?<![\w.])\d+\.\d+(?=\s?(?:%|points|个百分点))", text)
+    return [number for number in found if float(number) not in printed]
 
 
 def test_the_statistics_page_lists_every_notebook(book: Path) -> None:
