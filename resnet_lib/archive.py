@@ -156,26 +156,33 @@ def key_of_record(record: RunRecord) -> Key:
 
 
 @cache
-def labels() -> dict[tuple[Key, str], str]:
-    """The label of every experiment's arm, by what its runs share and its precision; the first."""
-    found: dict[tuple[Key, str], str] = {}
+def labels() -> dict[tuple, str]:
+    """The label of every experiment's arm, by what its runs share and its precision; the first.
+
+    Once with the data set, and once without, for runs on another than the experiment's.
+    """
+    found: dict[tuple, str] = {}
     for tier in TIERS.values():
         for experiment in EXPERIMENTS.values():
             for arm in experiment.arms:
-                key = key_of_arm(experiment, arm, tier), precision_of(experiment, arm, tier)
-                found.setdefault(key, arm.label)
+                key = key_of_arm(experiment, arm, tier)
+                for each in (key, key[:2]):
+                    found.setdefault((each, precision_of(experiment, arm, tier)), arm.label)
     return found
 
 
 def label_of(record: RunRecord) -> str:
-    """The label of the arm that a record is a run of, whatever its length and data.
+    """The label of the arm that a record is a run of, in any tier and on any data.
 
     plain56 trained as usual is "plain56", in float32 "plain56 float32". Of a run that is no
     experiment's, the name of its net.
     """
-    key = key_of_record(record)
-    asked = labels().get((key, record.train.get("precision")))
-    return asked or labels().get((key, "auto"), record.model_name)
+    key, known = key_of_record(record), labels()
+    for share in (key, key[:2]):
+        for precision in (record.train.get("precision"), "auto"):
+            if (share, precision) in known:
+                return known[share, precision]
+    return record.model_name
 
 
 def usual(net: ModelConfig) -> ModelConfig:

@@ -114,14 +114,22 @@ def save_weights(model: nn.Module, folder: Path) -> Path:
         partial.unlink(missing_ok=True)
 
 
-def load_net(folder: Path | str) -> ResNet:
+def load_net(run: RunRecord | Path | str, runs: Path | str = ".") -> ResNet:
     """The trained net of a recorded run, in evaluation mode on the CPU.
 
-    folder: of the run, with record.json and weights.safetensors; where these are missing, the
-    copy that the repository keeps is taken, if there is one. Errors: `RecordError`.
+    run: its folder, with record.json and weights.safetensors, or its record; runs: then the folder
+    that runs are kept in. Where the weights are missing, the copy that the repository keeps is
+    taken, if there is one. Errors: `RecordError`.
     """
+    folder = Path(runs) / run.run_id if isinstance(run, RunRecord) else Path(run)
     record = RunRecord.load(folder)
-    return net_of(record, weights_of(record, folder))
+    path = weights_of(record, folder)
+    if record.status != "complete" and not path.exists():
+        raise RecordError(
+            f"{record.run_id} is {record.status} after {record.iterations_done} iterations, so "
+            f"there is no {path}: run it to its end."
+        )
+    return net_of(record, path)
 
 
 def weights_of(record: RunRecord, folder: Path | str) -> Path:
@@ -140,6 +148,7 @@ def net_of(record: RunRecord, path: Path) -> ResNet:
         raise RecordError(
             f"{path} does not hold the weights of {record.run_id}: {reason}"
         ) from None
+    net.record = record
     return net.eval()
 
 

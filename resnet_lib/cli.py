@@ -24,7 +24,7 @@ from resnet_lib.configs import (
     TrainConfig,
     unknown_name,
 )
-from resnet_lib.data import DATASETS, DataError, load, make_normaliser
+from resnet_lib.data import DATASETS, DataError, ImageSet, load
 from resnet_lib.deletions import record_deletions
 from resnet_lib.experiments import (
     EXPERIMENTS,
@@ -33,13 +33,14 @@ from resnet_lib.experiments import (
     arm,
     at_length,
     reproduce,
+    size_in,
 )
 from resnet_lib.ledger import KINDS, VERDICTS, Ledger
-from resnet_lib.models import MODELS, model_config
+from resnet_lib.models import MODELS, ResNet, model_config
 from resnet_lib.photos import is_photos, load_photos
 from resnet_lib.recipes import RECIPES, compare_recipes, describe_recipe
 from resnet_lib.repository import in_repository
-from resnet_lib.runner import RunError, RunSpec, run_one
+from resnet_lib.runner import RunError, RunSpec, Stopped, run_one
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, load_records
 from resnet_lib.testing import PROTOCOLS, measure_errors
 from resnet_lib.weights import pretrained, read_net
@@ -137,9 +138,8 @@ def parser() -> argparse.ArgumentParser:
     )
     test.add_argument(
         "--data",
-        default="embedded",
         help=f"imagenette, imagenet, {', '.join(DATASETS)}, or a folder of class sheets or of "
-        "photographs in val/<class>; default: embedded",
+        "photographs in val/<class>; default: the net's training data, else embedded",
     )
     test.add_argument("--protocol", default="centre-crop", choices=list(PROTOCOLS))
     test.add_argument("--images", type=int, help="test so many only")
@@ -199,8 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, DataError, RecordError, RunError) as error:
         print(f"resnet_lib: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("resnet_lib: stopped.", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(f"resnet_lib: {str(stopped) or 'stopped.'}", file=sys.stderr)
         return 130
 
 
@@ -210,13 +210,13 @@ def do_train(options: argparse.Namespace) -> int:
     model_config(options.model)  # a wrong name is said before any data are fetched
     check_out(options.out)
     data = options.data or tier.data
-    size = tier.size if options.data in (None, tier.data) else None
+    size = size_in(tier, data)
     images = load(data, size)
     usual = replace(tier.train, seed=options.seed)
     recipe = at_length(usual, options.iterations) if options.iterations is not None else usual
     own = arm(options.model, **changes_of(options))
     recipe = replace(recipe, **own.of_train)
-    of_data = {"in_channels": images.channels, "classes": len(images.classes)}
+    of_data = images.net_fields
     config = own.net(**tier.model, **of_data)
     as_it_is = model_config(options.model, **tier.model, **of_data)
     changed = recipe != usual or config != as_it_is or data != tier.data
@@ -255,15 +255,19 @@ def do_reproduce(options: argparse.Namespace) -> int:
     """Run experiments and list their last test errors."""
     folder = options.out or in_repository(ARCHIVE) / options.tier
     check_out(folder)
-    records = reproduce(
-        options.experiments,
-        options.tier,
-        seeds=options.seeds,
-        data=options.data,
-        folder=folder,
-        jobs=options.jobs,
-        graph=options.graph,
-    )
+    try:
+        records = reproduce(
+            options.experiments,
+            options.tier,
+            seeds=options.seeds,
+            data=options.data,
+            folder=folder,
+            jobs=options.jobs,
+            graph=options.graph,
+        )
+    except Stopped as stopped:
+        print(summary(stopped.records).to_string(index=False))
+        raise
     print(summary(records).to_string(index=False))
     return 0 if all(record.status == "complete" for record in records) else 1
 
@@ -298,10 +302,9 @@ def summary(records: Sequence[RunRecord]) -> pd.DataFrame:
 def do_evaluate(options: argparse.Namespace) -> int:
     """Test a net, or an ensemble of several weights."""
     model_config(options.model.partition("-")[0])  # a wrong name is said before all else
-    photos = is_photos(options.data)
+    photos = options.data is not None and is_photos(options.data)
     if photos and options.size:
         raise ConfigError("--size reduces class sheets; photographs keep their protocol's sizes.")
-    recipe = TrainConfig()
     # Weights before images: they are the smaller download.
     if options.weights == [TORCHVISION]:
         if not photos:
@@ -311,19 +314,14 @@ def do_evaluate(options: argparse.Namespace) -> int:
             )
         nets = [pretrained(options.model)]
     else:
-        found = [read_net(options.model, Path(each)) for each in options.weights]
-        nets, recipe = [net for net, _ in found], found[0][1]
-        if any(other.normalisation != recipe.normalisation for _, other in found):
-            raise ConfigError("the nets of an ensemble must have seen images normalised alike.")
-    pictures = load_photos(options.data) if photos else load(options.data, options.size)
-    normalise = None if photos else make_normaliser(pictures, recipe)
+        nets = [read_net(options.model, Path(each)) for each in options.weights]
+    pictures = load_photos(options.data) if photos else images_for(nets, options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         errors = measure_errors(
             nets,
             pictures,
             options.protocol,
-            normalise=normalise,
             images=options.images,
             batch_size=options.batch_size,
             progress=sys.stderr.isatty(),
@@ -333,6 +331,23 @@ def do_evaluate(options: argparse.Namespace) -> int:
     several = f" x {len(nets)}" if len(nets) > 1 else ""
     print(f"{options.model}{several}, {pictures.name}, {options.protocol}: {errors}")
     return 0
+
+
+def images_for(nets: Sequence[ResNet], options: argparse.Namespace) -> ImageSet:
+    """The data set and size that the options name, or else those that the nets were trained on."""
+    records = [record for net in nets if (record := getattr(net, "record", None)) is not None]
+    data = options.data or (records[0].data["name"] if records else "embedded")
+    images = load(data)
+    trained = {record.data["size"] for record in records}
+    size = options.size or (trained.pop() if len(trained) == 1 else images.size)
+    if size not in images.sizes and not options.size:
+        print(
+            f"resnet_lib: {data} cannot be reduced to the {size} pixels of the training images: "
+            f"it is tested at {images.size}.",
+            file=sys.stderr,
+        )
+        return images
+    return images.reduced(size)
 
 
 def do_ledger(options: argparse.Namespace) -> int:

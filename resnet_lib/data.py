@@ -19,7 +19,7 @@ import os
 import socket
 import ssl
 import urllib.error
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from resnet_lib.configs import ConfigError, TrainConfig, unknown_name
 from resnet_lib.numerics import alternative, decides_numbers, random_stream
@@ -66,6 +66,23 @@ class ImageSet:
     test_images: Tensor
     test_labels: Tensor
 
+    def __repr__(self) -> str:
+        return (
+            f"<ImageSet {self.name}: {len(self.train_images):,} images to train on, "
+            f"{len(self.test_images):,} to test on, {self.channels}x{self.size}x{self.size}, "
+            f"{len(self.classes)} classes>"
+        )
+
+    @property
+    def net_fields(self) -> dict[str, int]:
+        """The fields of `ModelConfig` that follow from the images: in_channels and classes."""
+        return {"in_channels": self.channels, "classes": len(self.classes)}
+
+    @property
+    def sizes(self) -> list[int]:
+        """The widths in pixels, from 4 on, that the images can be reduced to."""
+        return [n for n in range(4, self.size + 1) if self.size % n == 0]
+
     @property
     def channels(self) -> int:
         """1 for grey images, 3 for colour."""
@@ -95,10 +112,9 @@ class ImageSet:
         if size == self.size:
             return self
         if size < 1 or self.size % size:
-            sizes = [n for n in range(4, self.size + 1) if self.size % n == 0]
             raise ConfigError(
                 f"{self.name} cannot be reduced from {self.size} to {size} pixels: "
-                f"it can to {', '.join(map(str, sizes))}."
+                f"it can to {', '.join(map(str, self.sizes))}."
             )
         factor = self.size // size
         return replace(
@@ -447,6 +463,18 @@ NORMALISERS: dict[str, Callable[[ImageSet], AnyNormaliser]] = {
 def make_normaliser(data: ImageSet, config: TrainConfig) -> AnyNormaliser:
     """What turns images into a net's input under a configuration."""
     return NORMALISERS[config.normalisation](data)
+
+
+def normaliser_of(nets: Iterable[nn.Module], data: ImageSet) -> AnyNormaliser:
+    """What turns images into the inputs that trained nets have seen, as their records say.
+
+    The per-pixel mean for a net without a record. Errors: `ConfigError` where they do not agree.
+    """
+    records = [getattr(net, "record", None) for net in nets]
+    recipes = [TrainConfig.from_dict(each.train) if each else TrainConfig() for each in records]
+    if len({each.normalisation for each in recipes}) > 1:
+        raise ConfigError("the nets of an ensemble must have seen images normalised alike.")
+    return make_normaliser(data, recipes[0])
 
 
 def make_batches(

@@ -17,6 +17,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -31,7 +32,14 @@ from torch import Tensor, nn
 from resnet_lib.blocks import EXPANSION
 from resnet_lib.checkpoints import net_of, weights_of
 from resnet_lib.configs import ConfigError, TrainConfig
-from resnet_lib.data import AnyNormaliser, ImageSet, Normaliser, load, make_normaliser
+from resnet_lib.data import (
+    AnyNormaliser,
+    ImageSet,
+    Normaliser,
+    load,
+    make_normaliser,
+    normaliser_of,
+)
 from resnet_lib.devices import choose_layout, choose_precision, one_thread
 from resnet_lib.models import ResNet, layout
 from resnet_lib.numerics import random_stream
@@ -315,16 +323,16 @@ def single_deletions(
 ) -> pd.DataFrame:
     """Test error of a trained net as it is, and without each of its blocks that can be deleted.
 
-    count: of test images at most, spread over the classes. normalise: as the net was trained, by
-    default with the per-pixel mean. Columns model, kind, depth, seed, block
+    count: of test images at most, spread over the classes. normalise: by default
+    as the net's record says, or with the per-pixel mean. Columns model, kind, depth, seed, block
     ("" for the whole net), number (the block's among all, 0 for the whole net), top1_error in
     percent.
     """
-    step = max(1, len(data.test_images) // count)
+    step = math.ceil(len(data.test_images) / count)
     images, labels = data.test_images[::step], data.test_labels[::step]
     numbers = {name: number for number, (name, _) in enumerate(net.blocks(), 1)}
     sets = [(), *((name,) for name in deletable(net))]
-    normalise = normalise or Normaliser(data)
+    normalise = normalise or normaliser_of([net], data)
     net = copy.deepcopy(net).cpu()  # the caller's keeps its mode and place
     rows = []
     with one_thread():

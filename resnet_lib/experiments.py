@@ -15,8 +15,9 @@ from typing import Any
 import pandas as pd
 
 from resnet_lib.configs import ModelConfig, TrainConfig, unknown_name
+from resnet_lib.data import ImageSet
 from resnet_lib.models import model_config
-from resnet_lib.runner import RunSpec, load_once, run_all
+from resnet_lib.runner import RunSpec, Stopped, load_once, run_all
 from resnet_lib.runs import RunRecord
 
 
@@ -51,8 +52,16 @@ QUICK = TrainConfig(
     precision="float32",  # as fast as bfloat16 for nets this small
 )
 
-TIERS: dict[str, Tier] = {
-    tier.name: tier
+
+class Tiers(dict[str, Tier]):
+    """The tiers by name; an unknown name is answered with the nearest ones."""
+
+    def __missing__(self, name: str) -> Tier:
+        raise unknown_name(name, list(self), "tier")
+
+
+TIERS = Tiers(
+    (tier.name, tier)
     for tier in (
         Tier("paper", TrainConfig(), probe_at=(0, 400, 4_000, 16_000, 32_000, 48_000, 64_000)),
         Tier(
@@ -71,7 +80,7 @@ TIERS: dict[str, Tier] = {
             probe_at=(0, 4),
         ),
     )
-}
+)
 """The schedules by name: "paper", "short", "quick" and "smoke", each with data and seeds."""
 
 
@@ -433,8 +442,6 @@ def find_tier(tier: str | Tier) -> Tier:
     """A tier by name. Errors: `ConfigError` that lists the nearest."""
     if isinstance(tier, Tier):
         return tier
-    if tier not in TIERS:
-        raise unknown_name(tier, list(TIERS), "tier")
     return TIERS[tier]
 
 
@@ -497,17 +504,31 @@ def plan(
     return sorted(specs, key=lambda spec: spec.train.seed) if len(entries) > 1 else specs
 
 
+def size_in(tier: Tier, data: str) -> int | None:
+    """The width to which a tier reduces a data set: its own, or else the nearest there is."""
+    if tier.size is None:
+        return None
+    sizes = load_once(data, None).sizes
+    return min(sizes, key=lambda size: abs(size - tier.size))
+
+
+def images_in(tier: str | Tier, data: str | None = None) -> ImageSet:
+    """The images that a tier trains on, in its size. data: another data set than the tier's."""
+    tier = find_tier(tier)
+    return load_once(data or tier.data, size_in(tier, data or tier.data))
+
+
 def run_spec(
     experiment: Experiment, arm: Arm, tier: Tier, seed: int, data: str | None = None
 ) -> RunSpec:
     """One run of an experiment. data: instead of the tier's."""
     name = data or experiment.data_in(tier)
-    images = load_once(name, tier.size)
+    images = load_once(name, size := size_in(tier, name))
     return RunSpec(
-        model=arm.net(**tier.model, in_channels=images.channels, classes=len(images.classes)),
+        model=arm.net(**tier.model, **images.net_fields),
         train=replace(experiment.recipe(arm, tier), seed=seed),
         data=name,
-        size=tier.size,
+        size=size,
         tier=tier.name,
         probe=probe_of(experiment, arm, tier),
         probe_at=tier.probe_at,
@@ -527,12 +548,21 @@ def reproduce(
 ) -> list[RunRecord]:
     """Run one or several experiments in a tier and return their records, seed by seed.
 
-    folder: where records go and are looked for; without one nothing is kept.
-    jobs: runs at once; by default one for each processor, and one at a time on a GPU.
-    graph: replay training steps as CUDA graphs; not yet tested on a GPU (see `train`).
+    experiments: names in EXPERIMENTS or of groups, such as "figure6". tier: "paper", "short",
+    "quick" or "smoke". seeds: instead of the tier's. data: another data set than the tier's, in the
+    size nearest to the tier's. folder: where records go and are looked for; without one nothing is
+    kept. jobs: runs at once; by default one for each processor, and one at a time on a GPU.
+    progress: one bar for all of them. graph: replay training steps as CUDA graphs; not yet tested
+    on a GPU (see `train`).
+
+    Errors: `ConfigError` for a name or number that cannot be, `RunError` where a process was
+    killed, `Stopped` after Ctrl-C: what is done is kept in `folder`, and the same call goes on.
     """
     specs = [replace(each, graph=graph) for each in plan_all(experiments, tier, seeds, data)]
-    return run_all(specs, folder, jobs=jobs, progress=progress)
+    records = run_all(specs, folder, jobs=jobs, progress=progress)
+    if len(records) < len(specs) or any(each.status == "interrupted" for each in records):
+        raise Stopped(records, len(specs), folder)
+    return records
 
 
 def plan_all(

@@ -53,6 +53,9 @@ def widget_class() -> type[anywidget.AnyWidget]:
     return Explorer
 
 
+__all__ = [*widgets.names(), "playground"]
+
+
 def __getattr__(name: str) -> Any:
     """An explorer by its name. Errors: `AttributeError` that lists all explorers."""
     if name in widgets.names():
@@ -63,7 +66,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*widgets.names(), "playground"])
+    return sorted(__all__)
 
 
 def page_view(widget: Any) -> str:

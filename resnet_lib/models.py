@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_lib.blocks import BLOCKS, EXPANSION, Gate, conv3x3, make_block, make_norm
-from resnet_lib.configs import ConfigError, ModelConfig, unknown_name
+from resnet_lib.configs import JUNCTIONS, ORDERS, ConfigError, ModelConfig, unknown_name
 from resnet_lib.numerics import decides_numbers, layer, random_stream
 
 MODELS: dict[str, ModelConfig] = {
@@ -200,22 +200,39 @@ def model_config(model: str | ModelConfig, **changes) -> ModelConfig:
 
 
 def cifar_config(name: str) -> ModelConfig:
-    """The CIFAR net that a name outside MODELS means, such as resnet26 or plain62.
+    """The CIFAR net that a name outside MODELS means, such as resnet26, plain62 or resnet56-C.
 
+    Names as `ModelConfig.name` makes them; a depth that is 9n+2 and not 6n+2 has bottlenecks.
     Errors: `ConfigError` that lists the nearest names, and the nearest depths.
     """
-    found = re.fullmatch(r"(plain|resnet|preresnet)(\d{1,4})", name)
+    first, *rest = re.split(r"(?<=\d)-", name, maxsplit=1)
+    found = re.fullmatch(r"(plain|resnet|preresnet)(\d{1,4})", first)
     error = unknown_name(name, list(MODELS), "model")
-    if not found:
+    parts = f"-{rest[0]}" if rest else ""
+    if not found or (parts and found[1] == "plain"):
+        raise error
+    depth = int(found[2])
+    fields = {
+        "shortcut": "none" if found[1] == "plain" else "A",
+        "order": "preactivation" if found[1] == "preresnet" else "original",
+        "block": "bottleneck" if depth % 6 != 2 and depth % 9 == 2 else "basic",
+    }
+    choices = {
+        "shortcut": "ABC",
+        "block": ("single-layer",),
+        "order": ORDERS,
+        "junction": JUNCTIONS,
+    }
+    for field, values in choices.items():
+        for value in values:
+            if re.match(f"-{value}(-|$)", parts):
+                fields[field], parts = value, parts.removeprefix(f"-{value}")
+    if parts:
         raise error
     try:
-        return ModelConfig(
-            int(found[2]),
-            shortcut="none" if found[1] == "plain" else "A",
-            order="preactivation" if found[1] == "preresnet" else "original",
-        )
-    except ConfigError as depth:
-        raise ConfigError(f"{str(error).rstrip('.')}; {depth}") from None
+        return ModelConfig(depth, **fields)
+    except ConfigError as fault:
+        raise ConfigError(f"{str(error).rstrip('.')}; {fault}") from None
 
 
 BUILDING = threading.Lock()

@@ -12,10 +12,10 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -38,6 +38,16 @@ from resnet_lib.training import Probe, train
 
 class RunError(RuntimeError):
     """Runs that could not be done; the message says what is kept and what would help."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, or a notebook's button, while runs were going on. records: what they came to."""
+
+    def __init__(self, records: list[RunRecord], wanted: int, folder: Path | str | None) -> None:
+        done = sum(record.status in ("complete", "diverged") for record in records)
+        kept = "nothing is kept" if folder is None else "the same call goes on"
+        super().__init__(f"stopped after {done} of {wanted} runs; {kept}.")
+        self.records = records
 
 
 @dataclass(frozen=True)
@@ -187,7 +197,7 @@ class Display:
         self.done: list[float | None] = [None] * len(specs)
         self.bar = tqdm(
             total=sum(self.costs),
-            disable=not progress,
+            disable=not (progress and specs),
             mininterval=0.5,
             smoothing=0,  # the mean speed: runs of several sizes report in turn
             bar_format="{l_bar}{bar}| {elapsed} so far, {remaining} left{postfix}",
@@ -244,6 +254,22 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Ignore Ctrl-C for a moment: processes that are started now ignore it from their first line.
+
+    Else one that hears it while it imports torch dies, and its runs are never heard of again.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone may set this
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _work(call: int, index: int, spec: RunSpec, folder: Path | None) -> RunRecord:
     """One run in a worker. call: numbers the calls, so that no late message meets another's."""
     return run_one(
@@ -285,7 +311,8 @@ def run_in_processes(
     order = sorted(range(len(specs)), key=lambda i: (specs[i].train.seed, -specs[i].cost))
 
     def submit() -> list[Future]:
-        begun = {i: pool.submit(_work, call, i, specs[i], folder) for i in order}
+        with deaf_to_ctrl_c():
+            begun = {i: pool.submit(_work, call, i, specs[i], folder) for i in order}
         return [begun[i] for i in range(len(specs))]
 
     try:
@@ -318,4 +345,4 @@ def run_in_processes(
         stop.value = 1
         for future in futures:
             future.cancel()
-        wait(futures)
+        wait([future for future in futures if not future.cancelled()])

@@ -90,6 +90,11 @@ class RunRecord:
     curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CURVES)))
     probe: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    def __repr__(self) -> str:
+        rows = self.curves[self.curves["split"] == "test"]
+        error = f", test error {rows['top1_error'].iloc[-1]:.1f}%" if len(rows) else ""
+        return f"<RunRecord {self.run_id}: {self.status}{error}>"
+
     @classmethod
     def begin(
         cls,
@@ -268,10 +273,15 @@ def one_run_each(frame: pd.DataFrame) -> pd.DataFrame:
         runs = frame.groupby(["model", "seed"])["run_id"].nunique()
         if len(runs) and runs.max() > 1:
             model, seed = runs.idxmax()
-            raise ConfigError(
-                f"there are {runs.max()} runs of {model} with seed {seed} here: choose one "
-                "schedule and data set first, such as frame[frame['tier'] == 'short']."
+            rows = frame[(frame["model"] == model) & (frame["seed"] == seed)]
+            differ = [name for name in PROPERTIES if name in rows and rows[name].nunique() > 1]
+            how = (
+                f"that differ in {', '.join(differ)}: choose one, such as "
+                f"frame[frame[{differ[0]!r}] == {rows[differ[0]].tolist()[0]!r}]."
+                if differ
+                else "that differ in net or recipe: give each a name of its own in frame['model']."
             )
+            raise ConfigError(f"there are {runs.max()} runs of {model} with seed {seed} here {how}")
     return frame
 
 
@@ -283,6 +293,8 @@ def load_runs(folder: Path | str = ARCHIVE) -> pd.DataFrame:
 def load_records(folder: Path | str = ARCHIVE) -> list[RunRecord]:
     """All records below a folder, by run id; damaged ones are warned of and left out."""
     records = []
+    if not Path(folder).is_dir():
+        warnings.warn(f"{folder} is not a folder: there are no records.", stacklevel=2)
     for path in sorted(Path(folder).rglob("record.json")):
         try:
             records.append(RunRecord.load(path.parent))

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from resnet_lib.configs import PRECISIONS, ConfigError, one_of, unknown_name, whole
-from resnet_lib.data import AnyNormaliser, ChannelNormaliser, ImageSet, Normaliser
+from resnet_lib.data import AnyNormaliser, ChannelNormaliser, ImageSet, normaliser_of
 from resnet_lib.devices import choose_layout, choose_precision, exact, find_device
 from resnet_lib.models import ResNet
 from resnet_lib.photos import Photos
@@ -240,9 +240,9 @@ def measure_errors(
     """Top-1 and top-5 error of a net, or of an ensemble, on test images.
 
     protocol: a name in PROTOCOLS. normalise: how the nets were given their training images; by
-    default the per-pixel mean of an `ImageSet`'s training images, and ImageNet's channel statistics
-    for `Photos`. images: test so many only, spread over the set. batch_size: images in memory at
-    a time; of their views there is one at a time.
+    default as their records say, or with the per-pixel mean of an `ImageSet`'s training images, and
+    with ImageNet's channel statistics for `Photos`. images: test so many only, spread over the set.
+    batch_size: images in memory at a time; of their views there is one at a time.
 
     Warns where the images are not as many as the set has. Errors: `ConfigError`, `DataError`.
     """
@@ -312,7 +312,7 @@ def scored(
     """Batch by batch: the numbers of the images, and their scores."""
     photos = isinstance(pictures, Photos)
     if normalise is None:
-        normalise = ChannelNormaliser.imagenet() if photos else Normaliser(pictures)
+        normalise = ChannelNormaliser.imagenet() if photos else normaliser_of(nets, pictures)
     device = torch.device(device) if device is not None else find_device()
     precision = choose_precision(precision, device)
     layout = choose_layout(device)

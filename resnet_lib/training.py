@@ -137,6 +137,9 @@ def train(
 ) -> RunRecord:
     """Train a net and return the record of the run; the net is trained in place.
 
+    It then carries the record as `model.record`, and is refused a second training: the numbers of
+    that would be no run's of its seed. Where `folder` has its complete run, that is returned.
+
     device: found by itself unless given. folder: where checkpoints and the record are kept; a
     folder with a checkpoint of this very run is resumed. tier: a name for the schedule, kept in
     the record. probe: called with the net before the iterations in `probe_at` (and after the
@@ -175,9 +178,12 @@ def train(
         layout=str(layout).removeprefix("torch."),
         tier=tier,
     )
+    folder = None if folder is None else Path(folder)
+    before = trained_already(model, record.run_id, folder)
+    if before is not None:
+        return before
     run = Run(model, optimiser, config, device)
     moments = () if probe is None else probe_at
-    folder = None if folder is None else Path(folder)
 
     def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         with recomputing(model, recompute):
@@ -240,7 +246,28 @@ def train(
         record.finish(status, run, images=run.iteration * config.batch_size)
         if folder is not None:
             leave(folder, record, run)
+    model.record = record
     return record
+
+
+def trained_already(model: nn.Module, run_id: str, folder: Path | None) -> RunRecord | None:
+    """The complete record that a folder has of this very net; None for a net that can be trained.
+
+    A net whose run was stopped can go on from the folder's checkpoint, which holds its weights.
+    Errors: `ConfigError` for any other net that has been trained.
+    """
+    done = getattr(model, "record", None)
+    if done is None:
+        return None
+    if folder is not None and done.run_id == run_id:
+        if (folder / CHECKPOINT).exists():
+            return None
+        if done.status == "complete" and is_complete(folder):
+            return RunRecord.load(folder)
+    raise ConfigError(
+        f"this {model.config.name} has been trained already (run {done.run_id}): build it anew "
+        "with build_model, so that the run begins with the weights of its seed."
+    )
 
 
 def go_on(run: Run, folder: Path | None, run_id: str, probe_at: Collection[int]) -> int:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from resnet_lib.checkpoints import WEIGHTS, weights_of
-from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
+from resnet_lib.configs import ConfigError, ModelConfig
 from resnet_lib.data import PATIENCE, DataError, reason
 from resnet_lib.models import ResNet, build_model, model_config
 from resnet_lib.runs import ARCHIVE, RunRecord
@@ -129,13 +129,13 @@ def pretrained(model: str) -> ResNet:
     return from_torchvision(state, config.depth)
 
 
-def read_net(model: str, source: Path) -> tuple[ResNet, TrainConfig]:
-    """A trained net from a file, in evaluation mode, and how it was trained.
+def read_net(model: str, source: Path) -> ResNet:
+    """A trained net from a file, in evaluation mode; with its record, where it has one.
 
     source: a run's folder, its record.json or its weights; or a safetensors or torch file of any
     net of ours, or of torchvision's ResNets. Where a record belongs to it (beside it, or in the
     archive under the file's name), the record says what net it is; else `model` does, with width,
-    channels and classes as the tensors have them, and the paper's recipe is assumed.
+    channels and classes as the tensors have them.
     Errors: `ConfigError`, `DataError` or `RecordError` in one sentence.
     """
     record, path = find_record(source)
@@ -144,12 +144,13 @@ def read_net(model: str, source: Path) -> tuple[ResNet, TrainConfig]:
         if model not in (record.model_name, record.model_name.partition("-")[0]):
             raise ConfigError(f"{source} is a {record.model_name}, and not a {model}.")
         net = build_model(ModelConfig.from_dict(record.model), seed=record.model_seed)
+        net.record = record
     elif "layer1.0.conv1.weight" in weights and model_config(model).family == "imagenet":
-        return from_torchvision(weights, model_config(model).depth), TrainConfig()
+        return from_torchvision(weights, model_config(model).depth)
     else:
         net = build_model(model, seed=0, **sizes_of(weights))
     load_weights(net, weights)
-    return net.eval(), TrainConfig() if record is None else TrainConfig.from_dict(record.train)
+    return net.eval()
 
 
 def sizes_of(weights: Mapping[str, Tensor]) -> dict[str, int]:

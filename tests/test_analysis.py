@@ -18,7 +18,7 @@ from helpers import (
 )
 from torch import nn
 
-from resnet_lib import MODELS, ConfigError, ModelConfig, deepen, evaluate
+from resnet_lib import MODELS, ConfigError, ModelConfig, deepen
 from resnet_lib.analysis import (
     PROBES,
     SignalProbe,
@@ -35,6 +35,7 @@ from resnet_lib.analysis import (
 )
 from resnet_lib.configs import SHORTCUTS
 from resnet_lib.data import Normaliser
+from resnet_lib.training import evaluate
 
 
 def batch(images=16):

@@ -277,3 +277,16 @@ def test_a_record_of_another_label_is_held_to_the_same_probe(runs):
     rewrite(folder, tier="custom")
     (folder / "probe.csv").unlink()
     assert list(refused(runs).values()) == ["its probe.csv is missing."]
+
+
+def test_a_run_on_other_data_keeps_its_arm_s_label():
+    spec = next(
+        each for each in plan("recipe", "short", [0], "embedded") if each.train.momentum == 0
+    )
+    record = SimpleNamespace(
+        model=spec.model.to_dict(),
+        train=spec.train.to_dict(),
+        data={"name": "embedded", "size": 28},
+        model_name=spec.model.name,
+    )
+    assert label_of(record) == "resnet20 without momentum"

@@ -14,7 +14,6 @@ from resnet_lib import (
     ModelConfig,
     RecordError,
     build_model,
-    evaluate,
     load,
     load_records,
     widgets,
@@ -37,6 +36,7 @@ from resnet_lib.deletions import (
 )
 from resnet_lib.experiments import TIERS
 from resnet_lib.runs import ARCHIVE, RunRecord
+from resnet_lib.training import evaluate
 
 
 def without(net, names):

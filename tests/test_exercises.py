@@ -34,11 +34,11 @@ def of_kind(kind: str) -> Iterator[tuple[str, str, str]]:
 
 
 def label(text: str) -> str:
-    return re.search(r"^:label: (.+)$", text, re.M)[1]
+    return re.search(r"^:label: exercise-(.+)$", text, re.M)[1]
 
 
 EXERCISES = {label(text): (slug, text) for slug, _, text in of_kind("exercise")}
-SOLUTIONS = {name: text for _, name, text in of_kind("solution")}
+SOLUTIONS = {name.removeprefix("exercise-"): text for _, name, text in of_kind("solution")}
 
 
 def solution(name: str) -> Any:

@@ -1,14 +1,19 @@
 """The list of experiments, their plans, and how many runs are done."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
+import time
+from contextlib import suppress
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
-from helpers import TINY
+from helpers import ROOT, TINY, tiny_data, tiny_net, tiny_train
 
 from resnet_lib import (
     EXPERIMENTS,
@@ -34,7 +39,7 @@ from resnet_lib.experiments import (
     plan,
 )
 from resnet_lib.paper import published
-from resnet_lib.runner import RunSpec, default_jobs, run_all, run_one
+from resnet_lib.runner import RunSpec, Stopped, default_jobs, run_all, run_one
 from resnet_lib.runs import run_id
 
 RECIPE = TrainConfig(
@@ -505,3 +510,62 @@ def test_the_tiers_side_by_side_are_those_of_the_list():
     assert table.loc["iterations"].tolist() == ["80", "3,200", "64,000"]
     assert table.loc["divided by 10 at", "paper"] == "32,000 and 48,000"
     assert table.loc["learning rate"].tolist() == ["0.01", "0.1", "0.1"]
+
+
+def test_a_stopped_call_says_how_far_it_came(tmp_path, monkeypatch):
+    """So that the cells after it are not run; its records are with the exception."""
+    from resnet_lib import experiments
+
+    done = [tiny_train(tiny_net()), tiny_train(tiny_net(), stop=lambda: True)]
+    monkeypatch.setattr(experiments, "run_all", lambda *_args, **_options: done)
+    with pytest.raises(Stopped, match="stopped after 1 of 2 runs; the same call goes on") as told:
+        reproduce("figure6-plain", "smoke", seeds=[0], folder=tmp_path)
+    assert told.value.records == done
+    with pytest.raises(KeyboardInterrupt, match="nothing is kept"):
+        reproduce("figure6-plain", "smoke", seeds=[0])
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 2.5, 5.0])
+def test_ctrl_c_ends_it_at_any_moment(tmp_path, seconds):
+    """Also while its processes start: one that dies of it would be waited for without end."""
+    command = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from resnet_lib.cli import main; print('ready', flush=True); sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["reproduce", "figure6-plain", "--tier", "quick", "--jobs", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, *arguments, "--out", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        cwd=ROOT,
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        told, _ = process.communicate(timeout=100)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode in (0, 1, 130), told
+    assert "InvalidStateError" not in told
+
+
+def test_another_data_set_gets_the_size_nearest_to_the_tier_s(monkeypatch):
+    from resnet_lib import experiments
+
+    sizes = {"embedded": 28, "cifar10": 32, "photos": 64}
+    found = {name: replace(tiny_data(), train_images=torch.zeros(1, 1, n, n, dtype=torch.uint8))
+             for name, n in sizes.items()}  # fmt: skip
+    monkeypatch.setattr(experiments, "load_once", lambda name, size: found[name])
+    asked = {name: experiments.size_in(TIERS["quick"], name) for name in sizes}
+    assert asked == {"embedded": 14, "cifar10": 16, "photos": 16}
+    assert experiments.size_in(TIERS["short"], "photos") is None
+
+
+def test_an_unknown_tier_is_one_sentence():
+    with pytest.raises(ConfigError, match="there is no tier 'fast'"):
+        TIERS["fast"]
+    assert "fast" not in TIERS

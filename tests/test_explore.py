@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from helpers import ROOT, cost_of
+from helpers import ROOT, cost_of, tiny_net, tiny_train
 
 from resnet_lib import (
     MODELS,
@@ -390,3 +390,19 @@ def test_damaged_deletions_are_warned_of_and_left_out(tmp_path: Path) -> None:
     (folder / "deletions.csv").write_text("# {}\n1,2\n")
     with pytest.warns(UserWarning, match=r"deletions\.csv"):
         assert widgets.explorer("deletion").data(tmp_path)["nets"] == []
+
+
+def test_two_ways_of_training_one_net_are_not_averaged(tmp_path: Path) -> None:
+    for lr in (0.1, 0.2):
+        tiny_train(tiny_net(), folder=tmp_path / str(lr), lr=lr)
+    with pytest.raises(ConfigError, match="differ in lr: show one of them at a time"):
+        widgets.explorer("runs").data(tmp_path)
+    shown = widgets.explorer("runs").data(tmp_path / "0.1")
+    assert len(shown["runs"]) == 1
+
+
+def test_a_diverged_run_says_so(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    session.train(Settings(depth=8, lr=1e9, iterations=10))
+    session.wait(60)
+    assert "diverged at iteration" in session.outcome("50")

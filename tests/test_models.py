@@ -11,10 +11,10 @@ import torch
 from helpers import FIRST_PAPER, TINY, net_by_hand, randomise_norms, same_weights, tiny_net
 from torch import nn
 
-from resnet_lib import MODELS, ConfigError, ModelConfig, build_model
+from resnet_lib import EXPERIMENTS, MODELS, ConfigError, ModelConfig, build_model
 from resnet_lib.blocks import BasicBlock, ProjectionShortcut
 from resnet_lib.configs import INITS, SHORTCUTS
-from resnet_lib.models import ResNet, initialise, undrawn
+from resnet_lib.models import ResNet, initialise, model_config, undrawn
 
 BUILT = [name for name in FIRST_PAPER if MODELS[name].depth <= 110]
 
@@ -262,3 +262,22 @@ def test_a_seed_of_numpy_gives_the_weights_of_its_value():
 def test_a_seed_that_is_no_whole_number_is_refused(seed):
     with pytest.raises(ConfigError, match="whole number"):
         tiny_net(seed=seed)
+
+
+def test_a_net_can_be_built_by_the_name_that_it_has():
+    """What legends, tables and records call it: of options, blocks, orders and junctions, too."""
+    arms = [arm.net() for each in EXPERIMENTS.values() for arm in each.arms]
+    names = {net.name for net in arms if net.family == "cifar"}
+    assert {
+        "resnet56-C",
+        "resnet83",
+        "resnet20-single-layer",
+        "resnet56-bn-after-addition",
+    } <= names
+    for name in names:
+        assert model_config(name).name == name
+    assert model_config("resnet29").block == "bottleneck"
+    assert model_config("resnet56-C").shortcut == "C"
+    for wrong in ("resnet56-D", "plain20-A", "resnet56-C-C", "resnet56-"):
+        with pytest.raises(ConfigError, match="there is no model"):
+            model_config(wrong)

@@ -13,10 +13,11 @@ from helpers import randomise_norms, tiny_net, tiny_train, write_sheets
 from PIL import Image
 from safetensors.torch import save_file
 
-from resnet_lib import ConfigError, DataError, build_model, load_records
+from resnet_lib import ConfigError, DataError, build_model, load, load_net, load_records
 from resnet_lib.checkpoints import kept_nets
 from resnet_lib.cli import main
 from resnet_lib.configs import ModelConfig
+from resnet_lib.deletions import single_deletions
 from resnet_lib.photos import FOLDERS, IMAGENETTE, find_photos, load_photos, read_photo
 from resnet_lib.runs import ARCHIVE
 from resnet_lib.testing import SET_SIZES, measure_errors
@@ -186,8 +187,8 @@ def test_a_run_s_folder_record_or_weights_can_be_tested(capsys, tmp_path) -> Non
     names = ("run", "run/record.json", "run/weights.safetensors")
     outs = {run(capsys, "resnet8", "--weights", tmp_path / name, *sheets)[0] for name in names}
     assert len(outs) == 1
-    net, config = read_net("resnet8", tmp_path / "run")
-    assert config.normalisation == "per-channel"
+    net = read_net("resnet8", tmp_path / "run")
+    assert net.record.train["normalisation"] == "per-channel"
     assert net.config.width == record.model["width"]
     both = [tmp_path / "run", tmp_path / "run"]
     out, _ = run(capsys, "resnet8", "--weights", *both, *sheets)
@@ -200,8 +201,23 @@ def test_a_recorded_run_s_weights_may_be_the_repository_s_copy() -> None:
         folder = next(ARCHIVE.glob(f"*/{record.run_id}"))
         own = folder / "weights.safetensors"
         assert find_record(folder)[1] == (own if own.exists() else path)
-        net, _ = read_net(record.model_name, folder)
+        net = read_net(record.model_name, folder)
         assert net.config.name == record.model_name
+
+
+def test_a_run_s_net_is_tested_on_what_it_was_trained_on(capsys, tmp_path) -> None:
+    """Data, size and normalisation come from its record where the command does not name them."""
+    images = load("embedded", 7)
+    record = tiny_train(tiny_net(), images, folder=tmp_path, normalisation="per-channel")
+    tests = record.curves[record.curves["split"] == "test"]
+    told = f"{tests['top1_error'].iloc[-1]:.2f}%"
+    out, err = run(capsys, "resnet8", "--weights", tmp_path)
+    assert told in out
+    assert err == ""
+    net = load_net(tmp_path)
+    assert f"{measure_errors(net, images).top1_error:.2f}%" == told
+    whole = single_deletions(net, images)["top1_error"].iloc[0]
+    assert whole == pytest.approx(float(told[:-1]), abs=0.06)
 
 
 @pytest.mark.parametrize("ending", ["safetensors", "pt"])
@@ -230,7 +246,7 @@ def test_a_file_of_torchvision_s_is_taken_by_its_names(
 
 def test_a_run_of_another_option_is_found_by_either_name(capsys, tmp_path) -> None:
     tiny_train(tiny_net(shortcut="B"), folder=tmp_path)
-    options = ("--weights", tmp_path, "--size", "7", "--images", "50")
+    options = ("--weights", tmp_path, "--data", "embedded", "--size", "7", "--images", "50")
     for name in ("resnet8", "resnet8-B"):
         assert "on 50 images" in run(capsys, name, *options)[0]
     assert "resnet8-B, and not a resnet14" in fail(capsys, "resnet14", *options)
@@ -254,8 +270,8 @@ def test_the_archive_s_weights_know_their_record() -> None:
     assert known
     for path in known:
         model, _data, iterations, *_ = path.stem.rsplit("-", 4)
-        net, config = read_net(model, path)
-        assert config.iterations == int(iterations)
+        net = read_net(model, path)
+        assert net.record.train["iterations"] == int(iterations)
         assert not net.training
 
 

@@ -172,7 +172,8 @@ def test_all_records_below_a_folder_are_one_frame(tmp_path):
 def test_an_empty_archive_has_the_columns_of_a_full_one(tmp_path, record):
     """So that a page that selects rows finds none instead of failing."""
     assert len(load_runs(tmp_path)) == 0
-    assert load_records(tmp_path / "missing") == []
+    with pytest.warns(UserWarning, match="missing is not a folder"):
+        assert load_records(tmp_path / "missing") == []
     assert set(load_runs(tmp_path).columns) == set(curves([record]).columns)
 
 
@@ -505,3 +506,17 @@ def test_an_installed_copy_without_data_says_what_is_missing(tmp_path):
         [sys.executable, "-c", textwrap.dedent(code)], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.stdout.split() == ["1"] * 6, done.stderr
+
+
+def test_what_sets_runs_of_a_net_apart_is_named(record):
+    frame = record.frame()
+    longer = frame.assign(run_id="another", iterations=99)
+    with pytest.raises(ConfigError, match=r"differ in iterations: .*\['iterations'\] == 12\]"):
+        one_run_each(pd.concat([frame, longer]))
+    with pytest.raises(ConfigError, match="give each a name of its own"):
+        one_run_each(pd.concat([frame, frame.assign(run_id="another")]))
+
+
+def test_a_record_is_one_line(record):
+    assert repr(record).startswith(f"<RunRecord {record.run_id}: complete, test error ")
+    assert len(repr([record, record])) < 300

@@ -14,7 +14,7 @@ import torchvision.transforms.functional as TF
 from helpers import embedded, randomise_norms, same_weights, tiny_data, tiny_net
 from torch import nn
 
-from resnet_lib import ConfigError, ModelConfig, build_model, evaluate
+from resnet_lib import ConfigError, ModelConfig, build_model
 from resnet_lib.data import ChannelNormaliser, Normaliser
 from resnet_lib.testing import (
     PROTOCOLS,
@@ -37,6 +37,7 @@ from resnet_lib.testing import (
     standard_error,
     votes,
 )
+from resnet_lib.training import evaluate
 
 SIZES = Sizes(crop=6, centre_from=8, ten_from=8, scales=(6, 9))
 

@@ -34,7 +34,6 @@ from resnet_lib import (
     RunRecord,
     TrainConfig,
     build_model,
-    evaluate,
     load_net,
     train,
 )
@@ -44,7 +43,7 @@ from resnet_lib.data import Normaliser, TrainingBatches
 from resnet_lib.devices import choose_precision, exact
 from resnet_lib.progress import interruptible
 from resnet_lib.runs import CURVES
-from resnet_lib.training import lr_at, make_optimiser, training_step
+from resnet_lib.training import evaluate, lr_at, make_optimiser, training_step
 
 CPU = torch.device("cpu")
 
@@ -785,3 +784,27 @@ def test_the_switch_of_tf32_is_given_back(chosen):
         assert product.fp32_precision == chosen
     finally:
         product.fp32_precision = before
+
+
+def test_a_trained_net_is_not_trained_again(tmp_path):
+    """Its weights are no longer its seed's, so the record of a second run would not be true."""
+    net = tiny_net()
+    first = tiny_train(net, folder=tmp_path / "run")
+    assert net.record is first
+    again = tiny_train(net, folder=tmp_path / "run")  # a notebook's cell, run twice
+    assert again.curves.equals(RunRecord.load(tmp_path / "run").curves)
+    for options in ({}, {"folder": tmp_path / "other"}, {"folder": tmp_path / "run", "lr": 0.5}):
+        with pytest.raises(ConfigError, match="has been trained already"):
+            tiny_train(net, **options)
+    with pytest.raises(ConfigError, match=first.run_id):
+        tiny_train(load_net(tmp_path / "run"))
+
+
+def test_a_stopped_net_goes_on_from_its_checkpoint_only(tmp_path):
+    net, left = tiny_net(), iter([False] * 5 + [True])
+    tiny_train(net, folder=tmp_path, stop=lambda: next(left))
+    with pytest.raises(ConfigError, match="has been trained already"):
+        tiny_train(net)
+    resumed = tiny_train(net, folder=tmp_path)
+    assert resumed.status == "complete"
+    assert numbers(resumed).equals(numbers(tiny_train(tiny_net())))

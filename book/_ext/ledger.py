@@ -371,9 +371,11 @@ def mark_chinese(app: Sphinx, doctree: nodes.document) -> None:
 def add_style(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Load the ledger's style where it is used."""
+    """Load the ledger's style and script where they are used."""
     if page in pages(app.env):
         app.add_css_file("ledger.css")
+    if 'class="ledger-filters"' in context.get("body", ""):
+        app.add_js_file("ledger.js")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

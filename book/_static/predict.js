@@ -51,13 +51,25 @@ document.addEventListener("DOMContentLoaded", () => {
     form.querySelector(".predict-skip").addEventListener("click", () => commit(""));
   }
 
-  // A link to a figure that is still hidden leads to its question.
+  // A link to a figure that is still hidden leads to its question, and says so.
   function follow() {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = document.getElementById(wanted());
     const place = target?.closest(".predict:not(.predict-open)");
-    place?.scrollIntoView();
-    place?.querySelector("input").focus({ preventScroll: true });
+    if (!place) return;
+    const figure = target.querySelector(".caption-number")?.textContent.trim();
+    const note = place.querySelector(".predict-waits") ?? document.createElement("p");
+    note.className = "predict-waits";
+    note.textContent = `${figure || "What the link leads to"} comes after your answer.`;
+    place.querySelector("fieldset").prepend(note);
+    place.scrollIntoView();
+    place.querySelector("input").focus({ preventScroll: true });
+  }
+  function wanted() {
+    try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; }
   }
   addEventListener("hashchange", follow);
+  addEventListener("click", (event) => {
+    if (event.target.closest?.('a[href^="#"]')) setTimeout(follow); // the same address once more
+  });
   follow();
 });

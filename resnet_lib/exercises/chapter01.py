@@ -51,9 +51,10 @@ def factor(answer: Any) -> str | None:
 
 @exercise("01-kernel")
 def kernel(answer: Any) -> str | None:
-    if not isinstance(answer, torch.Tensor) or answer.shape != (4, 4, 3, 3):
-        shape = tuple(answer.shape) if hasattr(answer, "shape") else type(answer).__name__
-        return f"The kernel is a tensor of shape (4, 4, 3, 3), not {shape}."
+    if not isinstance(answer, torch.Tensor):
+        return f"The kernel is a tensor of torch, not a {type(answer).__name__}."
+    if answer.shape != (4, 4, 3, 3):
+        return f"The kernel is a tensor of shape (4, 4, 3, 3), not {tuple(answer.shape)}."
     x = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         y = F.conv2d(x, answer.to(x.dtype), padding=1)

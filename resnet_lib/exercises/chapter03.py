@@ -84,6 +84,8 @@ def layers(answer: Any) -> str | None:
     if not is_number(given) or not is_number(of_plain):
         return "The function must return one number."
     weighted = complexity(net.config).weighted_layers
+    if given == of_plain:
+        return f"For nets of {weighted} and of 14 weighted layers it returns the same: {given}."
     projections = sum("shortcut.conv" in name for name, _ in net.named_modules())
     with_norms = sum(hasattr(module, "weight") for module in net.modules())
     if (given, of_plain) == (weighted, 14):
@@ -96,4 +98,7 @@ def layers(answer: Any) -> str | None:
         return "BN has a scale, but does not count as a weighted layer."
     if given > with_norms:
         return "Containers, ReLUs and blocks are modules too: count convolutions and linear layers."
-    return f"For a bottleneck net of {weighted} weighted layers it returns {given}."
+    net, layers, told = (
+        ("bottleneck", weighted, given) if given != weighted else ("plain", 14, of_plain)
+    )
+    return f"For a {net} net of {layers} weighted layers it returns {told}."

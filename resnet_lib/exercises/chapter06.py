@@ -41,6 +41,10 @@ def step(answer: Any) -> str | None:
         (taken(momentum, gradient - decay * w), "Weight decay pulls w towards zero."),
         (taken(momentum, gradient + decay), "Weight decay is in proportion to the weight."),
         ((w - lr * v, momentum * v + pull), "The weight moves by the new v, not by the old one."),
+        (
+            (w - momentum * v - lr * pull, momentum * v + lr * pull),
+            "Some libraries keep lr inside v; here v adds up gradients, and w moves by lr times v.",
+        ),
         ((w + lr * (momentum * v + pull), momentum * v + pull), "The step goes downhill."),
         ((w - momentum * v - pull, momentum * v + pull), "How far a step goes is up to lr."),
     )

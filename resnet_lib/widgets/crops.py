@@ -95,6 +95,8 @@ def of_net(
     classes: their names, in the order of the logits; truth: the right one. Errors: `ConfigError`.
     """
     classes = list(classes)
+    if not classes:
+        raise ConfigError("name the net's classes, in the order of its logits, and the right one.")
     if truth not in classes:
         raise unknown_name(truth, classes, "class")
     mean = 255 * torch.tensor([0.485, 0.456, 0.406])[:, None, None]

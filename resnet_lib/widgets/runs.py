@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from resnet_lib.archive import label_of, survey
-from resnet_lib.configs import ModelConfig
+from resnet_lib.configs import ConfigError, ModelConfig
 from resnet_lib.experiments import EXPERIMENTS, TIERS
 from resnet_lib.explore import show
 from resnet_lib.figures import panels, plot_curves, same_scale
 from resnet_lib.models import MODELS
 from resnet_lib.paper import published
-from resnet_lib.runs import RunRecord
+from resnet_lib.runs import RunRecord, load_records
 
 PAIRS = (("plain20", "plain56"), ("resnet20", "resnet56"))
 # The kinds of nets in the order of the explorer's rows.
@@ -27,20 +28,22 @@ PRINTED["resnet110"] = "P1/Table 6/ResNet-110/top-1 error, mean of 5"
 def explore(records: Any = None, **state: Any) -> Any:
     """What does depth do to a plain net, and to a residual one? The recorded runs.
 
-    records: run records of your own instead of the project's archive.
+    records: run records of your own, or a folder of them, instead of the project's archive.
     """
     return show("runs", data(records), own_data=records is not None, **state)
 
 
-def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
+def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, Any]:
     """All runs of an archive, by default the project's, with the nets that are still missing.
 
     A net is an arm of an experiment: "plain20, small init" is not averaged into "plain20".
 
     Errors are in percent; "train" holds means over a window of training batches. Runs that did
-    not reach their end are named in "left_out".
+    not reach their end are named in "left_out". Errors: `ConfigError` where a net was trained in
+    several ways of one length, whose curves must not be averaged.
     """
     whole, left_out = usable(records)
+    one_way_each(whole)
     configs = {label_of(each): ModelConfig.from_dict(each.model) for each in whole}
     planned = [arm.net() for each in EXPERIMENTS.values() for arm in each.arms]
     # The papers' nets, and their kin of options B and C; other variants once they are recorded.
@@ -68,8 +71,22 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
     }
 
 
+def one_way_each(records: Iterable[RunRecord]) -> None:
+    """Raise `ConfigError` for two runs of a net, seed and schedule."""
+    found: dict[tuple[str, str, int], RunRecord] = {}
+    for each in records:
+        other = found.setdefault((label_of(each), schedule_of(each), each.train["seed"]), each)
+        if other.run_id != each.run_id:
+            parts = ((other.model, each.model), (other.train, each.train))
+            differ = [key for one, two in parts for key in one if one[key] != two.get(key)]
+            raise ConfigError(
+                f"{other.run_id} and {each.run_id} are runs of one net, length and seed that "
+                f"differ in {', '.join(differ) or 'their data'}: show one of them at a time."
+            )
+
+
 def usable(
-    records: Iterable[RunRecord] | None = None,
+    records: Iterable[RunRecord] | Path | str | None = None,
 ) -> tuple[list[RunRecord], list[dict[str, str]]]:
     """The records that count, by default the project's; and the others, each with the reason."""
     if records is None:
@@ -77,7 +94,7 @@ def usable(
         refused = [{"run_id": each.folder.name, "why": each.reason} for each in archive.refused]
         return list(archive.records), refused
     whole, refused = [], []
-    for each in records:
+    for each in load_records(records) if isinstance(records, (Path, str)) else records:
         if each.status == "complete" and len(each.curves):
             whole.append(each)
         else:

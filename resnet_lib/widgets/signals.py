@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,13 @@ FACTOR = 10
 def explore(records: Any = None, **state: Any) -> Any:
     """How strongly does each layer respond, and how much gradient reaches it, through training?
 
-    records: run records of your own, made with `train(probe=...)`, instead of the archive.
+    records: run records of your own, made with `train(probe=...)`, or a folder of them, instead of
+    the archive.
     """
     return show("signals", data(records), own_data=records is not None, **state)
 
 
-def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
+def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, Any]:
     """What probes measured in the schedule with most probed runs, as means over seeds.
 
     Geometric means, as befits norms that differ by factors; three digits.

@@ -168,6 +168,9 @@ class Session:
     def outcome(self, guess: str = "") -> str:
         """What became of the last run, beside what was predicted of it."""
         record = self.records.get(self.spec.run_id) if self.spec else None
+        if record is not None and record.status == "diverged":
+            name = self.name(record.run_id)
+            return f"{name} diverged at iteration {record.diverged_at}: try a lower learning rate."
         if record is None or record.status != "complete":
             return ""
         errors = record.curves.query("split == 'test'")["top1_error"]

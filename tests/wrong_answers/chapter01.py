@@ -26,6 +26,7 @@ WRONG = {
         (middle, "adds up all input channels"),
         (corner, "shifted"),
         (torch.eye(4), "(4, 4, 3, 3)"),
+        (middle.numpy(), "not a ndarray"),
         (doubled, "2 times as large"),
         (torch.ones(4, 4, 3, 3), "single bright pixel"),
     ],

@@ -40,6 +40,8 @@ WRONG = {
         (lambda net: len(on_main_path(net, nn.Conv2d)), "fully connected"),
         (lambda net: sum(hasattr(m, "weight") for m in net.modules()), "BN has a scale"),
         (lambda net: len(list(net.modules())), "Containers"),
-        (lambda net: net.config.depth + 6, "it returns"),
+        (lambda net: net.config.depth + 6, "bottleneck net of 20 weighted layers it returns 26"),
+        (lambda net: net.config.depth if net.config.depth > 14 else 16, "plain net of 14"),
+        (lambda net: 20, "returns the same: 20"),
     ],
 }

@@ -18,6 +18,11 @@ def uphill(w, v, g, lr, m, d):
     return w + lr * v, v
 
 
+def rate_inside(w, v, gradient, lr, momentum, decay):
+    new = momentum * v + lr * (gradient + decay * w)
+    return w - new, new
+
+
 def without_rate(w, v, g, lr, m, d):
     v = m * v + g + d * w
     return w - v, v
@@ -57,6 +62,7 @@ WRONG = {
         (from_v(lambda w, v, g, m, d: m * v + g + d), "in proportion"),
         (old_step, "not by the old one"),
         (uphill, "downhill"),
+        (rate_inside, "inside v"),
         (without_rate, "up to lr"),
         (lambda *values: 1.0, "two numbers"),
         (lambda w, v, g, lr, m, d: (w - lr * g, v), "First v"),

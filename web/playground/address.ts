@@ -102,7 +102,11 @@ export function pageAddress(): Address {
       const page = location.pathname + location.search;
       history.replaceState(history.state, "", page + (state && MARK + state));
     },
-    link: () => location.origin + location.pathname + location.search + (own && MARK + own),
+    // What the reader predicted is not handed on: whoever opens the link is asked, too.
+    link() {
+      const shared = own.split("&").filter((part) => !part.startsWith("answers=")).join("&");
+      return location.origin + location.pathname + location.search + (shared && MARK + shared);
+    },
   };
   addEventListener("hashchange", () => {
     if (!location.hash.startsWith(MARK) || read() === own) return;

@@ -57,6 +57,7 @@ export class Playground {
   private readonly layersPart: HTMLDetailsElement;
   private readonly layersNote = h("p", { class: "hint" });
   private readonly slider: HTMLInputElement;
+  private before = new Map<Arm, boolean>(); // whether nets were hidden before a question
   private readonly sliderText: HTMLOutputElement;
   private readonly toLatest: HTMLButtonElement;
   private readonly shownSegments: Segments<Shown>;
@@ -274,8 +275,10 @@ export class Playground {
     const lesson = LESSONS.find((each) => each.id === id);
     if (lesson?.id === this.panel?.lesson.id && this.above.hasChildNodes()) return;
     const answer = lesson && this.answers[lesson.id];
+    const asked = this.panel;
     this.panel =
       lesson && new LessonPanel(lesson, this.texts, answer, () => this.chose(), () => this.open(undefined));
+    if (lesson && !asked) this.before = new Map(this.arms.map((arm) => [arm, arm.hidden]));
     this.above.replaceChildren(this.panel?.element ?? this.controls.element);
     this.controls.more.hidden = this.panel !== undefined;
     this.moment = undefined;
@@ -284,6 +287,9 @@ export class Playground {
       // Only the question's own nets, so that nothing gives the answer away or stands in the way.
       const { panel } = this;
       for (const arm of this.arms) arm.hidden = !(panel.ready && panel.owns(arm.choice));
+    } else {
+      for (const [arm, hidden] of this.before) arm.hidden = hidden;
+      this.before.clear();
     }
     this.listLessons();
     this.changed();
@@ -350,7 +356,7 @@ export class Playground {
     this.latest = arms;
     const fresh = arms.filter((arm) => !known.includes(arm));
     if (fresh.length === 0) {
-      this.tell(this.texts.there(this.texts.and(arms.map(({ choice }) => longName(choice)))));
+      this.tell(this.texts.there(this.texts.and(arms.map(({ choice }) => longName(choice))), arms.length));
     }
     return fresh;
   }
@@ -384,6 +390,8 @@ export class Playground {
   }
 
   private reset(): void {
+    this.save();
+    const before = this.address.read();
     this.remove(this.arms);
     this.born = 0;
     this.moment = undefined;
@@ -391,7 +399,14 @@ export class Playground {
     this.answers = {};
     this.open(undefined);
     this.controls.take(DEFAULT, "twins");
-    this.tell("");
+    const undo = () => {
+      this.address.write(before);
+      this.load();
+      this.main.focus();
+    };
+    this.notice.replaceChildren(
+      this.texts.wasReset, h("button", { type: "button", class: "link", onclick: undo }, this.texts.undo),
+    );
     this.changed();
     this.main.focus();
   }
@@ -540,7 +555,9 @@ export class Playground {
       const seconds = (this.speed * all) / Math.min(this.crew.size, runs);
       parts.push(texts.estimate(duration(seconds, texts)));
     }
-    say(this.hint, parts.join(texts.semicolon));
+    const now = new Set(working.map(({ choice }) => encode(choice)));
+    const next = working.length > 0 && chosen.some((choice) => !now.has(encode(choice)));
+    say(this.hint, (next ? texts.nextTime : "") + parts.join(texts.semicolon));
     const option = chosen.find((choice) => !isPlain(choice))?.shortcut;
     say(this.option, option && option !== "none" && !this.panel ? texts.options[option] : "");
   }
@@ -585,7 +602,8 @@ export class Playground {
     const view: View = {
       ...{ lines, x: [0, longest], y: [0, shown === "loss" ? Math.min(highest, HIGHEST) : 100] },
       ...{ xLabel: texts.iterations, yLabel: shown === "loss" ? texts.lossAxis : texts.errorAxis },
-      ...{ cursor: this.moment, empty: texts.empty, alt: this.alt(), levels: this.levels() },
+      ...{ cursor: this.moment, alt: this.alt(), levels: this.levels() },
+      empty: this.panel && !this.panel.ready ? texts.predictFirst : texts.empty,
     };
     this.curves.draw(view);
     const several = this.visible.some(({ choice }) => choice.seeds > 1);

@@ -51,8 +51,8 @@ export const en = {
     `${name} diverged: after ${several(iteration, "iteration")} its loss was no longer a number. ` +
     `A smaller learning rate, warm-up or BN may keep it finite.`,
   failed: (name: string, why: string) => `${name} could not be trained: ${why}`,
-  there: (names: string) =>
-    `${names} is there already, and the same choices give the same numbers. Change a choice, ` +
+  there: (names: string, count: number) =>
+    `${names} ${count > 1 ? "are" : "is"} there already, and the same choices give the same numbers. Change a choice, ` +
     `or press a net's name to run it again.`,
   pending: (count: number) =>
     `The address names ${several(count, "net")}. Train runs them again, to the same numbers.`,
@@ -64,6 +64,10 @@ export const en = {
   errorAxis: "error, %",
   iterations: "iterations",
   empty: "Press Train.",
+  predictFirst: "Predict first.",
+  nextTime: "For the next training: ",
+  wasReset: "All is as at the beginning. ",
+  undo: "Undo",
   guessing: "guessing",
   lossNote: "Bold: moving average over about ten batches; faint: every batch.",
   errorNote: "Thin: training error of the batches, averaged. Bold: test error.",

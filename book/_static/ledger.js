@@ -1,0 +1,39 @@
+// The ledger's filters work without a script. With one, the address keeps what is chosen, and a link
+// to a claim or chapter that is left out shows it again.
+document.addEventListener("DOMContentLoaded", () => {
+  const form = document.querySelector(".ledger-filters");
+  if (!form) return;
+  const names = ["verdict", "kind"];
+  const choose = (name, value) => {
+    const input = document.getElementById(`${name}-${value}`);
+    if (input && form.contains(input)) input.checked = true;
+  };
+
+  function keep() {
+    const address = new URL(location.href);
+    for (const name of names) {
+      const value = form.querySelector(`[name=ledger-${name}]:checked`).id.slice(name.length + 1);
+      if (value === "all") address.searchParams.delete(name);
+      else address.searchParams.set(name, value);
+    }
+    history.replaceState(history.state, "", address);
+  }
+
+  /** Show what the address leads to, if the choices leave it out. */
+  function follow() {
+    const target = document.getElementById(location.hash.slice(1));
+    if (!target || target.getClientRects().length > 0) return;
+    for (const name of names) choose(name, "all");
+    keep();
+    target.scrollIntoView();
+  }
+
+  const asked = new URLSearchParams(location.search);
+  for (const name of names) choose(name, asked.get(name));
+  form.addEventListener("change", keep);
+  addEventListener("hashchange", follow);
+  addEventListener("click", (event) => {
+    if (event.target.closest?.('a[href^="#"]')) setTimeout(follow); // the same address once more
+  });
+  follow();
+});
