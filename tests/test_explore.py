@@ -181,7 +181,8 @@ def test_what_is_trained_otherwise_is_a_net_of_its_own() -> None:
     small.run_id, small.model = "s", {**usual.model, "init": "small"}
     data = runs.data([usual, in_float32, small])
     found = {run["run_id"]: run["net"] for run in data["runs"]}
-    assert found == {"plain56-0": "plain56", "f": "plain56 float32", "s": "plain56, small init"}
+    assert found == {"plain56-0": "plain56", "f": "plain56 float32", "s": "plain56 small init"}
+    assert not any("," in name for name in found.values()), "a list of names is parted by commas"
     nets = {net["name"]: net for net in data["nets"]}
     assert [nets[name]["variant"] for name in found.values()] == ["", "float32", "small init"]
     assert "plain56 48.0% (1 seed)" in runs.sentence(data)

@@ -44,7 +44,7 @@ def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, A
     """
     whole, left_out = usable(records)
     one_way_each(whole)
-    configs = {label_of(each): ModelConfig.from_dict(each.model) for each in whole}
+    configs = {name_of(each): ModelConfig.from_dict(each.model) for each in whole}
     planned = [arm.net() for each in EXPERIMENTS.values() for arm in each.arms]
     # The papers' nets, and their kin of options B and C; other variants once they are recorded.
     known = {net.name: net for net in planned if net.name in MODELS or kind_of(net) in ("B", "C")}
@@ -102,9 +102,14 @@ def usable(
     return whole, refused
 
 
+def name_of(record: RunRecord) -> str:
+    """A net's name in the explorer: its arm's label, without the commas that part names there."""
+    return label_of(record).replace(",", "")
+
+
 def variant_of(name: str, config: ModelConfig) -> str:
     """What tells an arm from the net that it trains: "float32" of "plain56 float32"."""
-    return name.removeprefix(config.name).strip(", ")
+    return name.removeprefix(config.name).strip()
 
 
 def kind_of(config: ModelConfig) -> str:
@@ -155,7 +160,7 @@ def run(record: RunRecord) -> dict[str, Any]:
     """One run with its two curves."""
     return {
         "run_id": record.run_id,
-        "net": label_of(record),
+        "net": name_of(record),
         "seed": record.train["seed"],
         "schedule": schedule_of(record),
         **{split: series(record, split) for split in ("train", "test")},

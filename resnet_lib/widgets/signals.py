@@ -36,7 +36,7 @@ def explore(records: Any = None, **state: Any) -> Any:
 def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, Any]:
     """What probes measured in the schedule with most probed runs, as means over seeds.
 
-    Geometric means, as befits norms that differ by factors; three digits.
+    Geometric means, as befits norms that differ by factors; five digits.
     """
     records, _ = runs.usable(records)
     # Arms that change more than the net have no place in the explorer's list.
@@ -80,7 +80,7 @@ def net(name: str, config: ModelConfig, rows: pd.DataFrame) -> dict[str, Any]:
         logs = np.log(rows[quantity].clip(lower=np.finfo(float).tiny))
         means = np.exp(logs.groupby([rows["iteration"], rows["layer"]]).mean()).unstack()
         found["moments"] = means.index.tolist()
-        found[quantity] = [[float(f"{x:.3g}") for x in row] for row in means.to_numpy()]
+        found[quantity] = [[float(f"{x:.5g}") for x in row] for row in means.to_numpy()]
     return found
 
 
