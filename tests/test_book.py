@@ -144,8 +144,9 @@ def test_the_statistics_page_lists_every_notebook(book: Path) -> None:
 
 
 def test_chinese_is_marked_as_chinese(book: Path) -> None:
-    assert Page(book / "book" / "index.zh.html").all("section", lang="zh")
-    for name in ("index.zh", "01-degradation"):
+    for name in ("index.zh", "explorers.zh"):
+        assert Page(book / "book" / f"{name}.html").all("section", lang="zh"), name
+    for name in ("index.zh", "explorers.zh", "01-degradation"):
         text = (book / "book" / f"{name}.html").read_text()
         assert not re.search(r"[\u4e00-\u9fff，。；：]\n[\u4e00-\u9fff]", text), name
     assert not Page(book / "book" / "index.html").all("section", lang="zh")
@@ -325,9 +326,12 @@ def small(made: Small) -> Iterator[Small]:
     """The small book; what a test changes in its sources is undone."""
     names = [made.notebook, made.index, made.root / "_toc.yml"]
     before = {path: path.read_bytes() for path in names}
+    pages = set(made.index.parent.glob("*.md"))
     yield made
     for path, content in before.items():
         path.write_bytes(content)
+    for path in set(made.index.parent.glob("*.md")) - pages:
+        path.unlink()
 
 
 def test_values_and_figures_enter_the_page(made: Small) -> None:
@@ -444,6 +448,31 @@ def test_explorers_stand_in_pages_and_are_linked(small: Small, toy: Path) -> Non
     (toy / "toy.html").write_text("<p>Changed.</p>")
     assert small.run()[0] == 0
     assert "<p>Changed.</p>" in small.page()
+
+
+def test_explorers_and_links_have_the_language_of_their_page(small: Small, toy: Path) -> None:
+    """The Chinese page stands first in the alphabet, and is no English page's choice."""
+    link = "{see}`Views <toy?a=2>`"
+    shows = ":::{explorer} toy\n:::\n"
+    pages = {
+        "a.zh": f"# 中文\n\n{shows}",
+        "b.zh": f"# 中文之二\n\n{link}\n",
+        "c": f"# English\n\n{link}\n",
+    }
+    for name, text in pages.items():
+        (small.root / "book" / f"{name}.md").write_text(text)
+    usual = ("book/statistics", "book/references", "notebooks/01-small")
+    small.list_pages(*usual, *(f"book/{name}" for name in pages))
+    small.index.write_text(EXPLORER)
+    code, told = small.run()
+    assert code == 0, told
+    english, chinese = small.page(), small.page("book/a.zh")
+    assert 'data-language="en"><p>Plain.</p>' in english
+    assert "To explore it yourself" in english
+    assert 'data-language="zh"><div lang="en"><p>Plain.</p></div>' in chinese
+    assert "要亲自操作" in chinese
+    assert 'href="index.html#explorer-toy?a=2"' in small.page("book/c")
+    assert 'href="a.zh.html#explorer-toy?a=2"' in small.page("book/b.zh")
 
 
 def test_wrong_explorers_fail_the_build(small: Small, toy: Path) -> None:

@@ -27,7 +27,7 @@ from resnet_lib import (
     load_runs,
     widgets,
 )
-from resnet_lib.experiments import TIERS, at_length
+from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
 from resnet_lib.outputs import COLOURS
 from resnet_lib.runs import ARCHIVE, CURVES
 from resnet_lib.widgets import architecture, runs, signals, train
@@ -93,6 +93,79 @@ def test_the_page_counts_as_the_library_does(tmp_path: Path) -> None:
     for name, net in nets.items():
         expected = json.loads(json.dumps(asdict(cost_of(net))))
         assert found[name] == expected, name
+
+
+# What one language needs no other word for, and names that stand in Chinese texts.
+SAME = {"%", "plain-{depth}", "ResNet-{depth}", "pre-ResNet-{depth}", "{depth} = {per}·{n}+2"}
+SAME |= {"×{count}", "{net} {value}", "CIFAR-10", "Fashion-MNIST"}
+NAMES = {"der", "dropout", "explore", "plain", "pre", "torchvision", "train", "van"}
+
+
+def places(text: str) -> set[str]:
+    """The names in braces, for which values stand in."""
+    return set(re.findall(r"\{\w+\}", text))
+
+
+def torn(english: dict[str, str], chinese: dict[str, str]) -> list[str]:
+    """The keys of texts that one language lacks, or that take other values than the other's."""
+    keys = sorted(english.keys() | chinese.keys())
+    return [
+        key
+        for key in keys
+        if key not in english or key not in chinese or places(english[key]) != places(chinese[key])
+    ]
+
+
+@needs_node
+def test_explorers_have_the_same_texts_in_chinese(tmp_path: Path) -> None:
+    """Key by key, with the same values in them; and no word was left in English."""
+    script = """
+        const tables = { shared: { en: page.textsOf("en"), zh: page.textsOf("zh") } };
+        for (const name in page.explorers) tables[name] = page.explorers[name].words;
+        const flat = (each, path) => Object.entries(each).flatMap(([key, value]) =>
+            typeof value === "object" ? flat(value, `${path}${key}.`) : [[path + key, value]]);
+        for (const table of Object.values(tables))
+            for (const [language, texts] of Object.entries(table))
+                table[language] = Object.fromEntries(flat(texts, ""));
+        return tables;
+    """
+    tables = on_the_page(script, None, tmp_path)
+    assert set(tables) == {"shared", *widgets.names()}
+    for name, table in tables.items():
+        assert set(table) == {"en", "zh"}, name
+        english, chinese = (
+            {
+                key: text
+                for key, text in table[language].items()
+                if isinstance(text, str) and key != "language" and not key.startswith("ofData.")
+            }
+            for language in ("en", "zh")
+        )
+        assert torn(english, chinese) == [], name
+        filled = [key for key in chinese if places(chinese[key])]
+        assert len(filled) > 3, name
+        for key in filled:
+            for place in places(chinese[key]):
+                less = {**chinese, key: chinese[key].replace(place, "")}
+                assert torn(english, less) == [key], "a lost value is noticed"
+        assert {text for key, text in chinese.items() if text == english[key]} <= SAME, name
+        for key, text in table["zh"].items():
+            words = re.findall(r"\b[a-z]{3,}\b", re.sub(r"\{\w+\}", "", str(text)), re.ASCII)
+            assert key == "language" or set(words) <= NAMES, (name, key)
+        assert len(re.findall(r"[\u4e00-\u9fff]", "".join(chinese.values()))) > 100, name
+    assert tables["shared"]["zh"]["language"] == "zh"
+
+
+@needs_node
+def test_chinese_says_what_comes_with_the_data(tmp_path: Path) -> None:
+    """What arms of experiments change, and whose the photograph is, stands in the shared table."""
+    known = set(on_the_page('return page.textsOf("zh").ofData', None, tmp_path))
+    arms = [(each, arm) for each in EXPERIMENTS.values() for arm in each.arms]
+    found = {runs.variant_of(each.label(arm), arm.net()) for each, arm in arms}
+    found |= {widgets.explorer(name).data()["source"] for name in ("identity", "shortcut")}
+    found.add(widgets.explorer("crops").data()["picture"]["source"])
+    assert {text for text in found - known if re.search("[a-z]{2}", text)} <= {"float32"}
+    assert known <= found, "and nothing else does"
 
 
 @pytest.mark.parametrize("name", widgets.names())
@@ -322,6 +395,8 @@ def test_explore_is_one_line_each(tmp_path: Path) -> None:
     assert "application/vnd.jupyter.widget-view+json" in views
     assert 'data-explorer="runs" data-state="step=free"' in views["text/html"]
     assert "<svg" in views["text/html"]
+    widget.language = "zh"
+    assert 'data-language="zh"' in explore.page_view(widget)
     own = explore.runs([record_of("plain20")])
     assert "data-explorer" not in explore.page_view(own), "the page has not these data"
     elsewhere = explore.deletion(tmp_path)

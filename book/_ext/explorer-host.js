@@ -1,6 +1,10 @@
 // Puts the explorers into a page of the book, each when the reader comes near it. Where that cannot
 // be (a page opened as a file, data that fail to load), the plain figure and its sentence stay.
 (() => {
+  const LOST = {
+    en: "The explorer could not be loaded; this is its plain figure.",
+    zh: "交互图无法加载；这是它的静态图。",
+  };
   const script = document.currentScript;
   const files = JSON.parse(script.dataset.files);
   const address = (key) => new URL(files[key], script.src).href;
@@ -54,7 +58,7 @@
       console.warn(error);
       target.remove();
       const hint = place.querySelector(".explorer-hint");
-      if (hint) hint.textContent = "The explorer could not be loaded; this is its plain figure.";
+      if (hint) hint.textContent = LOST[place.dataset.language] ?? LOST.en;
     }
   }
 

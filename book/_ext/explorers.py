@@ -6,6 +6,7 @@
 
     {see}`plain-56 at iteration 1,600 <runs?step=free&nets=plain56&at=1600>`
 
+A page NAME.zh.md has its explorers in Chinese, and its links lead to such pages where they can.
 Before the pages are made, ci/build_book.py writes what they need into the folder explorers/:
 NAME.json, the data, and NAME.html, a plain figure with a sentence. A page holds the plain figure;
 a small script puts the explorer in its place when the reader comes near. Data and code lie once
@@ -30,10 +31,12 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 FOLDER = "explorers"
 HOST = Path(__file__).with_name("explorer-host.js")
-HINT = (
-    "To explore it yourself, open this page from a web server (make serve) in a current browser "
-    "that may run JavaScript."
-)
+HINT = {
+    "en": "To explore it yourself, open this page from a web server (make serve) in a current "
+    "browser that may run JavaScript.",
+    "zh": "要亲自操作，请用较新的、允许运行 JavaScript 的浏览器，"
+    "从网页服务器打开本页（make serve）。",
+}
 # Keeps the host's script as it is between builds that change nothing.
 log = logging.getLogger(__name__)
 
@@ -46,8 +49,8 @@ def prepared(source: Path) -> list[str]:
 class Explorer(SphinxDirective):
     """An explorer, and in its place a plain figure until it runs.
 
-    :state: a query string, as behind the "?" in the address of a view; :language: of its texts;
-    :name: of its place in the page, where an explorer stands on a page twice.
+    :state: a query string, as behind the "?" in the address of a view; :language: of its texts, by
+    default the page's; :name: of its place in the page, where an explorer stands on a page twice.
     """
 
     required_arguments = 1
@@ -70,16 +73,21 @@ class Explorer(SphinxDirective):
         if target in pages:
             log.error("Two explorers %s on one page need a :name:.", target, location=self.place())
         pages[target] = name
+        suffix = Path(self.env.docname).suffix.removeprefix(".")
+        language = self.options.get("language", suffix or self.config.language)
         values = {
             "class": "explorer",
             "id": f"explorer-{target}",
             "data-explorer": name,
             "data-state": self.options.get("state", ""),
-            "data-language": self.options.get("language", self.config.language),
+            "data-language": language,
         }
         attributes = " ".join(f'{key}="{html.escape(value)}"' for key, value in values.items())
         plain = view.read_text(encoding="utf-8")
-        markup = f'<div {attributes}>{plain}<p class="explorer-hint">{HINT}</p></div>'
+        if language != "en":  # the library draws and speaks English
+            plain = f'<div lang="en">{plain}</div>'
+        hint = HINT.get(language, HINT["en"])
+        markup = f'<div {attributes}>{plain}<p class="explorer-hint">{hint}</p></div>'
         return [nodes.raw("", markup, format="html")]
 
     def place(self) -> tuple[str, int]:
@@ -92,7 +100,8 @@ class view_link(nodes.Inline, nodes.TextElement):
 
 
 class See(SphinxRole):
-    """A link into a view: {see}`text <name?state>`, on this page or the first that has it."""
+    """A link into a view: {see}`text <name?state>`, on this page or the first that has it, of
+    those in this page's language first."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         text, _, view = self.text.removesuffix(">").rpartition("<")
@@ -103,9 +112,10 @@ class See(SphinxRole):
 def resolve_links(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Turn `view_link` into links, now that all pages are read."""
     pages = {name: data.get("explorers", {}) for name, data in app.env.metadata.items()}
+    order = [page, *sorted(pages, key=lambda name: (not of_one_language(name, page), name))]
     for node in list(doctree.findall(view_link)):
         target, _, state = node["view"].partition("?")
-        homes = [each for each in (page, *sorted(pages)) if target in pages.get(each, {})]
+        homes = [each for each in order if target in pages.get(each, {})]
         if not homes or not node.astext():
             known = ", ".join(sorted({each for names in pages.values() for each in names}))
             log.error(
@@ -120,6 +130,11 @@ def resolve_links(app: Sphinx, doctree: nodes.document, page: str) -> None:
         uri = "" if homes[0] == page else app.builder.get_relative_uri(page, homes[0])
         link = nodes.reference("", "", *node.children, refuri=uri + anchor, internal=True)
         node.replace_self(link)
+
+
+def of_one_language(name: str, other: str) -> bool:
+    """Whether two pages are in the same language, as their suffixes say: .zh, or none."""
+    return Path(name).suffix == Path(other).suffix
 
 
 def add_host(
@@ -138,8 +153,10 @@ def add_host(
 def links(app: Sphinx, context: dict[str, Any]) -> dict[str, str]:
     """Where a reader can train: the playground's page, and a notebook on Colab."""
     found = {}
-    if "book/playground" in app.env.found_docs:
-        found["playground"] = context["pathto"]("book/playground")
+    suffix = Path(context["pagename"]).suffix
+    for name in (f"book/playground{suffix}", "book/playground"):
+        if name in app.env.found_docs:
+            found.setdefault("playground", context["pathto"](name))
     notebooks = sorted(name for name in app.env.found_docs if name.startswith("notebooks/"))
     options = app.config.html_theme_options
     colab = options.get("launch_buttons", {}).get("colab_url")

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 PAGE = "book/explorers.html"
+CHINESE = "book/explorers.zh.html"
 AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 
-def enter(tab: Page, site: str, name: str, state: str = "") -> Locator:
+def enter(tab: Page, site: str, name: str, state: str = "", page: str = PAGE) -> Locator:
     """Go to an explorer, in a state."""
     tab.goto("about:blank")
-    tab.goto(f"{site}/{PAGE}#explorer-{name}{'?' * bool(state)}{state}")
+    tab.goto(f"{site}/{page}#explorer-{name}{'?' * bool(state)}{state}")
     tab.locator(f"#explorer-{name}[data-ready]").wait_for()
     return tab.locator(f"#explorer-{name} .rnx")
 

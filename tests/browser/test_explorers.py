@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import build_book
 import pytest
-from on_page import AXE, PAGE, answer, arrows, downloaded, drawn, enter, said
+from on_page import AXE, CHINESE, PAGE, answer, arrows, downloaded, drawn, enter, said
 from test_pages import VIEWS, Watch
 
 from resnet_lib import MODELS, complexity, load_records, widgets
@@ -92,8 +92,85 @@ def test_the_books_own_views_exist(tab: Page, site: str, book: Path) -> None:
         assert notice.inner_text() == "", (name, state)
 
 
-def test_the_page_has_every_explorer(tab: Page, site: str) -> None:
-    tab.goto(f"{site}/{PAGE}")
+# Views that say most; an explorer without one here is asked its question and answered.
+SAYING = {
+    "architecture": ["shown=1&open=conv3_x", "shown=1&family=cifar&block=bottleneck&depth=164"],
+    "crops": ["shown=1&one=3&scale=all"],
+    "deletion": ["shown=1&deleted=3,5", "shown=1&deleted=3"],
+    "identity": ["shown=1&kind=residual", "shown=1&step=slide"],
+    "runs": [
+        *(f"step={step}&shown={step}" for step in ("plain", "overfitting", "steps", "residual")),
+        "step=free&split=both&paper=1",
+    ],
+    "shortcut": ["shown=1&channel=30", "shown=1&option=Z&colour=red"],
+    "signals": ["shown=1&order=sorted&nets=", "shown=1&quantity=scaled_weight_gradient"],
+}
+# All that is said, to eyes and ears: texts, and what stands in attributes.
+SAID = """place => [
+    place.innerText,
+    ...["aria-label", "aria-valuetext", "title", "alt"].flatMap(
+        (key) => [...place.querySelectorAll(`[${key}]`)].map((each) => each.getAttribute(key))),
+].join("\\n")"""
+# Two words in a row; names of nets, layers and runs, and code, are one.
+ENGLISH = r"(?<![\w.(-])[a-z]{2,}[ ,.;:]+[a-z]{2,}(?![\w.(-])|\b(?:the|and|of)\b"
+ENGLISH = re.compile(ENGLISH, re.ASCII)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ALL)
+def test_the_chinese_page_speaks_chinese(
+    browser: Browser, site: str, name: str, width: int
+) -> None:
+    """Before and after the answer, in every kind of view: no English, and nothing too wide."""
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        tab = context.new_page()
+        watch = Watch(tab)
+        english = enter(tab, site, name).locator(".rnx-question").inner_text()
+        assert ENGLISH.search(english), "what is looked for would be found"
+        place = enter(tab, site, name, page=CHINESE)
+        assert place.get_attribute("lang") == "zh"
+        told = [place.evaluate(SAID)]
+        if name != "train":
+            place.get_by_role("button", name="直接看结果").first.click()
+            drawn(tab)
+            told.append(place.evaluate(SAID))
+        for state in SAYING.get(name, []):
+            told.append(enter(tab, site, name, state, CHINESE).evaluate(SAID))
+            sizes = tab.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+            assert sizes[0] <= sizes[1], state
+        for text in told:
+            assert english not in text
+            assert ENGLISH.findall(text.replace("van der Walt", "")) == []
+            assert len(re.findall(r"[\u4e00-\u9fff]", text)) > 40
+        assert watch.wrong == []
+
+
+def test_architecture_counts_in_the_units_of_chinese(tab: Page, site: str) -> None:
+    """A prediction is read in 亿, of which ten are a billion, and so is what was counted."""
+    place = enter(tab, site, "architecture", page=CHINESE)
+    assert f"{complexity('vgg19').multiply_adds / 1e8:.0f} 亿次" in place.inner_text()
+    place.get_by_label("你的预测").fill("300")
+    tab.keyboard.press("Enter")
+    verdict = answer(place)
+    cost = complexity("resnet152")
+    assert "你的预测：300 亿次" in verdict
+    assert f"ResNet-152 需要 {cost.multiply_adds / 1e8:.1f} 亿次" in verdict
+    conv4 = next(each for each in cost.stages if each.name == "conv4_x")
+    row = place.locator(".rnx-costs tr", has_text="conv4_x").inner_text()
+    assert f"{conv4.parameters / 1e4:,.0f} 万" in row
+    assert f"{conv4.multiply_adds / 1e8:.1f} 亿" in row
+    assert f"{cost.parameters:,} 个参数" in said(place)
+
+
+def test_the_chinese_page_leads_to_the_chinese_playground(tab: Page, site: str) -> None:
+    for page, target in ((PAGE, "playground.html"), (CHINESE, "playground.zh.html")):
+        link = enter(tab, site, "train", page=page).locator("a").first
+        assert link.get_attribute("href").rpartition("/")[2] == target
+
+
+@pytest.mark.parametrize("page", [PAGE, CHINESE])
+def test_the_page_has_every_explorer(tab: Page, site: str, page: str) -> None:
+    tab.goto(f"{site}/{page}")
     shown = tab.locator(".explorer").evaluate_all("all => all.map(e => e.dataset.explorer)")
     assert sorted(shown) == ALL
 

@@ -44,6 +44,12 @@ function depthsOf(family: string, block: string): number[] {
 
 function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {
   const num = (value: number, decimals = 0) => number(value, decimals, language);
+  /** So many billions, in the unit that the language counts them in. */
+  const billions = (value: number, decimals: number) => num(value * t.perBillion, decimals - Math.log10(t.perBillion));
+  const big = (value: number) => {
+    const scale = t.scales.find(({ from }) => value >= from);
+    return scale ? `${num(value / scale.unit, scale.decimals)} ${scale.name}` : num(value);
+  };
 
   function config(): Config {
     const { family, depth, block, kind, option, stride } = view.state;
@@ -73,13 +79,15 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const verdict = h("p", { class: "rnx-verdict" });
   const ask = numberGate(
     texts,
-    fill(t.ask, { vgg: num(data.vgg.vgg19.multiply_adds / 1e9, 1) }),
+    fill(t.ask, { vgg: billions(data.vgg.vgg19.multiply_adds / 1e9, 1) }),
     t.billion,
     (answer) => {
       const resnet = complexity(data.models.resnet152).multiply_adds / 1e9;
-      const values = { resnet: num(resnet, 2), printed: num(data.published.resnet152, 1), vgg: num(data.vgg.vgg19.multiply_adds / 1e9, 2) };
+      const values = {
+        resnet: billions(resnet, 2), printed: billions(data.published.resnet152, 1), vgg: billions(data.vgg.vgg19.multiply_adds / 1e9, 2),
+      };
       verdict.replaceChildren(
-        ...(answer === null ? [] : [fill(t.youSaid, { answer: num(answer, 1) }), " "]),
+        ...(answer === null ? [] : [fill(t.youSaid, { answer: billions(answer / t.perBillion, 1) }), texts.space]),
         h("strong", {}, fill(t.answer, values)),
       );
       change({ shown: true, family: "imagenet" });
@@ -128,16 +136,13 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   let net: Complexity = complexity(config());
 
   const sizeOf = (size: number, channels: number) => `${size}\u00d7${size}\u00d7${num(channels)}`;
-  const big = (value: number) =>
-    value >= 1e9 ? `${num(value / 1e9, 2)} ${t.billion}`
-      : value >= 1e6 ? `${num(value / 1e6, value < 1e7 ? 2 : 1)} ${t.million}` : num(value);
   const colour = () => ({ plain: "plain", preactivation: "green" })[view.state.kind] ?? "residual";
 
   function name(): string {
     const { kind, depth, option } = view.state;
     const names = texts.nets;
     const found = fill(kind === "plain" ? names.plain : kind === "preactivation" ? names.preactivation : names.residual, { depth });
-    return kind === "plain" ? found : `${found}, ${fill(t.optionIs, { option })}`;
+    return kind === "plain" ? found : `${found}${texts.comma}${fill(t.optionIs, { option })}`;
   }
 
   function draw(): void {
@@ -243,7 +248,10 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       h("figure", { class: "rnx-block" },
         h("figcaption", {},
           h("b", {}, from === to ? fill(t.oneBlock, { number: from + 1 }) : fill(t.manyBlocks, { from: from + 1, to: to + 1 })),
-          ` ${t.shortcuts[block.shortcut as "none"]}. ${fill(t.blockCost, { parameters: num(block.parameters), multiply_adds: num(block.multiply_adds) })}`),
+          texts.space,
+          fill(t.blockCost, {
+            shortcut: t.shortcuts[block.shortcut as "none"], parameters: num(block.parameters), multiply_adds: num(block.multiply_adds),
+          })),
         diagram(block)));
   }
 
@@ -252,7 +260,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const w = 86, gap = 20, y = block.shortcut === "none" ? 4 : 46, height = y + 50;
     const inner = block.layers.length * (w + gap);
     const plus = 26 + inner, width = plus + 46;
-    const svg = s("svg", { class: "rnx-svg rnx-diagram", viewBox: `0 0 ${width} ${height}`, style: `max-width:${width}px`, role: "img", "aria-label": block.layers.map(layerText).join(", ") });
+    const svg = s("svg", { class: "rnx-svg rnx-diagram", viewBox: `0 0 ${width} ${height}`, style: `max-width:${width}px`, role: "img", "aria-label": block.layers.map(layerText).join(texts.comma) });
     const line = (d: string, dashed = false) => s("path", { d, class: "rnx-wire", "stroke-dasharray": dashed ? "4 4" : undefined });
     svg.append(line(`M4,${y + 16} h22`));
     block.layers.forEach((layer, i) => {
@@ -302,13 +310,13 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
         h("p", { class: "rnx-compare" }, h("span", {}, label),
           h("span", { class: "rnx-bar" },
             h("i", { style: `width:${((100 * value) / most).toFixed(2)}%;background:${shade ? `var(--rn-${shade})` : "var(--rnx-soft)"}` }),
-            h("span", {}, `${num(value / 1e9, 2)} ${t.billion}`)))));
+            h("span", {}, big(value))))));
     const twin = complexity({ ...config(), shortcut: kind === "plain" ? "A" : "none" });
     const told = [];
     const usual = depth >= 50 ? "B" : "A";
     const asPrinted = family === "imagenet" && kind === "residual" && option === usual && stride === "1x1";
     const printed = data.published[`resnet${depth}`];
-    if (asPrinted && printed) told.push(fill(t.printed, { printed: num(printed, 1) }));
+    if (asPrinted && printed) told.push(fill(t.printed, { printed: billions(printed, 1) }));
     if (stride === "3x3" && block === "bottleneck") told.push(t.torchvision);
     const same = twin.parameters === net.parameters && twin.multiply_adds === net.multiply_adds;
     if (kind !== "preactivation") {
@@ -319,7 +327,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       told.push(same ? t.twinSame : fill(t.twinLess, values));
     }
     if (family === "imagenet") told.push(t.vggNote);
-    note.textContent = told.join(" ");
+    note.textContent = told.join(texts.space);
   }
 
   function rows(): Row[] {
@@ -337,7 +345,13 @@ const words = {
   question: "Where do a net's layers, parameters and multiply-adds sit?",
   ask: "VGG-19 has 19 weighted layers and needs {vgg} billion multiply-adds for one image. ResNet-152 has 152. How many billion does it need?",
   billion: "billion",
-  million: "million",
+  // How many of that unit are a billion; and the units of large numbers, from where each is used.
+  perBillion: 1,
+  scales: [
+    { from: 1e9, unit: 1e9, decimals: 2, name: "billion" },
+    { from: 1e7, unit: 1e6, decimals: 1, name: "million" },
+    { from: 1e6, unit: 1e6, decimals: 2, name: "million" },
+  ],
   youSaid: "You said {answer} billion.",
   answer: "ResNet-152 needs {resnet} billion (the paper's Table 1 prints {printed}), VGG-19 {vgg}: eight times the layers, less work.",
   images: "Images",
@@ -370,7 +384,7 @@ const words = {
     padding: "Option A: every second pixel, new channels zero",
     projection: "Projection: a 1\u00d71 convolution with BN",
   },
-  blockCost: "{parameters} parameters, {multiply_adds} multiply-adds.",
+  blockCost: "{shortcut}. {parameters} parameters, {multiply_adds} multiply-adds.",
   beside: "Multiply-adds beside VGG",
   printed: "The paper's Table 1 prints {printed} billion.",
   torchvision: "torchvision puts the stride into the 3\u00d73 convolution; the paper into the first 1\u00d71.",
@@ -379,8 +393,59 @@ const words = {
   vggNote: "VGG is counted with its fully connected layers; the 15.3 billion printed for VGG-16 leave them out.",
 };
 
+const zh: Words = {
+  question: "一个网络的层、参数和乘加次数，分布在哪里？",
+  ask: "VGG-19 有 19 个带权重的层，每张图像需要 {vgg} 亿次乘加。ResNet-152 有 152 层。它需要多少亿次？",
+  billion: "亿次",
+  perBillion: 10,
+  scales: [
+    { from: 1e9, unit: 1e8, decimals: 1, name: "亿" },
+    { from: 1e8, unit: 1e8, decimals: 2, name: "亿" },
+    { from: 1e6, unit: 1e4, decimals: 0, name: "万" },
+  ],
+  youSaid: "你的预测：{answer} 亿次。",
+  answer: "ResNet-152 需要 {resnet} 亿次（论文表 1 印的是 {printed} 亿），VGG-19 需要 {vgg} 亿次：层数是八倍，计算量反而更小。",
+  images: "图像",
+  depth: "深度",
+  depthIs: "{depth} = {per}·{n}+2",
+  block: "块",
+  basic: "两个 3×3",
+  bottleneck: "瓶颈块",
+  kind: "网络",
+  plain: "普通",
+  residual: "残差",
+  preactivation: "预激活",
+  option: "捷径方案",
+  optionIs: "方案 {option}",
+  stride: "步长 2 放在",
+  stride1: "1×1（论文）",
+  stride3: "3×3（torchvision）",
+  totals: "：{layers} 个带权重的层，{parameters} 个参数，每张图像 {multiply_adds} 次乘加。",
+  blocks: "{count} 个块",
+  blocksShort: "×{count}",
+  convolution: "一层",
+  stage: "阶段，输出",
+  parameters: "参数",
+  multiplyAdds: "乘加次数",
+  oneBlock: "第 {number} 块。",
+  manyBlocks: "第 {from} 至 {to} 块，各块相同。",
+  shortcuts: {
+    none: "没有捷径",
+    identity: "恒等捷径",
+    padding: "方案 A：隔点取样，新增的通道补零",
+    projection: "投影：1×1 卷积加 BN",
+  },
+  blockCost: "{shortcut}。{parameters} 个参数，{multiply_adds} 次乘加。",
+  beside: "与 VGG 比较乘加次数",
+  printed: "论文表 1 印的是 {printed} 亿。",
+  torchvision: "torchvision 把步长 2 放在 3×3 卷积，论文则放在第一个 1×1 卷积。",
+  twinSame: "有没有方案 A 的捷径，代价完全相同：恒等捷径是免费的。",
+  twinLess: "与完全没有捷径相比，它的投影多用 {parameters} 个参数和 {multiply_adds} 次乘加。",
+  vggNote: "VGG 连同全连接层一起计算；论文为 VGG-16 所印的 153 亿没有算全连接层。",
+};
+
 export default {
-  words: { en: words },
+  words: { en: words, zh },
   defaults: () => ({
     shown: false, family: "imagenet", depth: 50, block: "bottleneck", kind: "residual", option: "B", stride: "1x1", open: "",
   }),

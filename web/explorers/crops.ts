@@ -5,7 +5,7 @@ import { h, s } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
 import { choiceGate } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
-import { fill, number } from "../shared/words.ts";
+import { fill, number, ofData } from "../shared/words.ts";
 import css from "./crops.css";
 
 interface Crop {
@@ -139,7 +139,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   function draw(): void {
     const { shown } = view.state;
     const here = net();
-    note.textContent = here ? fill(t.note, { net: here.net, run: here.run_id, size: data.size, source: data.picture.source }) : t.nothing;
+    note.textContent = here ? fill(t.note, { net: here.net, run: here.run_id, size: data.size, source: ofData(data.picture.source, texts) }) : t.nothing;
     open.hidden = verdict.hidden = !shown || !here;
     opening.hidden = shown || !here;
     if (!here) return;
@@ -250,8 +250,8 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     };
     const moved = ends[1] > ends[0] + 1 ? "up" : ends[1] < ends[0] - 1 ? "down" : "same";
     verdict.replaceChildren(
-      h("p", {}, said ? `${fill(t.youSaid, { answer: t.answers[said as "up"].toLowerCase() })} ` : "", fill(t.moved[moved], values)),
-      h("p", {}, fill(t.spread, values), " ", right ? t.right : t.wrong),
+      h("p", {}, said ? fill(t.youSaid, { answer: t.answers[said as "up"].toLowerCase() }) + texts.space : "", fill(t.moved[moved], values)),
+      h("p", {}, fill(t.spread, values), texts.space, right ? t.right : t.wrong),
     );
   }
 
@@ -306,8 +306,44 @@ const words = {
   nothing: "Not measured yet: the repository keeps the weights of no net on CIFAR-10.",
 };
 
+const zh: Words = {
+  question: "对多张裁剪图取平均，会使网络的回答改变多少？",
+  ask: "这张照片的类别是“{truth}”。{net} 看了中心裁剪图，给出：{told}。现在对十张裁剪图的得分取平均：中心和四角，再加上这五张的镜像。“{truth}”的得分会怎样？",
+  answers: { up: "升高", same: "不变（相差不到 1 个百分点）", down: "降低" },
+  youSaid: "你的预测：{answer}。",
+  moved: {
+    up: "“{truth}”的得分从 {first}（中心裁剪）升到 {all}（{count} 张的平均）。",
+    same: "“{truth}”的得分不变：{first}（中心裁剪），{all}（{count} 张的平均）。",
+    down: "“{truth}”的得分从 {first}（中心裁剪）降到 {all}（{count} 张的平均）。",
+  },
+  spread: "单张裁剪图给它的得分从 {low} 到 {high} 不等；{count} 张中有 {wrong} 张被认成别的类别。",
+  right: "平均之后判断正确：单张裁剪图有噪声，平均把它抹平。",
+  wrong: "平均之后判断仍然错误：平均能抹平噪声，补不上网络没有学到的东西。",
+  names: {
+    airplane: "飞机", automobile: "汽车", bird: "鸟", cat: "猫", deer: "鹿",
+    dog: "狗", frog: "青蛙", horse: "马", ship: "船", truck: "卡车",
+  },
+  alt: "猫的头部特写",
+  boxes: "裁剪图",
+  scale: "短边，像素",
+  all: "全部",
+  count: "取平均的裁剪图",
+  net: "网络",
+  places: ["中心", "左上", "右上", "左下", "右下"],
+  mirrored: "，镜像",
+  crop: "第 {crop} 张（{place}{mirrored}；短边 {side}）：{name} {score}",
+  alone: "只看第 {crop} 张（{place}{mirrored}；短边 {side}）：{words}。",
+  oneAveraged: "只看第一张：{words}。",
+  many: "{count} 张裁剪图的平均：{words}。",
+  chartLabel: "平均得分随裁剪图张数的变化：选择取平均的张数",
+  averaged: "取平均的张数",
+  score: "得分，%",
+  note: "论文对十张 224 像素的裁剪图取平均；为得到最好的结果，还对短边为 224、256、384、480、640 时的得分取平均（3.4 节）。这里按同样的比例，用于输入 {size} 像素的网络：{net}，运行 {run}。虚线框：镜像的裁剪图；橙色编号：被认成别的类别。照片：{source}。",
+  nothing: "尚未测量：仓库中没有保存 CIFAR-10 网络的权重。",
+};
+
 export default {
-  words: { en: words },
+  words: { en: words, zh },
   defaults(data) {
     const wanted = data.size * USUAL;
     const side = [...data.sides].sort((a, b) => Math.abs(a - wanted) - Math.abs(b - wanted))[0];

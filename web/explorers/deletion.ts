@@ -143,7 +143,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
         fill(t.block, { stage, number: +index + 1 }),
         ...now.flatMap((net) => net.blocks[i].response === null ? [] : [fill(t.response, { net: name(net), value: num(net.blocks[i].response!, 2) })]),
         ...(locked ? [t.locked] : now.map((net) => fill(t.alone, { net: name(net), error: percent(net.blocks[i].error!) }))),
-      ].join("; ");
+      ].join(texts.semicolon);
       const element = h(
         "button",
         {
@@ -162,8 +162,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     });
     legend.replaceChildren(
       t.legend,
-      ...now.flatMap((net) => [" ", h("b", { style: `color:${colour(net)}` }, name(net))]),
-      ". ",
+      ...now.flatMap((net, i) => [i ? " " : "", h("b", { style: `color:${colour(net)}` }, name(net))]),
       t.hatched,
     );
   }
@@ -229,7 +228,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       fill(t.credit, {}),
       fill(t.images, { data: t.data[now[0].data as "cifar10"] ?? now[0].data, images: num(now[0].images, 0), part: num(now[0].part, 0), iterations: num(now[0].iterations, 0) }),
       ...(data.missing.length ? [fill(t.missing, { nets: listed(data.missing.map(printed), texts) })] : []),
-    ].join(" ");
+    ].join(texts.space);
     if (!shown) return;
     drawVerdict(now);
     const blocks = chosen();
@@ -246,7 +245,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const middles = now.map((net) => median(errorsOf(net, 1)));
     const lines = now.map((net, i) => {
       const values = { net: name(net), intact: percent(net.intact!), median: percent(middles[i]), low: percent(Math.min(...errorsOf(net, 1))), high: percent(Math.max(...errorsOf(net, 1))) };
-      return h("p", {}, fill(t.median, values), said ? ` ${fill(t.youSaid, { value: num(said[i]) })}` : "");
+      return h("p", {}, fill(t.median, values), said ? texts.space + fill(t.youSaid, { value: num(said[i]) }) : "");
     });
     const rise = now.map((net, i) => middles[i] - net.intact!);
     const meaning = now.length < 2 ? "" : rise[0] > 2 * rise[1] ? t.meaning.plain : rise[1] > 2 * rise[0] ? t.meaning.residual : t.meaning.both;
@@ -303,14 +302,15 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const begin = blocks.length ? fill(t.without, { blocks: namesOf(now[0], blocks) }) : t.whole;
     if (errorOf(now[0], blocks) !== null) {
       const each = now.map((net) => `${name(net)} ${percent(errorOf(net, blocks)!)}`);
-      return `${begin} ${listed(each, texts)}.`;
+      return fill(t.measured, { begin, errors: listed(each, texts) });
     }
     const each = now.map((net) => {
       const errors = errorsOf(net, blocks.length);
       return errors.length ? `${name(net)} ${num(Math.min(...errors))}\u2013${percent(Math.max(...errors))}` : "";
     });
-    if (!each.filter(Boolean).length) return `${begin} ${t.unknown}.`;
-    return `${begin} ${fill(t.notThis, { count: blocks.length, sets: setsOf(blocks.length).length, errors: listed(each, texts) })}`;
+    if (!each.filter(Boolean).length) return fill(t.measured, { begin, errors: t.unknown });
+    const values = { count: blocks.length, sets: setsOf(blocks.length).length, errors: listed(each, texts) };
+    return begin + texts.space + fill(t.notThis, values);
   }
 
   function rows(): Row[] {
@@ -349,13 +349,14 @@ const words = {
   response: "response of {net} {value}",
   alone: "{net} without it {error}",
   locked: "it changes the dimensions and cannot be deleted",
-  legend: "Press blocks to delete them. Bars: standard deviation of the last layer's response (after BN, before the addition),",
-  hatched: "Hatched blocks change the dimensions and must stay.",
+  legend: "Press blocks to delete them. Bars: standard deviation of the last layer's response (after BN, before the addition), ",
+  hatched: ". Hatched blocks change the dimensions and must stay.",
   intactMark: "intact: {error}",
   chance: "guessing",
   unknown: "not measured",
   whole: "All blocks in place:",
   without: "Without {blocks}:",
+  measured: "{begin} {errors}.",
   notThis: "this set of {count} was not measured; the {sets} recorded sets of {count} have errors of {errors}.",
   anotherOne: "Another single block",
   another: "Another recorded set of {count}",
@@ -372,8 +373,50 @@ const words = {
   nothing: "Not measured yet: no recorded net has been measured without some of its blocks.",
 };
 
+const zh: Words = {
+  question: "每个块都少不了吗？",
+  ask: "两个训练好的网络，都由两层的块组成；测试误差：{intact}。去掉一个块，不再训练：它的输入直接传给下一个块。能去掉的块，逐个这样试一遍。这时测试误差的中位数是多少？",
+  plain: "plain-{depth}",
+  residual: "ResNet-{depth}",
+  youSaid: "你的预测：{value}%。",
+  median: "{net}：完整时 {intact}；去掉一个块，中位数为 {median}（{low} 到 {high}）。",
+  meaning: {
+    plain: "普通网络的每一层，都是在前一层给它的输出上训练的：少了一个块，下一个块得到的就是从未见过的东西。残差网络中，那个块的输入仍然传到；失去的只是它加上去的部分。",
+    residual: "在这些运行中，少一个块，反而是残差网络受损更大。",
+    both: "在这些运行中，少一个块，两个网络受损差不多。",
+  },
+  stripLabel: "块：按一下去掉，再按一下放回",
+  block: "{stage} 第 {number} 块",
+  several: "{stage} 第 {numbers} 块",
+  response: "{net} 的响应 {value}",
+  alone: "去掉它，{net} 为 {error}",
+  locked: "它改变维度，不能去掉",
+  legend: "按一个块，就把它去掉。竖条：块中最后一层的响应（BN 之后、相加之前）的标准差，",
+  hatched: "。斜纹的块改变维度，必须保留。",
+  intactMark: "完整时：{error}",
+  chance: "随机猜测",
+  unknown: "未测量",
+  whole: "所有块都在：",
+  without: "去掉 {blocks}：",
+  measured: "{begin}{errors}。",
+  notThis: "这一组（{count} 个块）没有测量过；有记录的 {sets} 组（各 {count} 个块），误差为 {errors}。",
+  anotherOne: "换一个块",
+  another: "换一组有记录的 {count} 个块",
+  nearest: "最接近的有记录的一组",
+  back: "全部放回",
+  depth: "深度",
+  chartLabel: "测试误差随去掉的块数的变化：选择去掉几个块",
+  count: "去掉的块数",
+  error: "测试误差，%",
+  credit: "从训练好的网络中去掉块，是 Veit、Wilber 和 Belongie（2016）的想法。",
+  images: "{data}，网络训练时迭代 {iterations} 次。单个块：用全部 {images} 张测试图像；多个块（随机抽取，两个网络相同）：用其中 {part} 张。线：中位数；色带：最低到最高。",
+  data: { cifar10: "CIFAR-10", embedded: "Fashion-MNIST" },
+  missing: "尚未测量：{nets}。",
+  nothing: "尚未测量：还没有一个有记录的网络，在去掉一些块之后测过。",
+};
+
 export default {
-  words: { en: words },
+  words: { en: words, zh },
   defaults(data) {
     const both = data.nets.find((net) => data.nets.some((other) => other.depth === net.depth && other.kind !== net.kind));
     return { shown: false, depth: (both ?? data.nets[0])?.depth ?? 0, deleted: "" };

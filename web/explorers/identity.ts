@@ -7,7 +7,7 @@ import type { Explorer, Parts, Place } from "../shared/explorer.ts";
 import { pixels, pixelsCss, type Pixels } from "../shared/pixels.ts";
 import { gate } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
-import { fill, number } from "../shared/words.ts";
+import { fill, number, ofData } from "../shared/words.ts";
 import {
   between, DIRAC, difference, EPS, he, likeness, moments, NUMBERS, plainCopy, residualCopy, through,
   type Block, type Picture,
@@ -177,7 +177,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     h("p", { class: "rnx-note" }, t.bnNote),
   );
   const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
-  const note = h("p", { class: "rnx-note" }, fill(t.note, { source: data.source }));
+  const note = h("p", { class: "rnx-note" }, fill(t.note, { source: ofData(data.source, texts) }));
   const first = shot(0);
   first.pixels.grey(x);
   caption(first, 0, x);
@@ -219,8 +219,8 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     if (!shown) return;
     verdict.replaceChildren(
       ...(said ? [h("p", {}, fill(t.youSaid, { plain: said.plain, residual: said.residual }))] : []),
-      h("p", {}, h("strong", {}, t.answerPlain), " ", t.answerPlainWhy),
-      h("p", {}, h("strong", {}, t.answerResidual), " ", fill(t.answerResidualWhy, wide())),
+      h("p", {}, h("strong", {}, t.answerPlain), texts.space, t.answerPlainWhy),
+      h("p", {}, h("strong", {}, t.answerResidual), texts.space, fill(t.answerResidualWhy, wide())),
     );
     steps.forEach((each, i) => {
       if (STEPS[i] === step) each.setAttribute("aria-current", "step");
@@ -264,7 +264,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       kind: t.named[which], set, numbers: NUMBERS, one: num(alike[0]), all: num(alike[1]), most: MOST,
       off: num(difference(outputs[1], x), 3),
     };
-    readout.textContent = `${fill(t.built, values)} ${alike[1] >= COPIED ? t.copies : ""}`.trim();
+    readout.textContent = fill(t.built, values) + (alike[1] >= COPIED ? texts.space + t.copies : "");
   }
 
   function caption(each: { pixels: Pixels; caption: HTMLElement }, count: number, output: Picture): void {
@@ -374,8 +374,51 @@ const words = {
   note: "Likeness is the correlation of two pictures: 1 is the same up to brightness and contrast. Each picture is shown with its own contrast. He initialisation: kernels from a normal distribution of variance 2/9, \u03b3 1, \u03b2 0, the same for both kinds. All is computed here, on the page. Picture: {source}.",
 };
 
+const zh: Words = {
+  question: "要复制输入，必须学会什么？",
+  ask: "一个单通道的块：3x3 卷积核，带缩放 γ 和平移 β 的 BN，ReLU，然后同样的再来一遍。残差块还在最后一个 ReLU 之前加上自己的输入。两种块各有 {numbers} 个数。要让块把给它的图片原样返回，必须设定其中几个？",
+  plain: "普通",
+  residual: "残差",
+  named: { plain: "普通块", residual: "残差块" },
+  youSaid: "你的预测：普通块 {plain} 个，残差块 {residual} 个。",
+  answerPlain: "普通块：全部 22 个。",
+  answerPlainWhy: "每个卷积核的中心不能为零，周围八个数必须为零；第一个 γ 和 β 必须使图片大于零，才能通过 ReLU；最后的 γ 和 β 必须抵消 BN：γ 取图片的标准差，β 取其均值。（两个中心以及第一个 γ 和 β 有一些选择余地。）",
+  answerResidual: "残差块：2 个。",
+  answerResidualWhy: "最后的 γ 和 β 为零时，输入从捷径通过，其余 20 个数是多少都行。在 {channels} 个通道的块中，普通块必须设定 {plainWide} 个数，残差块只需 {residualWide} 个。",
+  stepsLabel: "步骤",
+  steps: { build: "搭出恒等映射", slide: "逐步偏离" },
+  kindLabel: "块",
+  gamma: "第 {layer} 层的缩放 γ",
+  beta: "第 {layer} 层的平移 β",
+  weight: "第 {layer} 层的卷积核，第 {row} 行第 {column} 列",
+  layer: "第 {layer} 层",
+  statistics: "BN：均值 {mean}，标准差 {deviation}",
+  middle: "中心为 1，周围为 0",
+  undo: "抵消 BN",
+  zero: "最后的 γ、β 为 0",
+  shrink: "卷积核除以 10",
+  back: "重新开始",
+  hint: "手动输入各数，或用按钮设定。也试试把卷积核缩小到十分之一：BN 会除以标准差，所以单做这一步，什么也不会改变。",
+  input: "输入",
+  after: "{count} 块后",
+  alike: "{name}：与输入的相似度 {alike}",
+  built: "{kind}，{numbers} 个数中改动了 {set} 个：与输入的相似度，一个块之后为 {one}（最大差值 {off}），数值相同的 {most} 个块之后为 {all}。",
+  copies: "复制成功。",
+  share: "权重从恒等映射走向 He 初始化，已走",
+  bnLabel: "BN 使用",
+  batch: "图片自身的统计量",
+  kept: "恒等映射时的统计量",
+  bnNote: "前者如同训练模式；后者如同评估模式，统计量是先前保存的。",
+  seed: "随机种子",
+  chartLabel: "与输入的相似度随块数的变化：选择要读数的块数",
+  blocks: "经过的块数",
+  likeness: "相似度",
+  slid: "走了 {share}%，经过 {depth} 个块：与输入的相似度，普通块为 {plain}，残差块为 {residual}。",
+  note: "相似度是两张图片的相关系数：1 表示至多只差亮度和对比度。每张图片按自己的对比度显示。He 初始化：卷积核取自方差为 2/9 的正态分布，γ 为 1，β 为 0，两种块相同。全部在本页上当场计算。图片：{source}。",
+};
+
 export default {
-  words: { en: words },
+  words: { en: words, zh },
   defaults: () => ({
     step: "build", shown: false, kind: "plain", plain: "", residual: "", depth: MOST, share: 20, bn: "batch", seed: 0,
   }),

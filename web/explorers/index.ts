@@ -4,6 +4,9 @@
 import { explain, open, type Explorer, type Mounted, type Options } from "../shared/explorer.ts";
 import { EXPLORERS } from "every-explorer";
 
+// Tests hold the tables of all languages against each other.
+export { EXPLORERS as explorers };
+export { textsOf } from "../shared/words.ts";
 // Counted as resnet_lib.complexity counts, rounded as Python rounds; tests compare them.
 export { complexity } from "../shared/arithmetic.ts";
 export { rounded } from "../shared/rounding.ts";

@@ -303,11 +303,12 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     for (const each of drawnLines) for (const [, y] of each.points) widen(y);
     rules.forEach((rule) => widen(rule.y));
     const log = free && scale === "log";
-    const named = splits.map((split) => (split === "train" ? t.trainingError : t.testError)).join(texts.and);
+    const errors = splits.map((split) => (split === "train" ? t.trainingError : t.testError));
+    const named = errors.length > 1 ? t.bothErrors : errors[0];
     chart.draw({
       label: fill(t.chartLabel, { error: named }),
       xLabel: t.iterations,
-      yLabel: `${splits.length === 1 ? named : t.error}, %`,
+      yLabel: (splits.length === 1 ? named : t.error) + texts.comma + texts.percent,
       x: [0, end],
       // The guided steps have one axis, so that what is drawn into it stays where it is.
       y: log ? [Math.max(0.05, low * 0.85), Math.min(100, high * 1.1)] : [0, free ? Math.min(100, Math.ceil(high / 10) * 10) : 100],
@@ -362,7 +363,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       const error = split === "train" ? t.trainingError : t.testError;
       return fill(values.length ? t.errorOf : t.notMeasuredHere, { error, values: values.join(texts.comma) });
     });
-    return fill(t.atIteration, { iteration: num(at, 0), errors: parts.join("; ") });
+    return fill(t.atIteration, { iteration: num(at, 0), errors: parts.join(texts.semicolon) });
   }
 
   function sketchColumns(group: Group | undefined, end: number): number[] {
@@ -532,14 +533,14 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       const partial = known.filter((net) => (recorded.get(net.name)?.runs.length ?? schedule.seeds) < schedule.seeds);
       if (absent.length) told.push(fill(t.absent, { nets: listed(absent, texts) }));
       if (partial.length && !free) {
-        const each = partial.map((net) => `${netName(net)} ${recorded.get(net.name)!.runs.length}`);
+        const each = partial.map((net) => fill(t.partialNet, { net: netName(net), count: recorded.get(net.name)!.runs.length }));
         told.push(fill(t.partial, { nets: listed(each, texts), wanted: schedule.seeds }));
       }
       if (free) told.push(fill(t.dots, { wanted: schedule.seeds }));
       if (free && !data.schedules.some((each) => each.tier === "paper")) told.push(t.noPaperTier);
       for (const { run_id, why } of free ? data.left_out : []) told.push(`${run_id}: ${why}`);
     }
-    missing.textContent = told.join(" ");
+    missing.textContent = told.join(texts.space);
     missing.hidden = !told.length;
   }
 
@@ -645,18 +646,116 @@ const words = {
   error: "error",
   trainingError: "training error",
   testError: "test error",
+  bothErrors: "training error and test error",
   atIteration: "At iteration {iteration}, {errors}.",
   errorOf: "{error}: {values}",
   notMeasuredHere: "{error}: not measured here",
   nothingRecorded: "No run is recorded yet.",
   absent: "Not recorded yet: {nets}.",
   partial: "Seeds recorded so far, of {wanted}: {nets}.",
+  partialNet: "{net} {count}",
   dots: "A full dot is a recorded seed, of {wanted} that are planned.",
   noPaperTier: "The paper's own schedule (64,000 iterations) is not recorded yet.",
 };
 
+const zh: Words = {
+  question: "加深对普通网络有什么影响？对残差网络呢？",
+  stepsLabel: "问题",
+  steps: {
+    plain: "加深普通网络",
+    overfitting: "是过拟合吗？",
+    steps: "迭代太少？",
+    residual: "加上捷径",
+    free: "自由探索",
+  },
+  ask: {
+    plain:
+      "图中是 plain-20 的训练误差。plain-56 由同样的层组成，只是多出 36 层；图像和次序都相同。请把它的训练误差画到图中。",
+    overfitting:
+      "过拟合的网络在训练图像上更准，在新图像上更差。plain-56 的情况能这样解释吗？",
+    steps:
+      "也许更深的网络只是需要更久。让两个网络都迭代三倍的次数，训练误差的差距会怎样？",
+    residual:
+      "现在，每两层的输出都加上这两层的输入，其他一概不变。图中是 ResNet-20，请画出 ResNet-56 的训练误差。",
+  },
+  answers: {
+    overfitting: { yes: "能，是过拟合", no: "不能，另有原因" },
+    steps: { closes: "差距消失", shrinks: "差距缩小", stays: "差距不变或变大" },
+  },
+  sketchHint:
+    "用鼠标或手指画，一直画到右边缘。键盘：左右键选位置，上下键定误差。",
+  invitation: "请在这里画出 {net}",
+  yourLine: "你画的线",
+  next: "下一步：{step}",
+  again: "重新预测",
+  youSaid: "你的预测：{answer}。",
+  youDrew: "你画的线止于 {value}%；{deep} 实际止于 {deepEnd}%。",
+  ends: "训练结束时，{deep} 的训练误差为 {deepEnd}，{shallow} 为 {shallowEnd}。",
+  oneSeed: "{mean}%（一个种子）",
+  seedRange: "{mean}%（{count} 个种子的平均，{low} 到 {high}）",
+  meaning: {
+    plain: {
+      higher: "恰恰在训练所用的图像上，更深的网络反而更差。论文称之为退化。",
+      lower: "在这些运行中，更深的普通网络反而更好：没有退化。",
+      unclear: "哪个网络更好，各个种子并不一致。",
+    },
+    residual: {
+      higher: "有了捷径，在这些运行中，更深的网络最后的误差仍然更高；请把这个差距与普通网络的差距比一比。",
+      lower: "有了捷径，更深的网络更好，与论文的图 6 一致。",
+      unclear: "有了捷径，哪个网络更好，各个种子并不一致：已没有明显的差距。",
+    },
+  },
+  overfitting: {
+    measured: "细线：训练误差。粗线：测试误差。{deep} 减去 {shallow}：训练误差 {trainGap} 个百分点，测试误差 {testGap} 个百分点。",
+    higher: "若是过拟合，训练误差应当更低。它却更高，所以过拟合解释不了。",
+    lower: "这里更深的网络训练误差更低，所以这些运行不能排除过拟合。",
+    unclear: "各个种子并不一致，所以这些运行说明不了什么。",
+  },
+  longer: {
+    measured: "训练误差的差距：迭代 {usual} 次后为 {before} 个百分点（淡线），迭代 {longer} 次后为 {after} 个百分点。",
+    shrank: "差距缩小了，但仍在：多迭代有帮助，但这么多次还不足以消除它。",
+    grew: "差距没有缩小：在这样的训练长度内，迭代太少解释不了它。",
+    lower: "差距反了过来：只要迭代够多，这里是更深的网络胜出。",
+    unclear: "在一些种子上差距消失了：这些运行还不能下结论。",
+    missing: "尚未测量：计划中有迭代 {iterations} 次的运行，但记录库里这两个网络还不齐。",
+    paper: "论文的报告是：三倍的迭代也没有消除退化（4.1 节，脚注 3）。",
+  },
+  noPair: "未测量",
+  pairMissing: "尚未测量：两个网络中，有一个在记录库里还没有运行。",
+  scheduleLabel: "档位",
+  schedule: "{tier}：迭代 {iterations} 次，{data}",
+  data: { cifar10: "CIFAR-10", embedded: "Fashion-MNIST" },
+  splitLabel: "误差",
+  training: "训练",
+  test: "测试",
+  both: "两者",
+  seedsLabel: "种子",
+  band: "平均和范围",
+  lines: "逐个",
+  scaleLabel: "坐标",
+  linear: "线性",
+  log: "对数",
+  paper: "论文的值",
+  paperRule: "论文中的 {net}：{error}%",
+  chartLabel: "{error}随迭代的变化：选择要读数的迭代",
+  iterations: "迭代次数",
+  error: "误差",
+  trainingError: "训练误差",
+  testError: "测试误差",
+  bothErrors: "训练误差和测试误差",
+  atIteration: "迭代 {iteration} 次时，{errors}。",
+  errorOf: "{error}：{values}",
+  notMeasuredHere: "{error}：此处未测量",
+  nothingRecorded: "还没有任何运行的记录。",
+  absent: "尚无记录：{nets}。",
+  partial: "目前已记录的种子（计划 {wanted} 个）：{nets}。",
+  partialNet: "{net} {count} 个",
+  dots: "实心点是已记录的种子，计划共 {wanted} 个。",
+  noPaperTier: "论文自己的训练长度（迭代 64,000 次）尚无记录。",
+};
+
 export default {
-  words: { en: words },
+  words: { en: words, zh },
   defaults(data) {
     const has = (schedule: Schedule, net: string) => data.runs.some((run) => run.schedule === schedule.id && run.net === net);
     const usual = data.schedules.find((each) => has(each, "plain20") && has(each, "plain56")) ?? data.schedules[0];

@@ -6,7 +6,7 @@ import type { Explorer, Parts, Place } from "../shared/explorer.ts";
 import { pixels, pixelsCss, type Pixels } from "../shared/pixels.ts";
 import { numberGate } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
-import { fill, listed, number } from "../shared/words.ts";
+import { fill, listed, number, ofData } from "../shared/words.ts";
 import css from "./shortcut.css";
 
 interface Packed {
@@ -226,9 +226,9 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     opening.hidden = shown || !net;
     open.hidden = verdict.hidden = !shown || !net;
     note.textContent = [
-      net ? fill(t.note, { net: net.net, run: net.run_id, source: data.source, step: num(net.blocks[view.state.block]?.scale ?? 0) }) : t.nothing,
+      net ? fill(t.note, { net: net.net, run: net.run_id, source: ofData(data.source, texts), step: num(net.blocks[view.state.block]?.scale ?? 0) }) : t.nothing,
       ...(missing.length ? [fill(t.missing, { options: listed(missing, texts) })] : []),
-    ].join(" ");
+    ].join(texts.space);
     if (!shown || !net) return;
     const now = maps();
     drawVerdict();
@@ -264,7 +264,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       channel: channel(now), row: Math.floor(at / now.height) + 1, column: (at % now.height) + 1,
       shortcut: num(values[0]), branch: num(values[1]), output: num(values[2]),
     };
-    return `${fill(t.pixel, words)} ${nothing ? t.silent : ""}`.trim();
+    return fill(t.pixel, words) + (nothing ? texts.space + t.silent : "");
   }
 
   function drawVerdict(): void {
@@ -274,7 +274,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const count = silent(now).length;
     const values = { count, channels: now.channels, carried: now.channels - count, inputs: now.inChannels };
     verdict.replaceChildren(
-      h("p", {}, said === null ? "" : `${fill(t.youSaid, { value: num(said, 0) })} `, fill(t.answer, values)),
+      h("p", {}, said === null ? "" : fill(t.youSaid, { value: num(said, 0) }) + texts.space, fill(t.answer, values)),
       h("p", {}, t.options[view.state.option as "A"] ?? ""),
     );
   }
@@ -325,8 +325,36 @@ const words = {
   nothing: "Not measured yet: the repository keeps the weights of no residual net on CIFAR-10.",
 };
 
+const zh: Words = {
+  question: "维度改变时，捷径传过去的是什么？",
+  ask: "conv3_x 的第一个块得到 16 张 32x32 的特征图，返回 32 张 16x16 的特征图。方案 A 的捷径没有权重。它传过去的 32 张特征图中，有几张全是零？",
+  unit: "张（共 32 张）",
+  youSaid: "你的预测：{value} 张。",
+  answer: "{channels} 张中有 {count} 张：方案 A 把 {inputs} 张输入特征图隔点取样（每隔一行、每隔一列取一个像素），填入前 {carried} 个通道；其余的通道为零，那里的输出就只是残差分支。",
+  options: {
+    A: "方案 A：每隔一行、每隔一列取一个像素，新增的通道为零。没有参数。",
+    B: "方案 B：步长为 2 的 1x1 卷积，然后 BN：捷径的每个通道都是所有输入特征图的混合。",
+    C: "方案 C：这里与方案 B 是同样的投影；方案 C 的其他捷径上也都有投影。",
+  },
+  option: "方案",
+  block: "第一个块，所在阶段",
+  channel: "通道",
+  photo: "图片",
+  shortcut: "捷径",
+  branch: "残差分支",
+  output: "输出",
+  pixelLabel: "特征图的像素：用方向键移动",
+  pixel: "第 {channel} 通道，第 {row} 行第 {column} 列：ReLU({shortcut} + {branch}) = {output}。",
+  silent: "在这个通道里，捷径什么也没有传。",
+  sheet: "{part}：全部 {count} 个通道的特征图",
+  note: "蓝色：大于零；橙色：小于零；空白：零；同一个块的特征图用同一标度。数值按 {step} 的间隔保存。网络：CIFAR-10 上的 {net}（运行 {run}）。图片：{source}，缩小到 32x32。",
+  missing: "尚无记录：方案 {options}。",
+  notRecorded: "尚无记录",
+  nothing: "尚未测量：仓库中没有保存 CIFAR-10 残差网络的权重。",
+};
+
 export default {
-  words: { en: words },
+  words: { en: words, zh },
   defaults: (data) => ({ shown: false, option: data.nets[0]?.option ?? "A", block: data.blocks[0], channel: 1, at: -1 }),
   choices: (data) => ({ option: data.nets.map((net) => net.option), block: data.blocks }),
   build,

@@ -59,10 +59,10 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   function judge(answer: string | null): (Node | string)[] {
     const value = ratio(plain!);
     const health = value > data.factor ? "exploding" : value < 1 / data.factor ? "vanishing" : "healthy";
-    const said = answer ? `${fill(t.youSaid, { answer: t.answers[answer as "healthy"] })} ` : "";
+    const said = answer ? fill(t.youSaid, { answer: t.answers[answer as "healthy"] }) + texts.space : "";
     const measured = fill(t.measured, { net: netName(plain!, texts), ratio: digits(value) });
-    const other = twin ? ` ${fill(t.other, { net: netName(twin, texts), ratio: digits(ratio(twin)) })}` : "";
-    return [said, measured, " ", h("strong", {}, t.health[health]), other, ` ${t.slide}`];
+    const other = twin ? fill(t.other, { net: netName(twin, texts), ratio: digits(ratio(twin)) }) + texts.space : "";
+    return [said, measured, texts.space, h("strong", {}, t.health[health]), texts.space, other, t.slide];
   }
 
   const chart = new Chart((at, passing) => view.set({ at }, passing));
@@ -149,15 +149,15 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       recorded.length ? t.notes[state.quantity as Quantity] : t.none,
       recorded.length ? t.means : "",
       absent.length ? fill(t.missing, { nets: listed(absent, texts) }) : "",
-    ].filter(Boolean).join(" ");
+    ].filter(Boolean).join(texts.space);
   }
 
   function readText(nets: Net[], iteration: number, at: number): string {
     const told = nets.flatMap((net) => {
       const value = values(net, iteration)[at - 1];
       if (value === undefined) return [];
-      const where = view.state.order === "layer" ? ` (${net.layers[at - 1]})` : "";
-      return [`${netName(net, texts)}${where} ${digits(value)}`];
+      const text = view.state.order === "layer" ? t.valueAt : t.value;
+      return [fill(text, { net: netName(net, texts), layer: net.layers[at - 1], value: digits(value) })];
     });
     const text = view.state.order === "sorted" ? t.atRank : t.atLayer;
     return told.length ? fill(text, { iteration: num(iteration), layer: at, values: told.join(texts.comma) }) : "";
@@ -223,13 +223,69 @@ const words = {
   chartLabel: "{quantity} by layer: the layer that is read out",
   atLayer: "Iteration {iteration}, layer {layer}: {values}.",
   atRank: "Iteration {iteration}, rank {layer}: {values}.",
+  value: "{net} {value}",
+  valueAt: "{net} ({layer}) {value}",
   means: "Lines are means over the recorded seeds.",
   missing: "Not measured yet: {nets}.",
   none: "No recorded run has measured its layers yet.",
 };
 
+const zh: Words = {
+  question: "各层的响应有多强，传到各层的梯度又有多大？",
+  ask: "反向传播从最后一层走到第一层。在有 BN 的 {net} 中，训练的第一步之前，损失对第一层输出的梯度，与对最后一层输出的梯度相比，有多大？",
+  answers: {
+    vanishing: "不到十分之一",
+    healthy: "相差不到 10 倍",
+    exploding: "超过 10 倍",
+  },
+  youSaid: "你的预测：{answer}。",
+  measured: "在 {net} 中，第一层激活的梯度是最后一层的 {ratio} 倍。",
+  health: {
+    vanishing: "照此看，它在往回传的路上消失了。",
+    healthy: "在 10 倍之内；我们把论文所说的“健康”理解为这样。",
+    exploding: "它在往回传的路上变大：与消失正相反。",
+  },
+  other: "在 {net} 中是 {ratio} 倍。",
+  slide: "拖动训练的滑块，看它后来怎样变化。",
+  quantity: "各层的",
+  quantities: {
+    response_std: "响应",
+    activation_gradient: "激活的梯度",
+    scaled_weight_gradient: "权重的梯度",
+  },
+  long: {
+    response_std: "层响应的标准差",
+    activation_gradient: "激活梯度的范数",
+    scaled_weight_gradient: "权重梯度与权重的范数之积",
+  },
+  notes: {
+    response_std: "层响应是 3×3 卷积层在 BN 之后、ReLU 或相加之前的输出（论文图 7）。",
+    activation_gradient: "损失对各层输出（BN 之后）的梯度，在一个固定的批上计算。",
+    scaled_weight_gradient: "有 BN 时，权重越大，权重的梯度越小，所以乘以权重的范数。",
+  },
+  order: "各层排列",
+  layer: "按次序",
+  sorted: "按大小",
+  scale: "坐标",
+  linear: "线性",
+  log: "对数",
+  time: "训练迭代",
+  play: "播放",
+  pause: "暂停",
+  xLayer: "层",
+  xSorted: "层，从值最大的开始",
+  chartLabel: "{quantity}（逐层）：选择要读数的层",
+  atLayer: "迭代 {iteration} 次时，第 {layer} 层：{values}。",
+  atRank: "迭代 {iteration} 次时，第 {layer} 位：{values}。",
+  value: "{net} {value}",
+  valueAt: "{net}（{layer}）{value}",
+  means: "线是已记录的种子的平均。",
+  missing: "尚未测量：{nets}。",
+  none: "还没有一次记录下来的运行测量过各层。",
+};
+
 export default {
-  words: { en: words },
+  words: { en: words, zh },
   defaults(data) {
     const usual = ["plain20", "plain56", "resnet20", "resnet56"];
     const nets = data.nets.filter((net) => net.seeds && usual.includes(net.name)).map((net) => net.name);

@@ -42,7 +42,7 @@ function build({ root, data: first, view, t, texts, language, links }: Place<Dat
   root.append(status, bar, h("div", { class: "rnx-controls" }, split.element), chart.element, readout, where);
   if (links) {
     const link = (key: string, label: string) => (links[key] ? h("a", { href: links[key] }, label) : null);
-    where.append(t.needsKernel, " ", ...[link("playground", t.playground), link("colab", t.colab)].flatMap((each) => (each ? [each, " "] : [])));
+    where.append(t.needsKernel, texts.space, ...[link("playground", t.playground), link("colab", t.colab)].flatMap((each) => (each ? [each, " "] : [])));
   } else where.hidden = true;
 
   const shown = () => [...data.recorded, ...data.session];
@@ -77,7 +77,7 @@ function build({ root, data: first, view, t, texts, language, links }: Place<Dat
     const text = told.length ? fill(t.atIteration, { iteration: num(at), error, values: told.join(texts.comma) }) : "";
     const high = Math.max(50, ...lines.flatMap((line) => line.points.map(([, y]) => y)));
     chart.draw({
-      label: fill(t.chartLabel, { error }), xLabel: t.iterations, yLabel: `${error}, %`,
+      label: fill(t.chartLabel, { error }), xLabel: t.iterations, yLabel: error + texts.comma + texts.percent,
       x: [0, end], y: [0, Math.min(100, Math.ceil(high / 10) * 10)], lines, at, stops, valueText: text,
       xTicks: [0, 1, 2, 3, 4].map((quarter) => Math.round((end * quarter) / 4)), xFormat: (x) => num(x),
     });
@@ -98,7 +98,7 @@ function build({ root, data: first, view, t, texts, language, links }: Place<Dat
     if (!progress.net) return t.preparing;
     const values = { net: progress.net, iteration: num(progress.iteration), iterations: num(progress.iterations) };
     const left = progress.seconds_left;
-    return fill(t.running, values) + (left === null ? "" : ` ${fill(t.left, { seconds: num(Math.ceil(left)) })}`);
+    return fill(t.running, values) + (left === null ? "" : texts.space + fill(t.left, { seconds: num(Math.ceil(left)) }));
   }
 
   function rows(): Row[] {
@@ -137,8 +137,30 @@ const words = {
   colab: "Open a notebook in Colab.",
 };
 
+const zh: Words = {
+  question: "自己训练：什么选择能让网络更好？",
+  error: "误差",
+  training: "训练",
+  test: "测试",
+  trainingError: "训练误差",
+  testError: "测试误差",
+  iterations: "迭代次数",
+  progress: "运行的进度",
+  chartLabel: "{error}随迭代的变化：选择要读数的迭代",
+  atIteration: "迭代 {iteration} 次时，{error}：{values}。",
+  preparing: "正在读取图像。",
+  running: "{net}：第 {iteration} 次迭代，共 {iterations} 次。",
+  left: "还需约 {seconds} 秒。",
+  done: "这里训练的运行：{count} 个。淡线是同样数据上记录下来的运行。",
+  recorded: "记录下来的运行：{count} 个。",
+  nothing: "还没有运行：没有哪个记录用过这些图像。请先预测误差，再按“Train”。",
+  needsKernel: "训练需要内核：请在 JupyterLab 或 Colab 中运行 explore.train()。",
+  playground: "更小的网络可以在游乐场的页面上训练。",
+  colab: "在 Colab 中打开笔记本。",
+};
+
 export default {
-  words: { en: words },
+  words: { en: words, zh },
   defaults: () => ({ split: "train", at: -1 }),
   choices: () => ({ split: ["train", "test"] }),
   build,

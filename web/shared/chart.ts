@@ -71,6 +71,9 @@ export interface Drawing {
 const MARGIN = { top: 26, bottom: 38, left: 40 };
 const LETTER = 7.4; // the usual width of a letter of a label, in pixels
 
+/** About how wide a label is: a Chinese character is as wide as two letters. */
+const widthOf = (label: string) => LETTER * label.replace(/[\u2e80-\uffef]/g, "xx").length;
+
 export class Chart {
   readonly element: HTMLElement;
   private readonly svg = s("svg", { class: "rnx-svg", "aria-hidden": "true" });
@@ -113,8 +116,8 @@ export class Chart {
     const { width } = this;
     const height = drawing.height ?? Math.round(Math.max(250, Math.min(380, width * 0.52)));
     const labels = [...drawing.lines.map((each) => each.label ?? ""), drawing.sketch?.label ?? ""];
-    const longest = Math.max(...labels.map((each) => each.length));
-    const right = longest ? 12 + longest * LETTER : 24; // a last tick's half stands out
+    const widest = Math.max(...labels.map(widthOf));
+    const right = widest ? 12 + widest : 24; // a last tick's half stands out
     const x = scaleLinear(drawing.x, [MARGIN.left, width - right]);
     const make = drawing.log ? scaleLog : scaleLinear;
     const y = make(drawing.y, [height - MARGIN.bottom, MARGIN.top]) as Scale;
@@ -177,7 +180,7 @@ export class Chart {
     select(left as SVGGElement).call(yAxis);
     const middle = (MARGIN.left + width - right) / 2;
     const xName = s("text", { class: "rnx-label", x: middle, y: height - 4, "text-anchor": "middle" }, drawing.xLabel);
-    const yName = s("text", { class: "rnx-label", x: 2, y: 9 }, drawing.yLabel);
+    const yName = s("text", { class: "rnx-label", x: 2, y: 11 }, drawing.yLabel);
     this.svg.append(left, bottom, xName, yName);
   }
 
@@ -231,7 +234,7 @@ export class Chart {
       .filter((each) => each.label && each.points.length)
       .map((each) => {
         const [lastX, lastY] = each.points.at(-1)!;
-        const length = each.label!.length * LETTER;
+        const length = widthOf(each.label!);
         // A line that ends early has its name where it ends, the others in the margin.
         const early = edge - x(lastX) - 6 > length;
         return { each, x: (early ? x(lastX) : edge) + 6, y: y(Math.max(lastY, floor)) + 4, length };

@@ -69,7 +69,7 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
   const notice = h("p", { class: "rnx-notice", role: "status" });
   const read = (state: string | Record<string, unknown>) => {
     const refused = view.read(state);
-    notice.textContent = refused.map((each) => whyNot(each, texts)).join(" ");
+    notice.textContent = refused.map((each) => whyNot(each, texts)).join(texts.space);
   };
   if (options.state) read(options.state);
   const root = h("div", { class: "rnx-body" });

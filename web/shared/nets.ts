@@ -1,6 +1,6 @@
 // Names, colours and line styles of nets, and the table in which the reader chooses some.
 import { h } from "./dom.ts";
-import { fill, type Texts } from "./words.ts";
+import { fill, ofData, type Texts } from "./words.ts";
 
 export interface Net {
   name: string;
@@ -33,14 +33,18 @@ export function netName(net: Net, texts: Texts): string {
   const known: Record<string, string> = { plain: t.plain, preactivation: t.preactivation };
   const name = fill(known[net.kind] ?? t.residual, { depth: net.depth });
   const whole = net.kind in known || net.kind === "A" ? name : `${name} ${net.kind}`;
-  return net.variant ? `${whole}, ${net.variant}` : whole;
+  return withVariant(whole, net, texts);
+}
+
+function withVariant(name: string, { variant }: Net, texts: Texts): string {
+  return variant ? fill(texts.nets.variant, { net: name, variant: ofData(variant, texts) }) : name;
 }
 
 /** All nets as buttons, by kind and depth, with a dot for each seed that is recorded. */
 export function netTable(texts: Texts, nets: Net[], change: (names: string[]) => void) {
   const t = texts.nets;
   const element = h("div", { class: "rnx-nets" });
-  const row = ({ kind, variant }: Net) => (t.kinds[kind as "plain"] ?? kind) + (variant ? `, ${variant}` : "");
+  const row = (net: Net) => withVariant(t.kinds[net.kind as "plain"] ?? net.kind, net, texts);
   const kinds = [...new Set(nets.map(row))];
   const depths = [...new Set(nets.map((net) => net.depth))].sort((a, b) => a - b);
 

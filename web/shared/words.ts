@@ -1,10 +1,11 @@
-// Texts come from one table per language. A further language is a further table in texts/, and one
-// in each explorer's `words`; where one is missing, English stands in.
+// Texts come from one table per language, English and Chinese. A further language is a further table
+// in texts/, and one in each explorer's `words`; where one is missing, English stands in.
 import { rounded } from "./rounding.ts";
 import { en } from "./texts/en.ts";
+import { zh } from "./texts/zh.ts";
 
 export type Texts = typeof en;
-const TABLES: Record<string, Texts> = { en };
+const TABLES: Record<string, Texts> = { en, zh };
 
 /** The texts that all explorers share, in a language. */
 export function textsOf(language: string): Texts {
@@ -30,5 +31,10 @@ export function number(value: number, decimals = 0, language = "en"): string {
 /** Names in a row: "a, b and c". */
 export function listed(names: string[], texts: Texts): string {
   if (names.length < 2) return names.join("");
-  return `${names.slice(0, -1).join(texts.comma)}${texts.and}${names.at(-1)}`;
+  return `${names.slice(0, -1).join(texts.listComma)}${texts.and}${names.at(-1)}`;
+}
+
+/** A text of the data in the language, where it is known there. */
+export function ofData(text: string, texts: Texts): string {
+  return texts.ofData[text] ?? text;
 }

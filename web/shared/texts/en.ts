@@ -1,8 +1,14 @@
 // What explorers share of texts, in English; each has its own words. {names} are replaced by values.
+// The same keys in every language: tsc and a test see to it, and to the {names}.
 export const en = {
   language: "en",
   comma: ", ",
+  semicolon: "; ",
+  /** Between the names of a list, before the last of which stands `and`. */
+  listComma: ", ",
   and: " and ",
+  /** Between two sentences. */
+  space: " ",
   percent: "%",
   commit: "Commit my prediction",
   justShow: "Just show me",
@@ -24,7 +30,11 @@ export const en = {
     residual: "ResNet-{depth}",
     preactivation: "pre-ResNet-{depth}",
     kinds: { plain: "plain", A: "residual, A", B: "residual, B", C: "residual, C", preactivation: "pre-activation" },
+    variant: "{net}, {variant}",
     notRecorded: "{net}, not recorded yet",
     seedsRecorded: "{net}, {count} of {wanted} seeds recorded",
   },
+
+  /** Words that come with the data: how to say them. English says them as they are. */
+  ofData: {} as Record<string, string>,
 };

@@ -1,0 +1,55 @@
+// 各交互图共用的中文文字；用词以 book/terms.md 为准。{花括号} 中的名字由数值代替。
+import type { Texts } from "../words.ts";
+
+export const zh: Texts = {
+  language: "zh",
+  comma: "，",
+  semicolon: "；",
+  listComma: "、",
+  and: " 和 ",
+  space: "",
+  percent: "%",
+  commit: "这是我的预测",
+  justShow: "直接看结果",
+  prediction: "你的预测",
+  clear: "清除",
+  download: "下载图中数据（CSV）",
+  copyLink: "复制链接",
+  copied: "已复制",
+  notCopied: "浏览器不允许，请复制地址栏中的网址",
+  chooseNets: "请在表中选择网络。",
+  notAChoice: "这里没有 {key}“{value}”，只有 {known}。",
+  notThere: "这里没有 {key}“{value}”。",
+  notAValue: "“{key}={value}”在这里没有意义。",
+  noSuchView: "没有这个视图，这里显示的是初始视图。",
+  failed: "这个交互图无法启动：{error}",
+
+  nets: {
+    plain: "plain-{depth}",
+    residual: "ResNet-{depth}",
+    preactivation: "pre-ResNet-{depth}",
+    kinds: { plain: "普通", A: "残差 A", B: "残差 B", C: "残差 C", preactivation: "预激活" },
+    variant: "{net}（{variant}）",
+    notRecorded: "{net}，尚无记录",
+    seedsRecorded: "{net}，{wanted} 个种子中已记录 {count} 个",
+  },
+
+  ofData: {
+    "at one learning rate": "学习率不变",
+    "with dropout": "加 dropout",
+    "without augmentation": "无数据增强",
+    "without momentum": "无动量",
+    "without weight decay": "无权重衰减",
+    "without warm-up": "无预热",
+    "without BN": "无 BN",
+    "without BN, small init": "无 BN，小的初始权重",
+    "without BN, xavier": "无 BN，Xavier 初始化",
+    "small init": "小的初始权重",
+    scales: "多种尺度",
+    "batch 64": "批大小 64",
+    "on embedded": "Fashion-MNIST",
+    "on cifar100": "CIFAR-100",
+    "Chelsea the cat, a photograph by Stefan van der Walt, CC0 (public domain)":
+      "猫 Chelsea，Stefan van der Walt 摄，CC0（公有领域）",
+  },
+};
