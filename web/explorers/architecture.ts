@@ -81,6 +81,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     texts,
     fill(t.ask, { vgg: billions(data.vgg.vgg19.multiply_adds / 1e9, 1) }),
     t.billion,
+    { min: 0, max: 1000 * t.perBillion },
     (answer) => {
       const resnet = complexity(data.models.resnet152).multiply_adds / 1e9;
       const values = {

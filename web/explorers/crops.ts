@@ -86,13 +86,36 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const crops = () => averaged().all;
   const count = () => Math.min(crops().length, Math.max(1, Math.round(view.state.count)));
   const best = (scores: number[]) => scores.indexOf(Math.max(...scores));
-  /** The classes that lead at the end or at some point on the way: they keep their colours. */
+  /** The right class, and those that lead at the end or at some point on the way. */
   function leadingOf(means: number[][]): number[] {
     const end = means.at(-1)!;
     const order = end.map((_, i) => i).sort((a, b) => end[b] - end[a]);
     const won = new Set(means.map(best));
-    return [...new Set([...order.slice(0, 3), ...order.filter((i) => won.has(i))])].slice(0, COLOURS.length);
+    const first = [truth(), ...order.slice(0, 3), ...order.filter((i) => won.has(i))];
+    return [...new Set(first)].slice(0, COLOURS.length);
   }
+
+  /** A class has one colour in all views, but where two of a view would share one. */
+  function coloursOf(lead: number[]): Map<number, string> {
+    const found = new Map<number, string>();
+    const free = new Set(COLOURS);
+    for (const place of [...lead].sort((a, b) => ranks[a] - ranks[b])) {
+      const usual = COLOURS[ranks[place] % COLOURS.length];
+      const colour = free.has(usual) ? usual : [...free][0];
+      free.delete(colour);
+      found.set(place, `var(--rn-${colour})`);
+    }
+    return found;
+  }
+  /** The right class first, then by the score in all crops of all nets. */
+  const ranks = ((): number[] => {
+    const sums = data.classes.map((name) => (name === data.truth ? Infinity : 0));
+    for (const { scales } of data.nets) {
+      for (const { crops } of scales) for (const { scores } of crops) scores.forEach((score, i) => (sums[i] += score));
+    }
+    const order = sums.map((_, i) => i).sort((a, b) => sums[b] - sums[a]);
+    return sums.map((_, i) => order.indexOf(i));
+  })();
 
   // The question.
   const first = data.nets.length ? crops()[0].crop : null;
@@ -202,10 +225,10 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   function drawBars(scores: number[]): void {
     const lead = averaged().leading;
     const order = data.classes.length <= 10 ? data.classes.map((_, i) => i) : lead;
+    const colours = coloursOf(lead);
     bars.replaceChildren(
       ...order.map((i) => {
-        const place = lead.indexOf(i);
-        const colour = place >= 0 ? `var(--rn-${COLOURS[place]})` : "var(--rnx-soft)";
+        const colour = colours.get(i) ?? "var(--rnx-soft)";
         return h("div", { class: "rnx-score" },
           h("span", {}, className(i)),
           h("span", { class: "rnx-score-track" }, h("i", { style: `width:${scores[i]}%;background:${colour}` })),
@@ -217,8 +240,9 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   function drawChart(all: { crop: Crop }[], told: string): void {
     const lead = averaged().leading;
     const { means } = averaged();
-    const lines: Line[] = lead.map((place, i) => ({
-      name: data.classes[place], label: className(place), colour: `var(--rn-${COLOURS[i]})`, width: place === truth() ? 2.8 : 1.8,
+    const colours = coloursOf(lead);
+    const lines: Line[] = lead.map((place) => ({
+      name: data.classes[place], label: className(place), colour: colours.get(place)!, width: place === truth() ? 2.8 : 1.8,
       points: means.map((each, k): Point => [k + 1, each[place]]),
     }));
     chart.draw({

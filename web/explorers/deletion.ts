@@ -4,7 +4,7 @@ import { button, select } from "../shared/controls.ts";
 import { Chart, type Line, type Point } from "../shared/chart.ts";
 import { h } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
-import { gate } from "../shared/predict.ts";
+import { gate, guess } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
 import { fill, listed, number } from "../shared/words.ts";
 import css from "./deletion.css";
@@ -99,16 +99,13 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   };
   function buildGate(): void {
     const guesses = nets().map((net) =>
-      h("input", { type: "number", min: 0, max: 100, step: "any", inputmode: "decimal", "data-guess": net.kind, oninput: () => frame.ready(ready()) }),
-    );
-    const ready = () => guesses.every((each) => each.value !== "" && each.checkValidity());
+      guess(texts, name(net), texts.percent, { min: 0, max: 100 }, () => frame.ready(guesses.every((each) => each.valid())), net.kind));
     const values = { intact: listed(nets().map((net) => `${name(net)} ${percent(net.intact!)}`), texts) };
     const frame = gate(
       texts,
       fill(t.ask, values),
-      h("div", { class: "rnx-controls" },
-        ...nets().map((net, i) => h("label", { class: "rnx-number" }, h("span", {}, name(net)), guesses[i], h("span", {}, texts.percent)))),
-      () => reveal(guesses.map((each) => each.valueAsNumber)),
+      h("div", { class: "rnx-controls" }, ...guesses.map((each) => each.element)),
+      () => reveal(guesses.map((each) => each.input.valueAsNumber)),
       () => reveal(null),
     );
     ask.replaceChildren(frame.element);
@@ -164,6 +161,8 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       t.legend,
       ...now.flatMap((net, i) => [i ? " " : "", h("b", { style: `color:${colour(net)}` }, name(net))]),
       t.hatched,
+      texts.space,
+      t.marks,
     );
   }
   // Arrow keys walk along the strip.
@@ -351,6 +350,7 @@ const words = {
   locked: "it changes the dimensions and cannot be deleted",
   legend: "Press blocks to delete them. Bars: standard deviation of the last layer's response (after BN, before the addition), ",
   hatched: ". Hatched blocks change the dimensions and must stay.",
+  marks: "In the bars of the errors: all blocks in place (line), guessing (dotted).",
   intactMark: "intact: {error}",
   chance: "guessing",
   unknown: "not measured",
@@ -393,6 +393,7 @@ const zh: Words = {
   locked: "它改变维度，不能去掉",
   legend: "按一个块，就把它去掉。竖条：块中最后一层的响应（BN 之后、相加之前）的标准差，",
   hatched: "。斜纹的块改变维度，必须保留。",
+  marks: "误差条中：实线为全部块都在时的误差，点线为随机猜测。",
   intactMark: "完整时：{error}",
   chance: "随机猜测",
   unknown: "未测量",

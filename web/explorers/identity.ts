@@ -5,7 +5,7 @@ import { Chart, type Point } from "../shared/chart.ts";
 import { h } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
 import { pixels, pixelsCss, type Pixels } from "../shared/pixels.ts";
-import { gate } from "../shared/predict.ts";
+import { gate, guess } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
 import { fill, number, ofData } from "../shared/words.ts";
 import {
@@ -68,10 +68,9 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     through(Array.from({ length: count }, () => own(kind)), x, data.size, kind === "residual");
 
   // The question.
+  const bounds = { min: 0, max: NUMBERS, whole: true };
   const guesses = KINDS.map((kind) =>
-    h("input", { type: "number", min: 0, max: NUMBERS, step: 1, inputmode: "numeric", "data-guess": kind, oninput: () => ask.ready(guessed()) }),
-  );
-  const guessed = () => guesses.every((each) => each.value !== "" && each.checkValidity());
+    guess(texts, t.named[kind], "", bounds, () => ask.ready(guesses.every((each) => each.valid())), kind));
   const reveal = (answer: Record<Kind, number> | null) => {
     said = answer;
     view.set({ shown: true });
@@ -79,8 +78,8 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const ask = gate(
     texts,
     fill(t.ask, { numbers: NUMBERS }),
-    h("div", { class: "rnx-controls" }, ...KINDS.map((kind, i) => h("label", { class: "rnx-number" }, h("span", {}, t.named[kind]), guesses[i]))),
-    () => reveal({ plain: guesses[0].valueAsNumber, residual: guesses[1].valueAsNumber }),
+    h("div", { class: "rnx-controls" }, ...guesses.map((each) => each.element)),
+    () => reveal({ plain: guesses[0].input.valueAsNumber, residual: guesses[1].input.valueAsNumber }),
     () => reveal(null),
   );
   const verdict = h("div", { class: "rnx-verdict" });

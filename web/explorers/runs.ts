@@ -342,6 +342,8 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     seeds.set(view.state.seeds);
     scale.set(view.state.scale);
     paper.set(view.state.paper);
+    const reason = !now.splits.includes("test") ? t.paperTest : now.groups.some(({ net }) => net.published) ? "" : t.paperNone;
+    paper.disable(reason);
   }
 
   /** The usual, shorter runs, faint, under the longer ones. */
@@ -422,7 +424,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
         reveal(step);
       });
   const choosingGate = (step: "overfitting" | "steps") =>
-    choiceGate(texts, t.ask[step], optionsOf(t.answers[step]), (answer) => {
+    choiceGate(texts, step === "steps" && !bothIn(longer()) ? t.askPaper : t.ask[step], optionsOf(t.answers[step]), (answer) => {
       answers[step] = answer;
       reveal(step);
     });
@@ -448,13 +450,26 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     below.replaceChildren(
       ...verdict(step).map((each, i, all) => h("p", {}, i === all.length - 1 ? h("strong", {}, each) : each)),
       h("p", { class: "rnx-actions" },
-        button(fill(t.next, { step: t.steps[next] }), () => view.set({ step: next, at: -1 }), "main"),
+        button(fill(t.next, { step: t.steps[next] }), () => {
+          view.set({ step: next, at: -1 });
+          goOn();
+        }, "main"),
         button(t.again, () => {
           lines[step] = undefined;
           gates[step].ready(false);
           view.set({ shown: view.state.shown.split(",").filter((each) => each !== step).join(",") });
+          goOn();
         }, "quiet")),
     );
+  }
+
+  /** The button that was pressed is gone once all is drawn: go on at the question, or at the step. */
+  function goOn(): void {
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      const place = above.querySelector<HTMLElement>(".rnx-ask") ?? nav.querySelector<HTMLElement>("[aria-current]");
+      if (place?.matches(".rnx-ask")) place.tabIndex = -1;
+      place?.focus({ preventScroll: true });
+    }));
   }
 
   function range(group: Group, split: Split): string {
@@ -639,7 +654,11 @@ const words = {
   scaleLabel: "Scale",
   linear: "linear",
   log: "log",
+  askPaper:
+    "Perhaps the deeper net only needs longer. Give both nets three times as many iterations: what becomes of the gap in training error? (Such runs are not recorded here yet: what follows is what the paper says.)",
   paper: "the paper's value",
+  paperTest: "of the test error",
+  paperNone: "none for these nets",
   paperRule: "{net} in the paper: {error}%",
   chartLabel: "{error} over iterations: the iteration that is read out",
   iterations: "iterations",
@@ -735,7 +754,11 @@ const zh: Words = {
   scaleLabel: "坐标",
   linear: "线性",
   log: "对数",
+  askPaper:
+    "也许更深的网络只是需要更久。让两个网络都迭代三倍的次数，训练误差的差距会怎样？（这样的运行这里还没有记录：接下来给出的是论文的说法。）",
   paper: "论文的值",
+  paperTest: "只有测试误差",
+  paperNone: "论文没有给出",
   paperRule: "论文中的 {net}：{error}%",
   chartLabel: "{error}随迭代的变化：选择要读数的迭代",
   iterations: "迭代次数",

@@ -103,7 +103,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const silent = (now: Maps) =>
     Array.from({ length: now.channels }, (_, i) => i + 1).filter((i) => mapOf(now, "shortcut", i).every((each) => each === 0));
 
-  const ask = numberGate(texts, t.ask, t.unit, (answer) => {
+  const ask = numberGate(texts, t.ask, t.unit, { min: 0, max: 32, whole: true }, (answer) => {
     said = answer;
     view.set({ shown: true });
   });

@@ -185,12 +185,15 @@ export class Chart {
   }
 
   private rules(drawing: Drawing, inside: Element, end: number): void {
-    for (const rule of drawing.rules ?? []) {
+    let above = -Infinity; // where the last label stands
+    for (const rule of [...(drawing.rules ?? [])].sort((a, b) => b.y - a.y)) {
       const at = this.scales.y(rule.y);
+      const label = Math.max(at - 4, above + 13);
+      above = label;
       const style = `stroke:${rule.colour}`;
       inside.append(
         s("line", { class: "rnx-rule", x1: MARGIN.left, x2: end, y1: at, y2: at, style }),
-        s("text", { class: "rnx-rule-label", x: MARGIN.left + 6, y: at - 4, style: `fill:${rule.colour}` }, rule.label),
+        s("text", { class: "rnx-rule-label", x: MARGIN.left + 6, y: label, style: `fill:${rule.colour}` }, rule.label),
       );
     }
   }

@@ -40,11 +40,21 @@ export function choice(
   };
 }
 
-/** Yes or no. */
-export function toggle(label: string, change: (value: boolean) => void): Control<boolean> {
+/** Yes or no. disable: with a reason why it can be neither, or with none, can again. */
+export function toggle(
+  label: string, change: (value: boolean) => void,
+): Control<boolean> & { disable(reason: string): void } {
   const input = h("input", { type: "checkbox", onchange: () => change(input.checked) });
-  const element = h("label", { class: "rnx-toggle" }, input, h("span", {}, label));
-  return { element, set: (value) => void (input.checked = value) };
+  const why = h("small", {});
+  const element = h("label", { class: "rnx-toggle" }, input, h("span", {}, label, why));
+  return {
+    element,
+    set: (value) => void (input.checked = value),
+    disable(reason) {
+      input.disabled = Boolean(reason);
+      why.textContent = reason && ` (${reason})`;
+    },
+  };
 }
 
 /** One of many options, as a list that opens. */

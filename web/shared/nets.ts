@@ -40,13 +40,12 @@ function withVariant(name: string, { variant }: Net, texts: Texts): string {
   return variant ? fill(texts.nets.variant, { net: name, variant: ofData(variant, texts) }) : name;
 }
 
-/** All nets as buttons, by kind and depth, with a dot for each seed that is recorded. */
+/** Nets as buttons, by kind and depth, with a dot for each seed that is recorded. Rows and columns of
+ * which nothing is recorded are left out. */
 export function netTable(texts: Texts, nets: Net[], change: (names: string[]) => void) {
   const t = texts.nets;
   const element = h("div", { class: "rnx-nets" });
   const row = (net: Net) => withVariant(t.kinds[net.kind as "plain"] ?? net.kind, net, texts);
-  const kinds = [...new Set(nets.map(row))];
-  const depths = [...new Set(nets.map((net) => net.depth))].sort((a, b) => a - b);
 
   /** seeds: how many runs a net has, of `wanted` that are planned. */
   function draw(chosen: string[], seeds: (name: string) => number, wanted: number): void {
@@ -67,6 +66,9 @@ export function netTable(texts: Texts, nets: Net[], change: (names: string[]) =>
         h("i", { "aria-hidden": "true" }, "\u25cf".repeat(count) + "\u25cb".repeat(Math.max(0, wanted - count))),
       );
     };
+    const there = nets.filter((net) => seeds(net.name) > 0);
+    const kinds = [...new Set(there.map(row))];
+    const depths = [...new Set(there.map((net) => net.depth))].sort((a, b) => a - b);
     const rows = kinds.map((kind) => {
       const cells = depths.map((depth) => nets.find((net) => row(net) === kind && net.depth === depth));
       const name = h("th", { scope: "row" }, kind);

@@ -3,7 +3,7 @@
 // line is drawn in a chart, see chart.ts; here are its buttons).
 import { button, choice, type Option } from "./controls.ts";
 import { h } from "./dom.ts";
-import type { Texts } from "./words.ts";
+import { fill, type Texts } from "./words.ts";
 
 export interface Gate {
   element: HTMLElement;
@@ -58,22 +58,43 @@ export function choiceGate(
   return frame;
 }
 
-/** A gate that asks for a number. */
+/** A gate that asks for a number between two. */
 export function numberGate(
   texts: Texts,
   question: string,
   unit: string,
+  bounds: Bounds,
   show: (answer: number | null) => void,
 ): Gate {
-  const valid = (): boolean => input.value !== "" && Number.isFinite(input.valueAsNumber);
-  const input: HTMLInputElement = h("input", {
-    type: "number",
-    inputmode: "decimal",
-    step: "any",
-    oninput: () => frame.ready(valid()),
-    onkeydown: (event: KeyboardEvent) => event.key === "Enter" && valid() && show(input.valueAsNumber),
+  const asked = guess(texts, texts.prediction, unit, bounds, () => frame.ready(asked.valid()));
+  asked.input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && asked.valid()) show(asked.input.valueAsNumber);
   });
-  const label = h("label", { class: "rnx-number" }, h("span", {}, texts.prediction), input, h("span", {}, unit));
-  const frame = gate(texts, question, label, () => show(input.valueAsNumber), () => show(null));
+  const frame = gate(texts, question, asked.element, () => show(asked.input.valueAsNumber), () => show(null));
   return frame;
+}
+
+interface Bounds {
+  min: number;
+  max: number;
+  whole?: boolean;
+}
+
+/** A number to be typed; one that cannot be is told so. kind: what the number is about. */
+export function guess(
+  texts: Texts, label: string, unit: string, { min, max, whole }: Bounds, change: () => void, kind?: string,
+): { element: HTMLElement; input: HTMLInputElement; valid(): boolean } {
+  const fault = h("small", { class: "rnx-fault", role: "status" });
+  const valid = () => input.value !== "" && input.checkValidity();
+  const input: HTMLInputElement = h("input", {
+    type: "number", min, max, step: whole ? 1 : "any", inputmode: whole ? "numeric" : "decimal", "data-guess": kind,
+    oninput() {
+      const wrong = !valid() && (input.value !== "" || input.validity.badInput);
+      fault.textContent = wrong ? fill(whole ? texts.wholeBetween : texts.between, { min, max }) : "";
+      change();
+    },
+  });
+  const element = h("div", { class: "rnx-guess" },
+    h("label", { class: "rnx-number" }, h("span", {}, label), input, unit ? h("span", {}, unit) : null), fault);
+  return { element, input, valid };
 }
