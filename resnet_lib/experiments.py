@@ -60,7 +60,7 @@ class Tiers(dict[str, Tier]):
         raise unknown_name(name, list(self), "tier")
 
 
-TIERS = Tiers(
+TIERS: Tiers = Tiers(
     (tier.name, tier)
     for tier in (
         Tier("paper", TrainConfig(), probe_at=(0, 400, 4_000, 16_000, 32_000, 48_000, 64_000)),
