@@ -168,7 +168,7 @@ html[data-theme=dark] .rnx, html[theme=dark] .rnx, body[data-jp-theme-light=fals
   .rnx { padding: 12px 12px 8px; }
   .rnx-controls { gap: 8px 14px; }
   .rnx-nets table { border-spacing: 3px; }
-  .rnx-nets th { font-size: .82em; padding-right: 2px; }
+  .rnx-nets th { font-size: .82em; padding-right: 2px; white-space: normal; min-width: 6.5em; line-height: 1.2; }
   .rnx-net { width: 37px; font-size: .92em; }
   .rnx-costs { font-size: .86em; }
   .rnx-costs :is(th, td) { padding-right: 5px; }
