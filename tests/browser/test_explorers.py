@@ -433,6 +433,67 @@ def test_runs_says_what_is_missing(tab: Page, site: str) -> None:
 # Architecture.
 
 
+def test_runs_goes_on_where_the_next_question_stands(tab: Page, site: str) -> None:
+    """By keyboard: the button that was pressed is gone, and the focus is on the new question."""
+    place = enter(tab, site, "runs", "shown=plain")
+    presses = {
+        "Next: Overfitting?": "Does that explain",
+        "Just show me": "Thin: training",
+        "Predict again": "Does that explain",
+    }
+    for name, where in presses.items():
+        place.get_by_role("button", name=name).focus()
+        tab.keyboard.press("Enter")
+        tab.wait_for_function(f"document.activeElement.innerText.includes({where!r})")
+
+
+def test_runs_shows_what_was_trained_otherwise(tab: Page, site: str) -> None:
+    """Nets whose labels have commas, too; a press shows one, another hides it."""
+    place = enter(tab, site, "runs", "step=free")
+    button = place.locator("button.rnx-net[data-net='resnet20 scales']")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    assert "ResNet-20, scales" in said(place)
+    tab.reload()
+    tab.locator("#explorer-runs[data-ready]").wait_for()
+    assert "ResNet-20, scales" in said(place)
+    assert place.locator(".rnx-notice").inner_text() == ""
+    button.click()
+    assert "scales" not in said(place)
+
+
+def test_runs_has_the_papers_value_of_the_test_error_only(tab: Page, site: str) -> None:
+    place = enter(tab, site, "runs", "step=free&nets=resnet20,resnet56")
+    paper = place.get_by_role("checkbox")
+    assert paper.is_disabled()
+    place.get_by_text("test", exact=True).click()
+    paper.check()
+    drawn(tab)
+    boxes = [each.bounding_box() for each in place.locator(".rnx-rule-label").all()]
+    assert len(boxes) == 2
+    assert abs(boxes[0]["y"] - boxes[1]["y"]) >= 12, "one label does not lie on the other"
+
+
+@pytest.mark.parametrize(
+    ("name", "guess", "told"),
+    [
+        ("deletion", "500", "A number from 0 to 100."),
+        ("identity", "4.5", "A whole number from 0 to 22."),
+        ("shortcut", "64", "A whole number from 0 to 32."),
+        ("architecture", "-3", "A number from 0 to 1000."),
+    ],
+)
+def test_a_guess_that_cannot_be_is_told_so(
+    tab: Page, site: str, name: str, guess: str, told: str
+) -> None:
+    place = enter(tab, site, name)
+    place.locator("input[type=number]").first.fill(guess)
+    assert place.locator(".rnx-fault").first.inner_text() == told
+    assert place.get_by_role("button", name="Commit my prediction").is_disabled()
+    place.locator("input[type=number]").first.fill("3")
+    assert place.locator(".rnx-fault").first.inner_text() == ""
+
+
 def test_architecture_asks_for_a_number(tab: Page, site: str) -> None:
     place = enter(tab, site, "architecture")
     assert not place.locator(".rnx-costs").is_visible()

@@ -179,6 +179,31 @@ def test_the_ledgers_choices_hide_the_rest(browser: Browser, site: str) -> None:
     assert len({len(page["shown"]) for page in found.values()}) > 5
 
 
+def test_the_ledgers_choices_are_kept_and_give_way_to_links(browser: Browser, site: str) -> None:
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/book/ledger.html")
+        tab.locator("#verdict-does-not-hold").check(force=True)
+        assert tab.locator("#claim-24b").is_visible()
+        assert tab.locator("#claim-13").is_hidden()
+        tab.reload()
+        assert "verdict=does-not-hold" in tab.url
+        assert tab.locator("#claim-13").is_hidden()
+        tab.evaluate("location.hash = 'claim-13'")
+        tab.locator("#claim-13").wait_for()
+        assert "verdict" not in tab.url
+
+
+def test_search_opens_the_exercises_it_finds(browser: Browser, site: str) -> None:
+    with browser.new_context() as context:
+        tab, wrong = context.new_page(), []
+        tab.on("pageerror", wrong.append)
+        tab.goto(f"{site}/search.html?q=warm-up")
+        tab.locator("#search-results li p").first.wait_for()
+        tab.wait_for_load_state("networkidle")
+        assert wrong == []
+
+
 def test_downloads_arrive(browser: Browser, site: str) -> None:
     """The notebook's button hands out the notebook, the start page's link the archive."""
     with browser.new_context(accept_downloads=True) as context:

@@ -419,6 +419,67 @@ def test_a_question_is_answered_by_what_was_measured(tab: Tab, site: str) -> Non
     assert tab.locator(".results tbody tr").count() == 2
 
 
+def test_a_shared_question_is_asked_anew(tab: Tab, site: str, context: BrowserContext) -> None:
+    """The link has the nets, and not what was predicted of them."""
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit(tab, site, "lesson=plain-8-20")
+    tab.locator(".answers input").first.check()
+    tab.get_by_role("button", name="That is my prediction").click()
+    train(tab)
+    tab.get_by_role("button", name="Copy link").click()
+    tab.get_by_text("The link is in the clipboard").wait_for()
+    link = tab.evaluate("navigator.clipboard.readText()")
+    assert "lesson=plain-8-20" in link
+    assert "answers" not in link
+    assert "answers=plain-8-20" in tab.evaluate("location.hash"), "a reload keeps it"
+    other = context.new_page()
+    other.goto(link)
+    other.locator("#playground[data-ready]").wait_for()
+    assert other.get_by_role("button", name="Train", exact=True).is_disabled()
+    assert other.get_by_role("button", name="That is my prediction").is_visible()
+    assert other.locator(".chart .empty").first.text_content() == "Predict first."
+
+
+def test_leaving_a_question_brings_ones_own_nets_back(tab: Tab) -> None:
+    train(tab)
+    lines = tab.locator(".chart svg").first.locator("text.label")
+    tab.get_by_role("link", name="Option A, B or C").click()
+    tab.locator(".lesson").wait_for()
+    drawn(tab)
+    assert lines.count() == 0
+    tab.get_by_role("button", name="Leave the question").click()
+    drawn(tab)
+    assert lines.count() == 2
+
+
+def test_reset_can_be_undone(tab: Tab) -> None:
+    tab.get_by_label("Depth").fill("8")
+    tab.locator("details.more summary").click()
+    tab.get_by_label("Iterations", exact=True).fill("30")
+    train(tab)
+    mine = saved(tab)
+    tab.get_by_role("button", name="Reset").click()
+    assert tab.get_by_label("Depth").input_value() == "20"
+    tab.get_by_role("button", name="Undo").click()
+    assert tab.get_by_label("Depth").input_value() == "8"
+    assert tab.get_by_label("Iterations", exact=True).input_value() == "30"
+    train(tab)
+    assert saved(tab) == mine
+
+
+def test_choices_made_in_a_run_are_for_the_next(tab: Tab) -> None:
+    tab.locator("details.more summary").click()
+    tab.get_by_label("Iterations", exact=True).fill("2000")
+    tab.get_by_role("button", name="Train", exact=True).click()
+    tab.locator("button.main", has_text="Pause").wait_for()
+    assert not tab.get_by_text("For the next training:").is_visible()
+    tab.get_by_label("Depth").fill("8")
+    tab.get_by_text("For the next training: plain-8 and ResNet-8").wait_for()
+    tab.get_by_role("button", name="Stop").click()
+    finish(tab)
+    assert not tab.get_by_text("For the next training:").is_visible()
+
+
 def test_nothing_is_loaded_before_it_is_seen(context: BrowserContext, site: str) -> None:
     tab = context.new_page()
     asked: list[str] = []

@@ -72,8 +72,27 @@ def test_a_link_to_what_is_hidden_leads_to_its_question(tab: Tab) -> None:
     answer = place.locator(".predict-answer")
     figure = answer.locator("figure").first.get_attribute("id")
     tab.locator(f'a[href="#{figure}"]').locator("visible=true").first.click()
+    focused = "each => each === document.activeElement"
     assert answer.is_hidden()
-    assert place.locator("input").first.evaluate("each => each === document.activeElement")
+    assert place.locator("input").first.evaluate(focused)
+    number = answer.locator(".caption-number").first.text_content().strip()
+    assert place.locator(".predict-waits").inner_text() == f"{number} comes after your answer."
+    tab.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+    tab.locator(f'a[href="#{figure}"]').locator("visible=true").first.click()
+    tab.wait_for_function("document.activeElement.matches('.predict input')")  # once more
+    place.get_by_role("button", name="Just show me").click()
+    assert place.locator(".predict-waits").is_hidden()
+
+
+def test_a_broken_address_breaks_nothing(browser: Browser, site: str) -> None:
+    with browser.new_context() as context:
+        tab, wrong = context.new_page(), []
+        tab.on("pageerror", wrong.append)
+        tab.goto(f"{site}/{PAGE}#%E0%A4%A")
+        place, answer = first(tab)
+        place.get_by_role("button", name="Just show me").click()
+        assert answer.is_visible()
+        assert wrong == []
 
 
 def test_on_paper_everything_shows(tab: Tab) -> None:
