@@ -67,13 +67,13 @@ def test_an_address_that_names_what_is_not_there_still_opens(
 def test_what_an_address_cannot_mean_is_said(tab: Page, site: str) -> None:
     place = enter(tab, site, "shortcut", "shown=1&option=Z&channel=many&colour=red")
     notice = place.locator(".rnx-notice")
-    told = ["no option \u201cZ\u201d here, but A, B and C.", "channel=many", "colour=red"]
+    told = ["option: there is no \u201cZ\u201d here, but A, B and C.", "channel=many", "colour=red"]
     assert all(each in notice.inner_text() for each in told)
     place.get_by_label("C", exact=True).check()
     drawn(tab)
     assert not notice.is_visible(), "once the reader goes on"
     place = enter(tab, site, "runs", "step=free&nets=resnet20,resnet21")
-    assert "no nets \u201cresnet21\u201d here" in place.locator(".rnx-notice").inner_text()
+    assert "nets: there is no \u201cresnet21\u201d here" in place.locator(".rnx-notice").inner_text()
     assert place.locator("[aria-pressed=true]").count() == 1, "the other net is shown"
     tab.evaluate("location.hash = '#explorer-runs?step=nowhere'")
     tab.wait_for_function(

@@ -61,6 +61,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const num = (value: number, decimals = 1) => number(value, decimals, language);
   const percent = (value: number) => `${num(value)}%`;
   let said: string | null = null;
+  const truth = () => data.classes.indexOf(data.truth);
 
   const net = () => data.nets.find((each) => each.run_id === view.state.net) ?? data.nets[0];
   /** The crops that are averaged, in the order in which they are added, and the averages so far. */
@@ -129,7 +130,6 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     });
   };
   const className = (i: number) => t.names[data.classes[i] as "cat"] ?? data.classes[i];
-  const truth = () => data.classes.indexOf(data.truth);
   const ask = first ? gateFor().element : h("div", {});
   const verdict = h("div", { class: "rnx-verdict" });
 
