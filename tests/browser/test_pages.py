@@ -197,7 +197,7 @@ def test_the_ledgers_choices_are_kept_and_give_way_to_links(browser: Browser, si
 def test_search_opens_the_exercises_it_finds(browser: Browser, site: str) -> None:
     with browser.new_context() as context:
         tab, wrong = context.new_page(), []
-        tab.on("pageerror", wrong.append)
+        tab.on("pageerror", lambda error: wrong.append(error))
         tab.goto(f"{site}/search.html?q=warm-up")
         tab.locator("#search-results li p").first.wait_for()
         tab.wait_for_load_state("networkidle")

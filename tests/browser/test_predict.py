@@ -87,7 +87,7 @@ def test_a_link_to_what_is_hidden_leads_to_its_question(tab: Tab) -> None:
 def test_a_broken_address_breaks_nothing(browser: Browser, site: str) -> None:
     with browser.new_context() as context:
         tab, wrong = context.new_page(), []
-        tab.on("pageerror", wrong.append)
+        tab.on("pageerror", lambda error: wrong.append(error))
         tab.goto(f"{site}/{PAGE}#%E0%A4%A")
         place, answer = first(tab)
         place.get_by_role("button", name="Just show me").click()

@@ -542,7 +542,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     if (!schedule) told.push(t.nothingRecorded);
     else {
       const recorded = groupsOf(schedule.id);
-      const watched = free ? view.state.nets.split(",") : names; // the table shows all others
+      const watched = free ? view.state.nets.split(",") : names; // the ledger's page lists all others
       const known = watched.flatMap((name) => nets.get(name) ?? []);
       const absent = known.filter((net) => !recorded.has(net.name)).map(netName);
       const partial = known.filter((net) => (recorded.get(net.name)?.runs.length ?? schedule.seeds) < schedule.seeds);
