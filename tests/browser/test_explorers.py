@@ -460,6 +460,7 @@ def test_runs_shows_what_was_trained_otherwise(tab: Page, site: str) -> None:
     drawn(tab)
     assert button.get_attribute("aria-pressed") == "true"
     assert "ResNet-20, scales" in said(place)
+    tab.wait_for_function("location.hash.includes('scales')")
     tab.reload()
     tab.locator("#explorer-runs[data-ready]").wait_for()
     assert "ResNet-20, scales" in said(place)
