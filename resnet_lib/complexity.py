@@ -22,7 +22,7 @@ from resnet_lib.blocks import (
     ZeroPadShortcut,
     make_block,
 )
-from resnet_lib.configs import IMAGENET_BLOCKS, LAYERS_PER_N, ConfigError, ModelConfig
+from resnet_lib.configs import IMAGENET_BLOCKS, LAYERS_PER_N, ConfigError, ModelConfig, whole
 from resnet_lib.models import Place, build_model, layout, make_stem, model_config
 
 
@@ -141,6 +141,7 @@ def complexity(model: str | ModelConfig, size: int | None = None, **changes) -> 
     with torch.device("meta"):
         conv1, bn1 = make_stem(config)
     size = config.image_size if size is None else size
+    whole(size, 1, "size")
     stem = count(nn.Sequential(conv1, bn1), config.in_channels, size)
     counts = {"conv1": [stem]}
     size = stem.size

@@ -29,7 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_lib.configs import ConfigError, TrainConfig, unknown_name
+from resnet_lib.configs import ConfigError, TrainConfig, unknown_name, whole
 from resnet_lib.numerics import alternative, decides_numbers, random_stream
 from resnet_lib.repository import DATA, in_repository
 
@@ -130,6 +130,10 @@ def load(name: str | Path, size: int | None = None) -> ImageSet:
     size: reduce the images to so many pixels. Errors: `ConfigError` for an unknown name,
     `DataError` where the data are missing or damaged.
     """
+    if not isinstance(name, (str, Path)):
+        raise ConfigError(f"a data set is a name or a folder, not {name!r}.")
+    if size is not None:
+        whole(size, 1, "size")
     folder = find_sheets(name)
     if folder is not None:
         loaded = read_sheets(str(name), folder)

@@ -494,7 +494,7 @@ def plan(
     """
     entries = find_experiments(experiment) if isinstance(experiment, str) else [experiment]
     tier = find_tier(tier)
-    seeds = None if seeds is None else tuple(seeds)
+    seeds = listed(seeds)
     specs = [
         run_spec(entry, arm, tier, seed, data)
         for entry in entries
@@ -502,6 +502,13 @@ def plan(
         for arm in entry.arms
     ]
     return sorted(specs, key=lambda spec: spec.train.seed) if len(entries) > 1 else specs
+
+
+def listed(seeds: Iterable[int] | int | None) -> tuple[int, ...] | None:
+    """Seeds as a tuple; one may stand alone."""
+    if seeds is None or isinstance(seeds, int):
+        return None if seeds is None else (seeds,)
+    return tuple(seeds)
 
 
 def size_in(tier: Tier, data: str) -> int | None:
@@ -576,7 +583,7 @@ def plan_all(
     One that two of them share stands once, with the probe that one of them asks for.
     """
     names = [experiments] if isinstance(experiments, str) else list(experiments)
-    seeds = None if seeds is None else tuple(seeds)
+    seeds = listed(seeds)
     specs = [spec for name in names for spec in plan(name, tier, seeds, data)]
     unique: dict[tuple, RunSpec] = {}
     for spec in sorted(specs, key=lambda spec: spec.train.seed):

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from resnet_lib.analysis import PROBES
 from resnet_lib.complexity import complexity
-from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
+from resnet_lib.configs import ModelConfig, TrainConfig, whole
 from resnet_lib.data import ImageSet, alternatives, load, make_normaliser
 from resnet_lib.devices import choose_precision, find_device, one_thread
 from resnet_lib.models import build_model
@@ -167,8 +167,7 @@ def run_all(
     process was killed; the first error of a run, once all that run beside it have ended.
     """
     jobs = default_jobs() if jobs is None else jobs
-    if jobs < 1:
-        raise ConfigError(f"jobs is {jobs}: it must be a whole number of at least 1.")
+    whole(jobs, 1, "jobs")
     records = [recorded(spec, folder) for spec in specs]
     missing = [i for i, record in enumerate(records) if record is None]
     to_do = [specs[i] for i in missing]

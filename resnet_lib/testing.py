@@ -290,9 +290,12 @@ def scores_of(
 
 def checked(nets: ResNet | Sequence[ResNet], protocol: str) -> list[ResNet]:
     """The nets as a list. Raises `ConfigError` where there is none, or no such protocol."""
-    nets = [nets] if isinstance(nets, nn.Module) else list(nets)
+    nets = [nets] if isinstance(nets, (nn.Module, str)) else list(nets)
     if not nets:
         raise ConfigError("there is no net to test.")
+    for net in nets:
+        if not isinstance(net, nn.Module):
+            raise ConfigError(f"{net!r} is no net: build one with build_model, or load one.")
     if protocol not in PROTOCOLS:
         raise unknown_name(protocol, list(PROTOCOLS), "testing protocol")
     return nets

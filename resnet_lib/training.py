@@ -38,6 +38,7 @@ from resnet_lib.devices import (
     seeded,
 )
 from resnet_lib.graphs import GraphedStep
+from resnet_lib.models import ResNet
 from resnet_lib.numerics import decides_numbers, numerics_hash
 from resnet_lib.progress import Clock, Report, interruptible, reporter
 from resnet_lib.recomputing import recomputing
@@ -153,6 +154,13 @@ def train(
     Errors: `ConfigError` where net, data and configuration do not fit together.
     """
     config = config or TrainConfig()
+    for name, given, kind, how in (
+        ("model", model, ResNet, "a net, as build_model makes it"),
+        ("data", data, ImageSet, "an image set, as load makes it"),
+        ("config", config, TrainConfig, "a TrainConfig"),
+    ):
+        if not isinstance(given, kind):
+            raise ConfigError(f"{name} is {given!r}: it must be {how}.")
     check_fit(model, data, config)
     device = torch.device(device) if device is not None else find_device()
     if graph and (device.type != "cuda" or recompute):

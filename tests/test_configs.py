@@ -247,3 +247,23 @@ def test_names_are_the_usual_ones(name):
 def test_the_option_stands_in_the_name_unless_it_is_a():
     names = {option: ModelConfig(56, shortcut=option).name for option in SHORTCUTS}
     assert names == {"none": "plain56", "A": "resnet56", "B": "resnet56-B", "C": "resnet56-C"}
+
+
+def test_what_is_handed_in_wrongly_is_one_sentence() -> None:
+    """A name for a net, a name for data, a number for a recipe: told, not traced back."""
+    from resnet_lib import build_model, complexity, load, measure_errors, reproduce, train
+
+    net, data = build_model("resnet8", seed=0, in_channels=1), load("embedded", 7)
+    wrong = {
+        "model is 'resnet20'": lambda: train("resnet20", data),
+        "data is 'embedded'": lambda: train(net, "embedded"),
+        "config is 400": lambda: train(net, data, 400),
+        "'resnet20' is no net": lambda: measure_errors("resnet20", data),
+        "a name or a folder, not 5": lambda: load(5),
+        "size is '14'": lambda: load("embedded", "14"),
+        "size is 0": lambda: complexity("resnet20", 0),
+        "jobs is '2'": lambda: reproduce("figure6-plain", "smoke", seeds=0, jobs="2"),
+    }
+    for told, act in wrong.items():
+        with pytest.raises(ConfigError, match=told):
+            act()

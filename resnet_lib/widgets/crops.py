@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from torch import nn
 
 from resnet_lib.archive import survey
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.configs import ConfigError, ModelConfig, unknown_name
+from resnet_lib.data import ChannelNormaliser
 from resnet_lib.deletions import checksum
 from resnet_lib.explore import show
 from resnet_lib.figures import COLOURS, panels
@@ -27,6 +27,7 @@ from resnet_lib.pictures import (
     photograph,
 )
 from resnet_lib.runs import RunRecord
+from resnet_lib.testing import SCALES
 
 # The paper's scales, 224 to 640 pixels for nets of 224 (section 3.4), for nets of 32 pixels.
 SIDES = (32, 37, 55, 69, 91)
@@ -99,10 +100,8 @@ def of_net(
         raise ConfigError("name the net's classes, in the order of its logits, and the right one.")
     if truth not in classes:
         raise unknown_name(truth, classes, "class")
-    mean = 255 * torch.tensor([0.485, 0.456, 0.406])[:, None, None]
-    std = 255 * torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-    sides = tuple(side for side in (224, 256, 384, 480, 640) if side <= min(photograph().shape[1:]))
-    found = scores(net, lambda x: (x.float() - mean) / std, sides, size)
+    sides = tuple(side for side in SCALES if side <= min(photograph().shape[1:]))
+    found = scores(net, ChannelNormaliser.imagenet(), sides, size)
     # Of many classes those that some crop has among its first three, and the right one.
     crops = [crop for scale in found["scales"] for crop in scale["crops"]]
     if len(crops[0]["scores"]) != len(classes):
