@@ -266,7 +266,8 @@ def do_reproduce(options: argparse.Namespace) -> int:
             graph=options.graph,
         )
     except Stopped as stopped:
-        print(summary(stopped.records).to_string(index=False))
+        if stopped.records:
+            print(summary(stopped.records).to_string(index=False))
         raise
     print(summary(records).to_string(index=False))
     return 0 if all(record.status == "complete" for record in records) else 1
@@ -303,7 +304,7 @@ def do_evaluate(options: argparse.Namespace) -> int:
     """Test a net, or an ensemble of several weights."""
     model_config(options.model.partition("-")[0])  # a wrong name is said before all else
     photos = options.data is not None and is_photos(options.data)
-    if photos and options.size:
+    if photos and options.size is not None:
         raise ConfigError("--size reduces class sheets; photographs keep their protocol's sizes.")
     # Weights before images: they are the smaller download.
     if options.weights == [TORCHVISION]:
@@ -339,8 +340,10 @@ def images_for(nets: Sequence[ResNet], options: argparse.Namespace) -> ImageSet:
     data = options.data or (records[0].data["name"] if records else "embedded")
     images = load(data)
     trained = {record.data["size"] for record in records}
-    size = options.size or (trained.pop() if len(trained) == 1 else images.size)
-    if size not in images.sizes and not options.size:
+    if options.size is not None:
+        return images.reduced(options.size)
+    size = trained.pop() if len(trained) == 1 else images.size
+    if size not in images.sizes:
         print(
             f"resnet_lib: {data} cannot be reduced to the {size} pixels of the training images: "
             f"it is tested at {images.size}.",

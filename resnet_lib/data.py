@@ -81,7 +81,7 @@ class ImageSet:
     @property
     def sizes(self) -> list[int]:
         """The widths in pixels, from 4 on, that the images can be reduced to."""
-        return [n for n in range(4, self.size + 1) if self.size % n == 0]
+        return [n for n in range(min(4, self.size), self.size + 1) if self.size % n == 0]
 
     @property
     def channels(self) -> int:

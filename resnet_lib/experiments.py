@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -506,9 +507,9 @@ def plan(
 
 def listed(seeds: Iterable[int] | int | None) -> tuple[int, ...] | None:
     """Seeds as a tuple; one may stand alone."""
-    if seeds is None or isinstance(seeds, int):
-        return None if seeds is None else (seeds,)
-    return tuple(seeds)
+    if seeds is None:
+        return None
+    return (int(seeds),) if isinstance(seeds, Integral) else tuple(seeds)
 
 
 def size_in(tier: Tier, data: str) -> int | None:

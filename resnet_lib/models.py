@@ -26,7 +26,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_lib.blocks import BLOCKS, EXPANSION, Gate, conv3x3, make_block, make_norm
-from resnet_lib.configs import JUNCTIONS, ORDERS, ConfigError, ModelConfig, unknown_name
+from resnet_lib.configs import (
+    JUNCTIONS,
+    ORDERS,
+    SHORTCUTS,
+    ConfigError,
+    ModelConfig,
+    unknown_name,
+)
 from resnet_lib.numerics import decides_numbers, layer, random_stream
 
 MODELS: dict[str, ModelConfig] = {
@@ -184,7 +191,7 @@ def model_config(model: str | ModelConfig, **changes) -> ModelConfig:
     Errors: `ConfigError` that lists the nearest names, fields or values.
     """
     if isinstance(model, str):
-        model = MODELS.get(model) or cifar_config(model)
+        model = MODELS.get(model) or named_config(model)
     if not isinstance(model, ModelConfig):
         raise ConfigError(f"a model is a name or a ModelConfig, not {model!r}.")
     known = [each.name for each in dataclasses.fields(model)]
@@ -199,40 +206,47 @@ def model_config(model: str | ModelConfig, **changes) -> ModelConfig:
     return dataclasses.replace(model, **changes)
 
 
-def cifar_config(name: str) -> ModelConfig:
-    """The CIFAR net that a name outside MODELS means, such as resnet26, plain62 or resnet56-C.
+def named_config(name: str) -> ModelConfig:
+    """The net that a name outside MODELS means, such as resnet26, plain62 or resnet56-C.
 
-    Names as `ModelConfig.name` makes them; a depth that is 9n+2 and not 6n+2 has bottlenecks.
+    Names as `ModelConfig.name` makes them: a net of MODELS or a CIFAR net, and behind it option,
+    block, order or junction; a depth that is 9n+2 and not 6n+2 has bottlenecks.
     Errors: `ConfigError` that lists the nearest names, and the nearest depths.
     """
     first, *rest = re.split(r"(?<=\d)-", name, maxsplit=1)
     found = re.fullmatch(r"(plain|resnet|preresnet)(\d{1,4})", first)
     error = unknown_name(name, list(MODELS), "model")
-    parts = f"-{rest[0]}" if rest else ""
-    if not found or (parts and found[1] == "plain"):
+    if not found:
         raise error
-    depth = int(found[2])
-    fields = {
-        "shortcut": "none" if found[1] == "plain" else "A",
-        "order": "preactivation" if found[1] == "preresnet" else "original",
-        "block": "bottleneck" if depth % 6 != 2 and depth % 9 == 2 else "basic",
-    }
+    fields, parts = {}, "".join(f"-{each}" for each in rest)
     choices = {
-        "shortcut": "ABC",
+        "shortcut": SHORTCUTS,
         "block": ("single-layer",),
         "order": ORDERS,
         "junction": JUNCTIONS,
     }
     for field, values in choices.items():
-        for value in values:
-            if re.match(f"-{value}(-|$)", parts):
-                fields[field], parts = value, parts.removeprefix(f"-{value}")
-    if parts:
-        raise error
+        value = next((each for each in values if re.match(f"-{each}(-|$)", parts)), None)
+        if value is not None:
+            fields[field], parts = value, parts.removeprefix(f"-{value}")
     try:
-        return ModelConfig(depth, **fields)
+        config = dataclasses.replace(MODELS.get(first) or cifar_config(*found.groups()), **fields)
     except ConfigError as fault:
         raise ConfigError(f"{str(error).rstrip('.')}; {fault}") from None
+    if parts or config.name != name:
+        raise error
+    return config
+
+
+def cifar_config(kind: str, depth: str) -> ModelConfig:
+    """The CIFAR net of a kind, plain, resnet or preresnet, and a depth. Errors: `ConfigError`."""
+    layers = int(depth)
+    return ModelConfig(
+        layers,
+        shortcut="none" if kind == "plain" else "A",
+        order="preactivation" if kind == "preresnet" else "original",
+        block="bottleneck" if layers % 6 != 2 and layers % 9 == 2 else "basic",
+    )
 
 
 BUILDING = threading.Lock()

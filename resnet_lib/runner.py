@@ -255,18 +255,19 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def deaf_to_ctrl_c() -> Iterator[None]:
-    """Ignore Ctrl-C for a moment: processes that are started now ignore it from their first line.
+    """Keep Ctrl-C for a moment: processes that are started now never hear it.
 
-    Else one that hears it while it imports torch dies, and its runs are never heard of again.
+    Else one that hears it while it imports torch dies, and its runs are never heard of again. What
+    is pressed meanwhile arrives afterwards.
     """
-    if threading.current_thread() is not threading.main_thread():  # which alone may set this
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(call: int, index: int, spec: RunSpec, folder: Path | None) -> RunRecord:

@@ -170,11 +170,9 @@ def train(
         )
     precision = choose_precision(config.precision, device)
     layout = choose_layout(device)
-    model.to(device, memory_format=layout).train()
     data = data.to(device)
     normalise = make_normaliser(data, config)
     batches = make_batches(data, config, normalise)
-    optimiser = make_optimiser(model, config)
     record = RunRecord.begin(
         model=model.config,
         model_seed=model.seed,
@@ -187,11 +185,13 @@ def train(
         tier=tier,
     )
     folder = None if folder is None else Path(folder)
-    before = trained_already(model, record.run_id, folder)
+    moments = () if probe is None else probe_at
+    before = trained_already(model, record.run_id, folder, moments)
     if before is not None:
         return before
+    model.to(device, memory_format=layout).train()
+    optimiser = make_optimiser(model, config)
     run = Run(model, optimiser, config, device)
-    moments = () if probe is None else probe_at
 
     def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         with recomputing(model, recompute):
@@ -221,6 +221,7 @@ def train(
         deterministic(config.deterministic and device.type == "cuda"),
         exact(precision == "float32" and device.type == "cuda"),
     ):
+        model.record = record  # from here on its weights are no longer its seed's
         clock = Clock(run.seconds)
         saved, status = clock.now(), "complete"
         while run.iteration < config.iterations:
@@ -254,11 +255,12 @@ def train(
         record.finish(status, run, images=run.iteration * config.batch_size)
         if folder is not None:
             leave(folder, record, run)
-    model.record = record
     return record
 
 
-def trained_already(model: nn.Module, run_id: str, folder: Path | None) -> RunRecord | None:
+def trained_already(
+    model: nn.Module, run_id: str, folder: Path | None, probe_at: Collection[int]
+) -> RunRecord | None:
     """The complete record that a folder has of this very net; None for a net that can be trained.
 
     A net whose run was stopped can go on from the folder's checkpoint, which holds its weights.
@@ -268,10 +270,13 @@ def trained_already(model: nn.Module, run_id: str, folder: Path | None) -> RunRe
     if done is None:
         return None
     if folder is not None and done.run_id == run_id:
-        if (folder / CHECKPOINT).exists():
+        state = read_checkpoint(folder, run_id, torch.device("cpu"))
+        if state is not None and not Run.missed(state, probe_at):
             return None
         if done.status == "complete" and is_complete(folder):
-            return RunRecord.load(folder)
+            record = RunRecord.load(folder)
+            if record.is_probed(probe_at):
+                return record
     raise ConfigError(
         f"this {model.config.name} has been trained already (run {done.run_id}): build it anew "
         "with build_model, so that the run begins with the weights of its seed."

@@ -480,6 +480,17 @@ def test_two_ways_of_training_one_net_are_not_averaged(tmp_path: Path) -> None:
     assert len(shown["runs"]) == 1
 
 
+def test_an_arm_in_two_precisions_is_shown_in_one() -> None:
+    def run(seed: int, precision: str) -> Any:
+        return replace(record_of("plain20"), run_id=f"{seed}{precision}", precision=precision)
+
+    both = [run(0, "bfloat16"), run(1, "bfloat16"), run(0, "float32")]
+    kept = runs.one_precision(both)
+    assert [each.run_id for each in kept] == ["0bfloat16", "1bfloat16"]
+    with pytest.raises(ConfigError, match="differ in precision: show one"):
+        runs.one_way_each([both[0], both[2]])
+
+
 def test_a_diverged_run_says_so(tmp_path: Path) -> None:
     session = Session(tmp_path)
     session.train(Settings(depth=8, lr=1e9, iterations=10))

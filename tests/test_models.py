@@ -267,7 +267,7 @@ def test_a_seed_that_is_no_whole_number_is_refused(seed):
 def test_a_net_can_be_built_by_the_name_that_it_has():
     """What legends, tables and records call it: of options, blocks, orders and junctions, too."""
     arms = [arm.net() for each in EXPERIMENTS.values() for arm in each.arms]
-    names = {net.name for net in arms if net.family == "cifar"}
+    names = {net.name for net in arms}
     assert {
         "resnet56-C",
         "resnet83",
@@ -276,8 +276,22 @@ def test_a_net_can_be_built_by_the_name_that_it_has():
     } <= names
     for name in names:
         assert model_config(name).name == name
+    # The same net, but for what stands in no name: BN, initialisation, a junction's numbers.
+    said = ("family", "depth", "block", "shortcut", "order", "junction", "width")
+    deep = [model_config(f"resnet{n}", shortcut=option) for n in (50, 101) for option in "ABC"]
+    for net in (*arms, *deep):
+        named = model_config(net.name)
+        assert [getattr(named, each) for each in said] == [getattr(net, each) for each in said]
+    assert model_config("preresnet164-B").block == model_config("preresnet164").block
     assert model_config("resnet29").block == "bottleneck"
     assert model_config("resnet56-C").shortcut == "C"
-    for wrong in ("resnet56-D", "plain20-A", "resnet56-C-C", "resnet56-"):
+    for wrong in (
+        "resnet56-D",
+        "plain20-A",
+        "resnet56-C-C",
+        "resnet56-",
+        "resnet20-A-B",
+        "resnet164-original",
+    ):
         with pytest.raises(ConfigError, match="there is no model"):
             model_config(wrong)

@@ -800,6 +800,32 @@ def test_a_trained_net_is_not_trained_again(tmp_path):
         tiny_train(load_net(tmp_path / "run"))
 
 
+def test_a_net_whose_training_failed_is_not_begun_again(tmp_path):
+    """Nor one whose checkpoint lacks a probe; a refused net is left as it was."""
+    net = tiny_net()
+
+    def fail(_iteration, _row):
+        raise ValueError("a callback's error")
+
+    with pytest.raises(ValueError, match="a callback's error"):
+        tiny_train(net, progress=fail)
+    with pytest.raises(ConfigError, match="has been trained already"):
+        tiny_train(net)
+    probe = SignalProbe(tiny_data(), 32)
+    other, left = tiny_net(), iter([False] * 5 + [True])
+    tiny_train(other, folder=tmp_path, stop=lambda: next(left))
+    with pytest.raises(ConfigError, match="has been trained already"):
+        tiny_train(other, folder=tmp_path, probe=probe, probe_at=(0,))
+    done = tiny_net()
+    tiny_train(done, folder=tmp_path / "done")
+    with pytest.raises(ConfigError, match="has been trained already"):
+        tiny_train(done, folder=tmp_path / "done", probe=probe, probe_at=(0,))
+    loaded = load_net(tmp_path / "done")
+    with pytest.raises(ConfigError, match="has been trained already"):
+        tiny_train(loaded)
+    assert not loaded.training
+
+
 def test_a_stopped_net_goes_on_from_its_checkpoint_only(tmp_path):
     net, left = tiny_net(), iter([False] * 5 + [True])
     tiny_train(net, folder=tmp_path, stop=lambda: next(left))

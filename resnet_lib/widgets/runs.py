@@ -43,6 +43,8 @@ def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, A
     several ways of one length, whose curves must not be averaged.
     """
     whole, left_out = usable(records)
+    if records is None:
+        whole = one_precision(whole)
     one_way_each(whole)
     configs = {name_of(each): ModelConfig.from_dict(each.model) for each in whole}
     planned = [arm.net() for each in EXPERIMENTS.values() for arm in each.arms]
@@ -71,17 +73,30 @@ def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, A
     }
 
 
+def one_precision(records: list[RunRecord]) -> list[RunRecord]:
+    """Of an arm that is recorded in several precisions, the runs in the one with most of them."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in records:
+        found.setdefault((name_of(each), schedule_of(each)), []).append(each.precision)
+    usual = {key: max(sorted(set(each)), key=each.count) for key, each in found.items()}
+    return [each for each in records if each.precision == usual[name_of(each), schedule_of(each)]]
+
+
 def one_way_each(records: Iterable[RunRecord]) -> None:
     """Raise `ConfigError` for two runs of a net, seed and schedule."""
     found: dict[tuple[str, str, int], RunRecord] = {}
     for each in records:
         other = found.setdefault((label_of(each), schedule_of(each), each.train["seed"]), each)
         if other.run_id != each.run_id:
-            parts = ((other.model, each.model), (other.train, each.train))
-            differ = [key for one, two in parts for key in one if one[key] != two.get(key)]
+            ways = [
+                vars(run) | {"data": run.data["checksum"]} | run.model | run.train
+                for run in (other, each)
+            ]
+            keys = [*each.model, *each.train, "precision", "model_seed", "data", "numerics"]
+            differ = [key for key in keys if ways[0].get(key) != ways[1].get(key)]
             raise ConfigError(
                 f"{other.run_id} and {each.run_id} are runs of one net, length and seed that "
-                f"differ in {', '.join(differ) or 'their data'}: show one of them at a time."
+                f"differ in {', '.join(differ)}: show one of them at a time."
             )
 
 

@@ -450,6 +450,15 @@ def test_leaving_a_question_brings_ones_own_nets_back(tab: Tab) -> None:
     tab.get_by_role("button", name="Leave the question").click()
     drawn(tab)
     assert lines.count() == 2
+    # After a reload, too: the nets are in the address, and are trained again.
+    tab.get_by_role("link", name="Option A, B or C").click()
+    tab.locator(".lesson").wait_for()
+    tab.wait_for_function("location.hash.includes('lesson=options')")
+    tab.reload()
+    tab.locator("#playground[data-ready]").wait_for()
+    tab.get_by_role("button", name="Leave the question").click()
+    train(tab)
+    assert lines.count() == 2
 
 
 def test_reset_can_be_undone(tab: Tab) -> None:

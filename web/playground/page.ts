@@ -226,7 +226,10 @@ export class Playground {
     if (state.lesson && !this.panel) wrong.push(`lesson=${state.lesson}`);
     for (const { choice, hidden } of state.runs) {
       const arm = this.find(choice) ?? this.add(choice);
-      arm.hidden = hidden;
+      // One's own nets wait behind an open question.
+      const waits = this.panel !== undefined && !this.panel.owns(choice);
+      if (waits) this.before.set(arm, hidden);
+      arm.hidden = hidden || waits;
     }
     this.shown = state.shown;
     this.signal = state.signal;
@@ -250,11 +253,17 @@ export class Playground {
       write({
         ...{ nets, open, shown: this.shown, signal: this.signal, moment: this.moment },
         choice: encode(choice) === encode(DEFAULT) ? undefined : choice,
-        runs: this.arms.map((arm) => ({ choice: arm.choice, hidden: arm.hidden })),
+        runs: this.arms.map((arm) => ({ choice: arm.choice, hidden: this.isHidden(arm) })),
         answers: this.answers,
         lesson: this.panel?.lesson.id,
       }),
     );
+  }
+
+  /** Whether the reader hid a net, a question aside. */
+  private isHidden(arm: Arm): boolean {
+    const own = this.panel && !this.panel.owns(arm.choice);
+    return (own ? this.before.get(arm) : undefined) ?? arm.hidden;
   }
 
   private find(choice: Choice): Arm | undefined {
