@@ -89,11 +89,11 @@ def one_way_each(records: Iterable[RunRecord]) -> None:
         other = found.setdefault((label_of(each), schedule_of(each), each.train["seed"]), each)
         if other.run_id != each.run_id:
             ways = [
-                vars(run) | {"data": run.data["checksum"]} | run.model | run.train
+                run.model | run.train | vars(run) | {"data": run.data["checksum"]}
                 for run in (other, each)
             ]
-            keys = [*each.model, *each.train, "precision", "model_seed", "data", "numerics"]
-            differ = [key for key in keys if ways[0].get(key) != ways[1].get(key)]
+            keys = (*each.model, *each.train, "precision", "model_seed", "data", "numerics")
+            differ = [key for key in dict.fromkeys(keys) if ways[0].get(key) != ways[1].get(key)]
             raise ConfigError(
                 f"{other.run_id} and {each.run_id} are runs of one net, length and seed that "
                 f"differ in {', '.join(differ)}: show one of them at a time."
