@@ -339,9 +339,9 @@ def images_for(nets: Sequence[ResNet], options: argparse.Namespace) -> ImageSet:
     records = [record for net in nets if (record := getattr(net, "record", None)) is not None]
     data = options.data or (records[0].data["name"] if records else "embedded")
     images = load(data)
-    trained = {record.data["size"] for record in records}
     if options.size is not None:
         return images.reduced(options.size)
+    trained = {record.data["size"] for record in records}
     size = trained.pop() if len(trained) == 1 else images.size
     if size not in images.sizes:
         print(

@@ -284,10 +284,10 @@ export class Playground {
     const lesson = LESSONS.find((each) => each.id === id);
     if (lesson?.id === this.panel?.lesson.id && this.above.hasChildNodes()) return;
     const answer = lesson && this.answers[lesson.id];
-    const asked = this.panel;
+    const earlier = this.panel;
     this.panel =
       lesson && new LessonPanel(lesson, this.texts, answer, () => this.chose(), () => this.open(undefined));
-    if (lesson && !asked) this.before = new Map(this.arms.map((arm) => [arm, arm.hidden]));
+    if (lesson && !earlier) this.before = new Map(this.arms.map((arm) => [arm, arm.hidden]));
     this.above.replaceChildren(this.panel?.element ?? this.controls.element);
     this.controls.more.hidden = this.panel !== undefined;
     this.moment = undefined;
