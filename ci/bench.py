@@ -1,13 +1,18 @@
 """Training speed beside a textbook loop and beside the bare step: make bench.
 
     python ci/bench.py [--rounds 5] [--models resnet20 resnet56] [--batch-size 128]
+                       [--parts cpu cuda playground]
 
 ours             resnet_lib.train: augmentation, records, checks and all
-ours, graphs     the same as CUDA graphs (on a GPU)
 textbook         torchvision transforms on PIL images, DataLoader of the best worker count, float32
 textbook, bf16   the same under bfloat16 autocast
 bare step        forward, backward, optimiser on one ready batch: ours without data and records
-bare, graphs     the same as a CUDA graph (on a GPU)
+
+On a GPU "ours" and "bare step" are replayed as CUDA graphs, and there is more:
+
+ours, no graph           the same training, launched step by step
+ours, deterministic      with kernels that repeat bit for bit
+ours, N at once          N processes that train beside each other, in sum
 
 All rows are measured in turn in every round, one thread each on the CPU; a figure is the median of
 the rounds. The images are random: their content has no influence on speed.
@@ -22,6 +27,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import multiprocessing
+import os
 import shutil
 import statistics
 import subprocess
@@ -49,10 +56,12 @@ from resnet_lib.training import make_optimiser, training_step
 STEPS = {"cpu": 8, "mps": 50, "cuda": 400}
 WARM_UP = {"cpu": 2, "mps": 10, "cuda": 100}
 TEXTBOOK_STEPS = {"cpu": 8, "mps": 50, "cuda": 50}
+AT_ONCE = (2, 4, 8)
+PARTS = ("cpu", "cuda", "playground")
 MEAN_AND_STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 
-def random_data(images: int = 4096):
+def random_data(images: int = 12_800):
     """As many random images as a few epochs of the benchmark need, and a handful to test on."""
     draw = np.random.default_rng(0)
     splits = {
@@ -84,21 +93,64 @@ class PilImages(Dataset):
         return self.transform(self.images[index]), int(self.labels[index])
 
 
-def ours(model: str, data, batch_size: int, device: torch.device, graph: bool = False) -> float:
-    """Images a second of `train`, by the clock in its own record, after some steps to warm up."""
+def recipe(batch_size: int, device: torch.device, **changes) -> TrainConfig:
+    """The paper's, for so many steps and no evaluation between them."""
     steps, warm_up = STEPS[device.type], WARM_UP[device.type]
-    config = TrainConfig(
-        iterations=warm_up + steps,
-        batch_size=batch_size,
-        milestones=(),
-        window=warm_up,
-        eval_every=10**9,
+    length = {"iterations": warm_up + steps, "window": warm_up}
+    return TrainConfig(
+        **{"batch_size": batch_size, "milestones": (), "eval_every": 10**9, **length, **changes}
     )
+
+
+def ours(
+    model: str,
+    data,
+    batch_size: int,
+    device: torch.device,
+    graph: bool | None = None,
+    exactly: bool = False,
+) -> float:
+    """Images a second of `train`, by the clock in its own record, after some steps to warm up."""
+    config = recipe(batch_size, device, deterministic=exactly)
     net = build_model(model, seed=0)
     rows = train(net, data, config, device=device, progress=False, graph=graph).curves
     rows = rows[rows["split"] == "train"]
     seconds = rows["seconds"].iloc[-1] - rows["seconds"].iloc[0]
-    return steps * batch_size / seconds
+    return STEPS[device.type] * batch_size / seconds
+
+
+def several(model: str, batch_size: int, device: torch.device, at_once: int) -> float:
+    """Images a second of several processes in sum, while all of them train."""
+    context = multiprocessing.get_context("spawn")
+    results, ready = context.Queue(), context.Barrier(at_once)
+    workers = [
+        context.Process(target=one_of_several, args=(model, batch_size, device, ready, results))
+        for _ in range(at_once)
+    ]
+    for worker in workers:
+        worker.start()
+    seen = [results.get(timeout=300) for _ in workers]
+    for worker in workers:
+        worker.join()
+    start, end = max(times[0][0] for times in seen), min(times[-1][0] for times in seen)
+    done = sum(np.diff(np.interp((start, end), *zip(*times, strict=True)))[0] for times in seen)
+    return done * batch_size / (end - start)
+
+
+def one_of_several(model: str, batch_size: int, device: torch.device, ready, results) -> None:
+    """Train in a process of its own; reports when which iteration was done."""
+    torch.set_num_threads(1)
+    data, net = random_data(), build_model(model, seed=0)
+    config = recipe(batch_size, device, iterations=4 * STEPS[device.type])
+    times = []
+
+    def report(iteration: int, _row: dict) -> None:
+        if not times:
+            ready.wait()
+        times.append((time.time(), iteration))
+
+    train(net, data, config, device=device, progress=report)
+    results.put(times[:-1])  # the last row is the evaluation's
 
 
 def timed(step: Callable[[], None], batch_size: int, device: torch.device, steps: int) -> float:
@@ -119,7 +171,7 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def bare(model: str, data, batch_size: int, device: torch.device, graph: bool = False) -> float:
+def bare(model: str, data, batch_size: int, device: torch.device) -> float:
     """Images a second of our training step alone, on one batch that is there already."""
     config, layout = TrainConfig(batch_size=batch_size), choose_layout(device)
     net = build_model(model, seed=0).to(device, memory_format=layout).train()
@@ -131,7 +183,7 @@ def bare(model: str, data, batch_size: int, device: torch.device, graph: bool = 
     def step(x: torch.Tensor, y: torch.Tensor):
         return training_step(net, optimiser, x, y, precision)
 
-    if graph:
+    if device.type == "cuda":
         step = GraphedStep(step, optimiser)
     return timed(lambda: step(x, y), batch_size, device, STEPS[device.type])
 
@@ -175,7 +227,8 @@ def measure(options: argparse.Namespace, device: torch.device) -> pd.DataFrame:
     data = random_data()
     images = PilImages(data)
     size = options.batch_size
-    trials = {n: textbook(options.models[0], images, size, device, n, True) for n in (0, 1, 2, 4)}
+    counts = [n for n in (0, 1, 2, 4, 8, 16) if n <= max(4, os.cpu_count() or 1)]
+    trials = {n: textbook(options.models[0], images, size, device, n, True) for n in counts}
     workers = max(trials, key=trials.get)
     loops: dict[str, Callable[[str], float]] = {
         "ours": lambda model: ours(model, data, size, device),
@@ -184,8 +237,10 @@ def measure(options: argparse.Namespace, device: torch.device) -> pd.DataFrame:
         "bare step": lambda model: bare(model, data, size, device),
     }
     if device.type == "cuda":
-        loops["ours, graphs"] = lambda model: ours(model, data, size, device, graph=True)
-        loops["bare, graphs"] = lambda model: bare(model, data, size, device, graph=True)
+        loops["ours, no graph"] = lambda model: ours(model, data, size, device, graph=False)
+        loops["ours, deterministic"] = lambda model: ours(model, data, size, device, exactly=True)
+        for n in AT_ONCE:
+            loops[f"ours, {n} at once"] = lambda model, n=n: several(model, size, device, n)
     found: dict[tuple[str, str], list[float]] = {(m, n): [] for m in options.models for n in loops}
     order = [key for _ in range(options.rounds) for key in found]
     for model, name in tqdm(order, desc=f"{device.type}, {workers} workers"):
@@ -305,14 +360,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--models", nargs="+", default=["resnet20", "resnet56"])
     parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {choose_precision('auto', torch.device('cpu'))} on the CPU")
-    print(measure(options, torch.device("cpu")).to_string(index=False))
-    if find_device().type == "cuda":
+    if "cpu" in options.parts:
+        print(measure(options, torch.device("cpu")).to_string(index=False))
+    if "cuda" in options.parts and find_device().type == "cuda":
+        print(torch.cuda.get_device_name())
         print(measure(options, find_device()).to_string(index=False))
-    else:
+    elif "cuda" in options.parts:
         print("cuda: not measured, there is no GPU here")
+    if "playground" not in options.parts:
+        return
     if shutil.which("node"):
         print(measure_playground(options.rounds).to_string(index=False))
     else:

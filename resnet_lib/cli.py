@@ -120,7 +120,6 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument(
         "--jobs", type=int, help="runs at once (default: one a processor, one at a time on a GPU)"
     )
-    many.add_argument("--graph", action="store_true", help="as CUDA graphs; not yet tested")
 
     test = commands.add_parser(
         "evaluate",
@@ -263,7 +262,6 @@ def do_reproduce(options: argparse.Namespace) -> int:
             data=options.data,
             folder=folder,
             jobs=options.jobs,
-            graph=options.graph,
         )
     except Stopped as stopped:
         if stopped.records:

@@ -52,10 +52,7 @@ class Stopped(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One training run, described well enough to be done in another process.
-
-    graph: how, not what: its steps are replayed as CUDA graphs (see `train`).
-    """
+    """One training run, described well enough to be done in another process."""
 
     model: ModelConfig
     train: TrainConfig
@@ -64,7 +61,6 @@ class RunSpec:
     tier: str = "custom"
     probe: str | None = None
     probe_at: tuple[int, ...] = ()
-    graph: bool = False
 
     @property
     def precision(self) -> str:
@@ -142,7 +138,6 @@ def run_one(
             probe_at=spec.probe_at,
             progress=progress,
             stop=stop,
-            graph=spec.graph,
         )
 
 

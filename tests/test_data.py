@@ -20,11 +20,14 @@ from resnet_lib import ConfigError, DataError, TrainConfig, load
 from resnet_lib.data import (
     DATASETS,
     TORCHVISION,
+    BatchesAhead,
     Normaliser,
     TrainingBatches,
     augment,
     epoch_plan,
     image_set,
+    make_batches,
+    make_normaliser,
 )
 from resnet_lib.numerics import random_stream
 
@@ -565,7 +568,7 @@ def which(x, normalise):
     return (x * normalise.std + normalise.mean)[:, 0, 0, 0].round().int().tolist()
 
 
-def make_batches(seed=0, batch_size=16, pad=0):
+def numbered_batches(seed=0, batch_size=16, pad=0):
     data = numbered()
     normalise = Normaliser(data)
     config = TrainConfig(batch_size=batch_size, seed=seed, pad=pad)
@@ -574,7 +577,7 @@ def make_batches(seed=0, batch_size=16, pad=0):
 
 @pytest.mark.parametrize("batch_size", [16, 25, 50, 1])
 def test_every_epoch_visits_distinct_images_with_their_labels(batch_size):
-    data, normalise, batches = make_batches(batch_size=batch_size)
+    data, normalise, batches = numbered_batches(batch_size=batch_size)
     assert batches.per_epoch == 50 // batch_size
     epochs = []
     for epoch in range(3):
@@ -590,7 +593,7 @@ def test_every_epoch_visits_distinct_images_with_their_labels(batch_size):
 
 
 def test_a_batch_is_the_augmented_normalised_images_of_the_plan():
-    data, normalise, batches = make_batches(seed=3, pad=2)
+    data, normalise, batches = numbered_batches(seed=3, pad=2)
     plan = epoch_plan(3, 1, 50, 2, True)
     order, top, left, mirrored = (each[16:32] for each in plan)
     x, y = batches(1 * batches.per_epoch + 1)
@@ -600,21 +603,39 @@ def test_a_batch_is_the_augmented_normalised_images_of_the_plan():
 
 
 def test_a_batch_does_not_depend_on_the_ones_before():
-    batches = make_batches(pad=2)[2]
+    batches = numbered_batches(pad=2)[2]
     for iteration in (0, 1, 2, 3, 7, 2, 0, 5):
         x, y = batches(iteration)
-        fresh_x, fresh_y = make_batches(pad=2)[2](iteration)
+        fresh_x, fresh_y = numbered_batches(pad=2)[2](iteration)
         assert torch.equal(x, fresh_x)
         assert torch.equal(y, fresh_y)
 
 
 def test_another_seed_gives_other_batches():
-    assert not torch.equal(make_batches(seed=0)[2](0)[0], make_batches(seed=1)[2](0)[0])
+    assert not torch.equal(numbered_batches(seed=0)[2](0)[0], numbered_batches(seed=1)[2](0)[0])
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [{}, {"pad_first": True}, {"normalisation": "per-channel"}, {"scale_range": (1.0, 2.0)}],
+)
+@pytest.mark.parametrize(("batch_size", "at_once"), [(16, 3), (7, 7), (1, 25), (50, 1)])
+def test_batches_made_ahead_are_the_batches(recipe, batch_size, at_once):
+    """Of 50 images: over two epochs, also from the middle of a group, as a resumed run begins."""
+    data = numbered()
+    config = TrainConfig(batch_size=batch_size, pad=2, **recipe)
+    one_by_one = make_batches(data, config, make_normaliser(data, config))
+    ahead = BatchesAhead(data, config, make_normaliser(data, config))
+    assert ahead.per_epoch == one_by_one.per_epoch
+    assert ahead.at_once == (1 if "scale_range" in recipe else at_once)
+    for iteration in (1, 2, *range(2 * ahead.per_epoch + 1)):
+        for made, wanted in zip(ahead(iteration), one_by_one(iteration), strict=True):
+            assert torch.equal(made, wanted)
 
 
 def test_a_batch_larger_than_the_training_set_is_refused():
     with pytest.raises(ConfigError, match=r"51 .*50"):
-        make_batches(batch_size=51)
+        numbered_batches(batch_size=51)
 
 
 def test_sheets_of_two_sizes_are_one_sentence(tmp_path):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from helpers import same_weights, tiny_net, tiny_train
+from helpers import same_weights, tiny_data, tiny_net, tiny_train
 
 from resnet_lib import TrainConfig, find_device
+from resnet_lib.analysis import SignalProbe
 from resnet_lib.graphs import GraphedStep
 from resnet_lib.training import make_optimiser, training_step
 
@@ -50,6 +51,26 @@ def test_graphs_give_the_numbers_of_single_steps(precision) -> None:
         curves.append(tiny_train(nets[-1], graph=graph, **options).curves)
     assert curves[0].drop(columns="seconds").equals(curves[1].drop(columns="seconds"))
     assert same_weights(*nets)
+
+
+def test_graphs_are_the_default_and_go_with_all_that_a_run_does() -> None:
+    """A warm-up that ends, dropout, a probe between the steps: as without graphs."""
+    records = []
+    for options in ({"graph": False}, {}):
+        options |= {"probe": SignalProbe(tiny_data(), images=16), "probe_at": (0, 5, 9)}
+        options |= {"warmup_lr": 0.01, "warmup_error": 99.0, "deterministic": True}
+        records.append(tiny_train(tiny_net(dropout=0.5), device="cuda", **options))
+    slow, fast = records
+    assert slow.curves.drop(columns="seconds").equals(fast.curves.drop(columns="seconds"))
+    assert slow.probe.equals(fast.probe)
+    assert slow.warmup_ended == fast.warmup_ended is not None
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_where_it_happened() -> None:
+    record = tiny_train(device="cuda", lr=1e30)
+    on_cpu = tiny_train(lr=1e30)
+    assert record.status == on_cpu.status == "diverged"
+    assert record.diverged_at == on_cpu.diverged_at
 
 
 def test_a_graphed_run_resumes(tmp_path) -> None:

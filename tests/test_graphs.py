@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from helpers import RECIPE, same_weights, tiny_net, tiny_train
 
-from resnet_lib import ConfigError, ModelConfig, cli, graphs
+from resnet_lib import ConfigError, graphs
 from resnet_lib.graphs import GraphedStep
-from resnet_lib.runner import RunSpec
 from resnet_lib.training import make_optimiser, training_step
 
 
@@ -78,16 +75,6 @@ def test_a_graph_is_captured_after_the_first_steps_only(captured) -> None:
     for number in range(GraphedStep.WARM_UP + 2):
         step(x, y, 0.1)
         assert len(captured) == (number >= GraphedStep.WARM_UP)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_graphs_are_asked_for_by_name_and_refused_without_a_gpu(tmp_path, capsys) -> None:
-    """The switch reaches the trainer; it is no part of what a run is."""
-    spec = RunSpec(ModelConfig(8, in_channels=1), RECIPE, "embedded", 7)
-    assert replace(spec, graph=True).run_id == spec.run_id
-    command = ["reproduce", "figure6-plain", "--tier", "smoke", "--jobs", "1", "--seeds", "0"]
-    assert cli.main([*command, "--out", str(tmp_path), "--graph"]) == 2
-    assert "graph=True needs a CUDA device" in capsys.readouterr().err
 
 
 def test_inputs_keep_their_layout(captured) -> None:
