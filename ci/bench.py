@@ -1,7 +1,7 @@
 """Training speed beside a textbook loop and beside the bare step: make bench.
 
     python ci/bench.py [--rounds 5] [--models resnet20 resnet56] [--batch-size 128]
-                       [--parts cpu cuda playground]
+                       [--parts cpu cuda several playground]
 
 ours             resnet_lib.train: augmentation, records, checks and all
 textbook         torchvision transforms on PIL images, DataLoader of the best worker count, float32
@@ -12,12 +12,14 @@ On a GPU "ours" and "bare step" are replayed as CUDA graphs, and there is more:
 
 ours, no graph           the same training, launched step by step
 ours, deterministic      with kernels that repeat bit for bit
-ours, N at once          N processes that train beside each other, in sum
 
 All rows are measured in turn in every round, one thread each on the CPU; a figure is the median of
 the rounds. The images are random: their content has no influence on speed.
 
-A second table has the playground's engine in Node beside PyTorch: the same small nets in float32,
+A second table, on a GPU, has the sum of several processes that train beside each other, once each:
+run it also with NVIDIA's MPS, without which they take turns.
+
+A third table has the playground's engine in Node beside PyTorch: the same small nets in float32,
 one thread each, milliseconds a training step; a textbook's step on a batch that is ready, in both
 memory layouts. GFLOP/s count two for each multiply-add that the engine does (taps that fall on the
 padding are none), and stand beside what the machine's 128-bit SIMD does without touching memory.
@@ -53,11 +55,10 @@ from resnet_lib.models import layout as places
 from resnet_lib.training import make_optimiser, training_step
 
 # Steps to time, and before them some that warm up.
-STEPS = {"cpu": 8, "mps": 50, "cuda": 400}
-WARM_UP = {"cpu": 2, "mps": 10, "cuda": 100}
+STEPS = {"cpu": 8, "mps": 50, "cuda": 150}
+WARM_UP = {"cpu": 2, "mps": 10, "cuda": 50}
 TEXTBOOK_STEPS = {"cpu": 8, "mps": 50, "cuda": 50}
-AT_ONCE = (2, 4, 8)
-PARTS = ("cpu", "cuda", "playground")
+PARTS = ("cpu", "cuda", "several", "playground")
 MEAN_AND_STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 
@@ -141,7 +142,7 @@ def one_of_several(model: str, batch_size: int, device: torch.device, ready, res
     """Train in a process of its own; reports when which iteration was done."""
     torch.set_num_threads(1)
     data, net = random_data(), build_model(model, seed=0)
-    config = recipe(batch_size, device, iterations=4 * STEPS[device.type])
+    config = recipe(batch_size, device, iterations=8 * STEPS[device.type])
     times = []
 
     def report(iteration: int, _row: dict) -> None:
@@ -227,7 +228,7 @@ def measure(options: argparse.Namespace, device: torch.device) -> pd.DataFrame:
     data = random_data()
     images = PilImages(data)
     size = options.batch_size
-    counts = [n for n in (0, 1, 2, 4, 8, 16) if n <= max(4, os.cpu_count() or 1)]
+    counts = [n for n in (0, 1, 2, 4, 8, 16) if n <= max(2, os.cpu_count() or 1)]
     trials = {n: textbook(options.models[0], images, size, device, n, True) for n in counts}
     workers = max(trials, key=trials.get)
     loops: dict[str, Callable[[str], float]] = {
@@ -239,8 +240,6 @@ def measure(options: argparse.Namespace, device: torch.device) -> pd.DataFrame:
     if device.type == "cuda":
         loops["ours, no graph"] = lambda model: ours(model, data, size, device, graph=False)
         loops["ours, deterministic"] = lambda model: ours(model, data, size, device, exactly=True)
-        for n in AT_ONCE:
-            loops[f"ours, {n} at once"] = lambda model, n=n: several(model, size, device, n)
     found: dict[tuple[str, str], list[float]] = {(m, n): [] for m in options.models for n in loops}
     order = [key for _ in range(options.rounds) for key in found]
     for model, name in tqdm(order, desc=f"{device.type}, {workers} workers"):
@@ -260,6 +259,20 @@ def measure(options: argparse.Namespace, device: torch.device) -> pd.DataFrame:
                 "ours / this": round(statistics.median(ratios), 2),
             }
         )
+    return pd.DataFrame(rows)
+
+
+def measure_several(options: argparse.Namespace) -> pd.DataFrame:
+    """The second table: one row a model and number of processes."""
+    rows = [
+        {
+            "model": model,
+            "at once": n,
+            "images/s in sum": round(several(model, options.batch_size, find_device(), n)),
+        }
+        for model in options.models
+        for n in (1, 2, 4, 8)
+    ]
     return pd.DataFrame(rows)
 
 
@@ -310,7 +323,7 @@ def small_step(config: ModelConfig, memory_format: torch.memory_format) -> Calla
 
 
 def measure_playground(rounds: int, depths: tuple[int, ...] = (8, 20, 56)) -> pd.DataFrame:
-    """The second table: the engine and PyTorch, interleaved, medians over the rounds."""
+    """The third table: the engine and PyTorch, interleaved, medians over the rounds."""
     node = subprocess.Popen(
         ["node", "bench.mjs"],
         cwd=PLAYGROUND,
@@ -371,6 +384,8 @@ def main() -> None:
         print(measure(options, find_device()).to_string(index=False))
     elif "cuda" in options.parts:
         print("cuda: not measured, there is no GPU here")
+    if "several" in options.parts and find_device().type == "cuda":
+        print(measure_several(options).to_string(index=False))
     if "playground" not in options.parts:
         return
     if shutil.which("node"):

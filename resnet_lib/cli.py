@@ -121,6 +121,8 @@ def parser() -> argparse.ArgumentParser:
         "--jobs", type=int, help="runs at once (default: one a processor, one at a time on a GPU)"
     )
 
+    many.add_argument("--compiled", action="store_true", help="with torch.compile, on a GPU")
+
     test = commands.add_parser(
         "evaluate",
         help="test a trained net by one of the papers' protocols",
@@ -262,6 +264,7 @@ def do_reproduce(options: argparse.Namespace) -> int:
             data=options.data,
             folder=folder,
             jobs=options.jobs,
+            compiled=options.compiled,
         )
     except Stopped as stopped:
         if stopped.records:

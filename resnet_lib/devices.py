@@ -40,7 +40,7 @@ def choose_layout(device: torch.device) -> torch.memory_format:
 
 @contextmanager
 def deterministic(on: bool) -> Iterator[None]:
-    """Ask for deterministic kernels, and take it back afterwards. Not yet tested on a GPU."""
+    """Ask for deterministic kernels, and take it back afterwards."""
     algorithms, benchmark = (
         torch.are_deterministic_algorithms_enabled(),
         torch.backends.cudnn.benchmark,
@@ -58,10 +58,7 @@ def deterministic(on: bool) -> Iterator[None]:
 
 @contextmanager
 def exact(on: bool) -> Iterator[None]:
-    """Compute float32 as float32: by default CUDA convolves it in TF32, with 10 bits of 23.
-
-    Not yet tested on a GPU.
-    """
+    """Compute float32 as float32: by default CUDA convolves it in TF32, with 10 bits of 23."""
     if not on:
         yield
         return

@@ -552,6 +552,7 @@ def reproduce(
     folder: Path | str | None = None,
     jobs: int | None = None,
     progress: bool = True,
+    compiled: bool = False,
 ) -> list[RunRecord]:
     """Run one or several experiments in a tier and return their records, seed by seed.
 
@@ -559,12 +560,12 @@ def reproduce(
     "quick" or "smoke". seeds: instead of the tier's. data: another data set than the tier's, in the
     size nearest to the tier's. folder: where records go and are looked for; without one nothing is
     kept. jobs: runs at once; by default one for each processor, and one at a time on a GPU.
-    progress: one bar for all of them.
+    progress: one bar for all of them. compiled: with torch.compile, on a GPU (see `train`).
 
     Errors: `ConfigError` for a name or number that cannot be, `RunError` where a process was
     killed, `Stopped` after Ctrl-C: what is done is kept in `folder`, and the same call goes on.
     """
-    specs = plan_all(experiments, tier, seeds, data)
+    specs = [replace(each, compiled=compiled) for each in plan_all(experiments, tier, seeds, data)]
     records = run_all(specs, folder, jobs=jobs, progress=progress)
     if len(records) < len(specs) or any(each.status == "interrupted" for each in records):
         raise Stopped(records, len(specs), folder)

@@ -1,6 +1,6 @@
 """Training steps as CUDA graphs: one launch a step instead of hundreds.
 
-Not yet tested on a GPU (`pytest -m gpu` waits for one); the bookkeeping is tested on the CPU with
+`pytest -m gpu` holds them against single steps on a GPU; the bookkeeping is tested on the CPU with
 a stand-in for the capture.
 """
 

@@ -52,7 +52,10 @@ class Stopped(KeyboardInterrupt):
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One training run, described well enough to be done in another process."""
+    """One training run, described well enough to be done in another process.
+
+    compiled: how, not what: see `train`.
+    """
 
     model: ModelConfig
     train: TrainConfig
@@ -61,6 +64,7 @@ class RunSpec:
     tier: str = "custom"
     probe: str | None = None
     probe_at: tuple[int, ...] = ()
+    compiled: bool = False
 
     @property
     def precision(self) -> str:
@@ -138,6 +142,7 @@ def run_one(
             probe_at=spec.probe_at,
             progress=progress,
             stop=stop,
+            compiled=spec.compiled,
         )
 
 

@@ -66,6 +66,16 @@ def test_graphs_are_the_default_and_go_with_all_that_a_run_does() -> None:
     assert slow.warmup_ended == fast.warmup_ended is not None
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_compiled_run_has_the_same_numbers_but_for_rounding() -> None:
+    """Of two nets in turn, so that the second meets what is left of the first."""
+    for name in ("plain20", "resnet20"):
+        slow = tiny_train(tiny_net(name), device="cuda").curves
+        fast = tiny_train(tiny_net(name), device="cuda", compiled=True).curves
+        assert fast["loss"].iloc[0] == pytest.approx(slow["loss"].iloc[0], rel=1e-3)
+        assert fast["loss"].iloc[-1] == pytest.approx(slow["loss"].iloc[-1], rel=0.1)
+
+
 def test_a_loss_that_is_not_finite_ends_the_run_where_it_happened() -> None:
     record = tiny_train(device="cuda", lr=1e30)
     on_cpu = tiny_train(lr=1e30)

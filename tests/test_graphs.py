@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers import RECIPE, same_weights, tiny_net, tiny_train
 
-from resnet_lib import ConfigError, graphs
+from resnet_lib import ConfigError, ModelConfig, cli, graphs
 from resnet_lib.graphs import GraphedStep
+from resnet_lib.runner import RunSpec
 from resnet_lib.training import make_optimiser, training_step
 
 
@@ -86,7 +89,18 @@ def test_inputs_keep_their_layout(captured) -> None:
     assert step.graphed.x.data_ptr() != x.data_ptr()
 
 
-@pytest.mark.parametrize("options", [{"device": "cpu"}, {"device": "cpu", "recompute": True}])
-def test_graphs_are_refused_where_they_cannot_be(options) -> None:
-    with pytest.raises(ConfigError, match="graph=True needs a CUDA device"):
-        tiny_train(graph=True, **options)
+@pytest.mark.parametrize("name", ["graph", "compiled"])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_graphs_and_compilation_are_refused_where_they_cannot_be(name, recompute) -> None:
+    with pytest.raises(ConfigError, match=f"{name}=True needs a CUDA device"):
+        tiny_train(device="cpu", recompute=recompute, **{name: True})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_compilation_is_asked_for_by_name(tmp_path, capsys) -> None:
+    """The switch reaches the trainer; it is no part of what a run is."""
+    spec = RunSpec(ModelConfig(8, in_channels=1), RECIPE, "embedded", 7)
+    assert replace(spec, compiled=True).run_id == spec.run_id
+    command = ["reproduce", "figure6-plain", "--tier", "smoke", "--jobs", "1", "--seeds", "0"]
+    assert cli.main([*command, "--out", str(tmp_path), "--compiled"]) == 2
+    assert "compiled=True needs a CUDA device" in capsys.readouterr().err
