@@ -22,9 +22,19 @@ from resnet_lib.archive import Archive, survey
 from resnet_lib.checkpoints import WEIGHTS
 from resnet_lib.runs import ARCHIVE, RunRecord
 
-# Arms of tier short whose seed 0 the chapters and explorers use.
-KEPT = ("resnet20", "resnet20-B", "resnet20-C", "resnet56", "plain56", "resnet20 on embedded")
-LIMIT = 8_000_000  # bytes in all
+# Arms whose seed 0 is kept: those that chapters and explorers use, and those trained longest.
+KEPT = {
+    "short": (
+        "resnet20",
+        "resnet20-B",
+        "resnet20-C",
+        "resnet56",
+        "plain56",
+        "resnet20 on embedded",
+    ),
+    "paper": ("plain20", "plain56", "resnet20", "resnet56"),
+}
+LIMIT = 12_000_000  # bytes in all
 
 
 class WeightsError(RuntimeError):
@@ -42,15 +52,15 @@ def halved(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return found
 
 
-def find(archive: Archive, label: str) -> RunRecord | None:
-    """The record of seed 0 of an arm in tier short."""
-    runs = archive.runs(label, "short")
+def find(archive: Archive, label: str, tier: str = "short") -> RunRecord | None:
+    """The record of seed 0 of an arm in a tier."""
+    runs = archive.runs(label, tier)
     return next((found[0] for found in runs.values() if 0 in found), None)
 
 
-def keep(archive: Archive, label: str, out: Path) -> str:
+def keep(archive: Archive, label: str, out: Path, tier: str = "short") -> str:
     """Keep one arm's weights; what was done, in words. Errors: `WeightsError`."""
-    record = find(archive, label)
+    record = find(archive, label, tier)
     if record is None:
         return "not recorded yet"
     target = out / f"{record.run_id}.safetensors"
@@ -78,8 +88,10 @@ def main() -> int:
     options = parser.parse_args()
     archive = survey(options.runs)
     try:
-        for label in KEPT:
-            print(f"{label}: {keep(archive, label, options.out)}", flush=True)
+        for tier, labels in KEPT.items():
+            for label in labels:
+                told = keep(archive, label, options.out, tier)
+                print(f"{tier}, {label}: {told}", flush=True)
     except WeightsError as error:
         print(f"keep_weights: {error}", file=sys.stderr)
         return 1

@@ -559,7 +559,8 @@ def reproduce(
     experiments: names in EXPERIMENTS or of groups, such as "figure6". tier: "paper", "short",
     "quick" or "smoke". seeds: instead of the tier's. data: another data set than the tier's, in the
     size nearest to the tier's. folder: where records go and are looked for; without one nothing is
-    kept. jobs: runs at once; by default one for each processor, and one at a time on a GPU.
+    kept. jobs: runs at once; by default one for each processor, and one at a time on a GPU, where
+    several pay under NVIDIA's MPS only.
     progress: one bar for all of them. compiled: with torch.compile, on a GPU (see `train`).
 
     Errors: `ConfigError` for a name or number that cannot be, `RunError` where a process was

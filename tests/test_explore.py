@@ -246,6 +246,23 @@ def test_a_new_run_appears_by_itself_and_a_broken_one_is_named() -> None:
     assert schedule["seeds"] == 3
     assert "plain20 48.5% (2 seeds)" in runs.sentence(data)
     assert "plain56 not recorded yet" in runs.sentence(data)
+    assert data["guided"] == schedule["id"]
+    assert data["shorter"] is None
+
+
+def test_the_questions_are_about_the_longest_runs_of_both_pairs() -> None:
+    """However few they are; a schedule that lacks a net of a pair does not count."""
+    names = [name for pair in runs.PAIRS for name in pair]
+    records = [record_of(name, seed) for name in names for seed in (0, 1)]
+    longer = [record_of(name, 2) for name in names], [record_of(name, 3) for name in names[:3]]
+    for of_tier, tier in zip(longer, ("paper", "incomplete"), strict=True):
+        for each in of_tier:
+            each.tier, each.train = tier, {**each.train, "iterations": 64_000 + len(tier)}
+        records += of_tier
+    found = runs.data(records)
+    assert found["guided"].startswith("paper")
+    assert found["shorter"] == found["schedules"][0]["id"] != found["guided"]
+    assert "plain20 50.0% (1 seed)" in runs.sentence(found)
 
 
 def test_what_is_trained_otherwise_is_a_net_of_its_own() -> None:
@@ -462,6 +479,17 @@ def test_explorers_show_no_record_that_is_kept_apart(tmp_path: Path) -> None:
     assert [net["net"] for net in module.data(tmp_path / "sound")["nets"]] == ["plain20"]
     kept_apart(tmp_path / "foreign", numerics="0" * 12)
     assert module.data(tmp_path / "foreign")["nets"] == []
+
+
+def test_deleted_blocks_are_compared_in_nets_that_were_trained_equally_long() -> None:
+    def net(kind: str, iterations: int, depth: int = 56) -> dict:
+        return {"kind": kind, "iterations": iterations, "depth": depth, "data": "cifar10"}
+
+    comparable = widgets.explorer("deletion").comparable
+    short, long = ([net(kind, n) for kind in ("plain", "residual")] for n in (3_200, 64_000))
+    assert comparable([*long, net("plain", 99_000, depth=20), *short], 56) == long
+    assert comparable([*short, long[1]], 56) == short, "both kinds, rather than the longest"
+    assert comparable([short[0], long[0]], 56) == long[:1]
 
 
 def test_damaged_deletions_are_warned_of_and_left_out(tmp_path: Path) -> None:

@@ -34,9 +34,9 @@ def explore(folder: Any = None, **state: Any) -> Any:
 
 
 def data(folder: Path | str = ARCHIVE) -> dict[str, Any]:
-    """All usable records of an archive whose blocks have all been deleted, the deepest first.
+    """The usable records of an archive whose blocks have all been deleted, the deepest first.
 
-    Damaged deletions are warned of and left out.
+    Of each depth those of one schedule. Damaged deletions are warned of and left out.
     """
     refused = {each.folder for each in survey(folder).refused}
     nets = []
@@ -46,9 +46,21 @@ def data(folder: Path | str = ARCHIVE) -> dict[str, Any]:
                 nets.append(net(place))
         except RecordError as error:
             warnings.warn(str(error), stacklevel=2)
+    nets = [each for depth in {net["depth"] for net in nets} for each in comparable(nets, depth)]
     nets.sort(key=lambda each: (-each["depth"], each["kind"], each["seed"], each["run_id"]))
     recorded = {each["net"] for each in nets}
     return {"nets": nets, "missing": [name for name in WANTED if name not in recorded]}
+
+
+def comparable(nets: list[dict[str, Any]], depth: int) -> list[dict[str, Any]]:
+    """The nets of a depth that were trained equally long: the longest with both kinds, if any."""
+    schedules: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for each in nets:
+        if each["depth"] == depth:
+            schedules.setdefault((each["iterations"], each["data"]), []).append(each)
+    longest = sorted(schedules, reverse=True)
+    kinds = {key: len({each["kind"] for each in schedules[key]}) for key in longest}
+    return schedules[max(longest, key=kinds.__getitem__)]
 
 
 def net(folder: Path) -> dict[str, Any]:

@@ -38,9 +38,10 @@ def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, A
 
     A net is an arm of an experiment: "plain20, small init" is not averaged into "plain20".
 
-    Errors are in percent; "train" holds means over a window of training batches. Runs that did
-    not reach their end are named in "left_out". Errors: `ConfigError` where a net was trained in
-    several ways of one length, whose curves must not be averaged.
+    Errors are in percent; "train" holds means over a window of training batches. "guided" is the
+    schedule that the questions are about, "shorter" one to compare it with; each may be None. Runs
+    that did not reach their end are named in "left_out". Errors: `ConfigError` where a net was
+    trained in several ways of one length, whose curves must not be averaged.
     """
     whole, left_out = usable(records)
     if records is None:
@@ -68,6 +69,7 @@ def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, A
             for name, config in sorted(nets.items(), key=lambda item: place(*item))
         ],
         "schedules": schedules(whole),
+        **guiding(whole),
         "runs": [run(each) for each in whole],
         "left_out": left_out,
     }
@@ -171,6 +173,25 @@ def schedules(records: list[RunRecord]) -> list[dict[str, Any]]:
     return rows
 
 
+def guiding(records: list[RunRecord]) -> dict[str, str | None]:
+    """The longest schedule that has both pairs of nets, and the shortest on the same data.
+
+    Where none has both, the one with most runs stands for the longest.
+    """
+    rows = schedules(records)
+    names = {name for pair in PAIRS for name in pair}
+    has = {
+        row["id"]: names <= {name_of(each) for each in records if schedule_of(each) == row["id"]}
+        for row in rows
+    }
+    rivals = sorted((row for row in rows if has[row["id"]]), key=lambda row: row["iterations"])
+    if not rivals:
+        return {"guided": rows[0]["id"] if rows else None, "shorter": None}
+    longest = rivals[-1]
+    short = next(row for row in rivals if row["data"] == longest["data"])
+    return {"guided": longest["id"], "shorter": None if short is longest else short["id"]}
+
+
 def run(record: RunRecord) -> dict[str, Any]:
     """One run with its two curves."""
     return {
@@ -188,20 +209,6 @@ def series(record: RunRecord, split: str) -> dict[str, list[float]]:
     return {
         "iteration": rows["iteration"].tolist(),
         "top1_error": rows["top1_error"].round(2).tolist(),
-    }
-
-
-def curves_of(records: Iterable[RunRecord], split: str) -> dict[str, list[float]]:
-    """The mean errors over seeds of each net in the first schedule, in percent, in order."""
-    found = data(records)
-    first = found["schedules"][0]["id"] if found["schedules"] else None
-    values: dict[str, list[list[float]]] = {}
-    for each in found["runs"]:
-        if each["schedule"] == first:
-            values.setdefault(each["net"], []).append(each[split]["top1_error"])
-    return {
-        net: [sum(each) / len(each) for each in zip(*seeds, strict=True)]
-        for net, seeds in values.items()
     }
 
 
@@ -228,10 +235,9 @@ def figures(data: dict[str, Any]) -> list[Figure]:
 
 
 def default_frame(data: dict[str, Any]):
-    """The runs of the first schedule as a frame."""
+    """The runs that the questions are about as a frame."""
     import pandas as pd
 
-    first = data["schedules"][0]["id"] if data["schedules"] else None
     nets = {net["name"]: net for net in data["nets"]}
     rows = [
         {
@@ -244,7 +250,7 @@ def default_frame(data: dict[str, Any]):
             "top1_error": error,
         }
         for run in data["runs"]
-        if run["schedule"] == first
+        if run["schedule"] == data["guided"]
         for iteration, error in zip(*run["train"].values(), strict=True)
     ]
     columns = ["model", "kind", "depth", "seed", "split", "iteration", "top1_error"]

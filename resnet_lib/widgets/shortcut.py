@@ -37,19 +37,20 @@ def explore(**state: Any) -> Any:
 def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
     """The maps of one net for each shortcut option, where its weights are kept here.
 
-    The shallowest net of an option serves, and its lowest seed. Maps are signed bytes with one
-    scale for each block; option A's shortcut is left out, since the page can make it from the
-    input. The output is left out, too: ReLU of the sum.
+    They are of one depth and were trained equally long: those with most options, of these the
+    shallowest; the lowest seed of each. Maps are signed bytes with one scale for each block; option
+    A's shortcut is left out, since the page can make it from the input. The output is left out,
+    too: ReLU of the sum.
     """
     records = survey().records if records is None else records
-    chosen: dict[str, tuple[Any, ...]] = {}
-    for record, path in kept_nets(records):
+    alike: dict[tuple[int, int], dict[str, tuple[RunRecord, Any]]] = {}
+    for record, path in sorted(kept_nets(records), key=lambda kept: kept[0].train["seed"]):
         config = record.model
         usual = config.get("order", "original") == "original" and config["shortcut"] in OPTIONS
         if record.data["name"] == "cifar10" and record.data["size"] == SIZE and usual:
-            rank = (config["depth"], record.train["seed"], record.run_id)
-            if config["shortcut"] not in chosen or rank < chosen[config["shortcut"]][0]:
-                chosen[config["shortcut"]] = (rank, record, path)
+            nets = alike.setdefault((config["depth"], record.train["iterations"]), {})
+            nets.setdefault(config["shortcut"], (record, path))
+    chosen = max((alike[key] for key in sorted(alike)), key=len, default={})
     normalise = Normalisation.of("cifar10")
     x = normalise(head(SIZE)[None])
     return {
@@ -60,7 +61,7 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
         "photograph": checksum(PHOTOGRAPH),
         "options": list(OPTIONS),
         "blocks": list(BLOCKS),
-        "nets": [net(*chosen[option][1:], x) for option in OPTIONS if option in chosen],
+        "nets": [net(*chosen[option], x) for option in OPTIONS if option in chosen],
     }
 
 

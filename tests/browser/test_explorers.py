@@ -19,7 +19,7 @@ from test_pages import VIEWS, Watch
 
 from resnet_lib import MODELS, complexity, load_records, widgets
 from resnet_lib.runs import probes
-from resnet_lib.widgets.runs import curves_of
+from resnet_lib.widgets import runs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -44,6 +44,23 @@ def percents(text: str) -> dict[str, float]:
     """The numbers behind names: "plain-20 21.4%" -> {"plain20": 21.4}."""
     found = re.findall(r"([\w-]+?)-(\d+) (\d+\.\d)%", text)
     return {f"{name.lower().replace('-', '')}{depth}": float(value) for name, depth, value in found}
+
+
+def curves_of(which: str) -> dict[str, list[float]]:
+    """Mean training errors of each net over seeds, from the records: of the schedule of the
+    questions ("guided"), of the one they compare it with ("shorter"), or of that with most runs.
+    """
+    found = runs.data()
+    schedule = found.get(which) or found["schedules"][0]["id"]
+    values: dict[str, list[list[float]]] = {}
+    for record in load_records():
+        if runs.schedule_of(record) == schedule:
+            curve = record.curves.query("split == 'train'")["top1_error"].tolist()
+            values.setdefault(runs.name_of(record), []).append(curve)
+    return {
+        net: [sum(each) / len(each) for each in zip(*seeds, strict=True)]
+        for net, seeds in values.items()
+    }
 
 
 # What holds for all of them.
@@ -341,7 +358,7 @@ def test_runs_asks_for_a_drawn_line_and_shows_the_archive(tab: Page, site: str) 
     tab.mouse.up()
     assert commit.is_enabled()
     commit.click()
-    ends = curves_of(load_records(), "train")
+    ends = curves_of("guided")
     place.locator(".rnx-verdict strong").wait_for()
     verdict = answer(place)
     if "plain56" not in ends:
@@ -370,7 +387,7 @@ def test_runs_draws_by_keyboard(tab: Page, site: str) -> None:
 
 def test_runs_reads_every_point_of_the_archive(tab: Page, site: str) -> None:
     """By arrow keys from the end to the start, and by pointer; compared with the records."""
-    ends = curves_of(load_records(), "train")
+    ends = curves_of("usual")
     net = "resnet20"
     place = enter(tab, site, "runs", f"step=free&nets={net}")
     chart = place.locator(".rnx-chart")
@@ -436,6 +453,26 @@ def test_runs_says_what_is_missing(tab: Page, site: str) -> None:
 
 
 # Architecture.
+
+
+def test_runs_compares_short_training_with_long(tab: Page, site: str) -> None:
+    """The gap of the plain nets in the shorter schedule and in the longer one, from the records."""
+    found = runs.data()
+    lengths = {each["id"]: each["iterations"] for each in found["schedules"]}
+    assert lengths[found["shorter"]] < lengths[found["guided"]]
+    place = enter(tab, site, "runs", "step=steps")
+    question = place.locator(".rnx-ask").inner_text()
+    assert f"{lengths[found['shorter']]:,} iterations" in question
+    assert percents(said(place))["plain56"] == pytest.approx(
+        curves_of("shorter")["plain56"][-1], abs=0.051
+    )
+    place.get_by_role("button", name="Just show me").click()
+    verdict = answer(place)
+    gaps = [curves_of(which) for which in ("shorter", "guided")]
+    for ends in gaps:
+        assert f"{ends['plain56'][-1] - ends['plain20'][-1]:+.1f}" in verdict
+    assert "section 4.1, footnote 3" in verdict
+    assert place.locator("path[data-line^='shorter plain56']").count()
 
 
 def test_runs_goes_on_where_the_next_question_stands(tab: Page, site: str) -> None:

@@ -38,6 +38,8 @@ interface Schedule {
 interface Data {
   nets: Net[];
   schedules: Schedule[];
+  guided: string | null;
+  shorter: string | null;
   runs: Run[];
   left_out: { run_id: string; why: string }[];
 }
@@ -129,14 +131,10 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     if (!cache.has(schedule)) cache.set(schedule, groups(schedule));
     return cache.get(schedule)!;
   };
-  const scheduleOf = (id: string): Schedule | undefined => data.schedules.find((each) => each.id === id) ?? data.schedules[0];
-  /** Three times the schedule that the guided steps are about (the paper's footnote 3). */
-  const longer = () => {
-    const usual = scheduleOf(view.state.schedule);
-    return data.schedules.find(
-      (each) => each.tier === usual?.tier && each.data === usual.data && each.iterations === 3 * usual.iterations,
-    );
-  };
+  const scheduleOf = (id: string | null): Schedule | undefined => data.schedules.find((each) => each.id === id);
+  /** What the questions are about, and what they are compared with when the deeper net might need longer. */
+  const guided = scheduleOf(data.guided);
+  const shorter = scheduleOf(data.shorter);
 
   // The parts, from top to bottom.
   const steps = STEPS.map((step, i) => {
@@ -192,23 +190,20 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   );
   root.append(nav, above, chart.element, readout, below, free, missing);
 
-  const bothIn = (schedule: Schedule | undefined) =>
-    schedule !== undefined && PAIRS.steps.every((name) => groupsOf(schedule.id).has(name));
-
   /** What is drawn now: nets, splits, schedule. */
   function scene(): { groups: Group[]; splits: Split[]; schedule: Schedule | undefined; names: string[] } {
     const { step, nets: chosen, split } = view.state;
-    const usual = scheduleOf(view.state.schedule);
     const revealed = view.state.shown.split(",").includes(step);
     const pair = PAIRS[step] ?? [];
     let names: string[] = pair;
     let splits: Split[] = ["train"];
-    let schedule: Schedule | undefined = usual;
+    let schedule = guided;
     if (step === "free") {
+      schedule = scheduleOf(view.state.schedule) ?? data.schedules[0];
       names = chosen.split(",").filter((name) => nets.has(name));
       splits = split === "both" ? ["train", "test"] : [split as Split];
     } else if (step === "overfitting" && revealed) splits = ["train", "test"];
-    else if (step === "steps" && revealed && bothIn(longer())) schedule = longer();
+    else if (step === "steps" && !revealed) schedule = shorter ?? guided;
     else if ((step === "plain" || step === "residual") && !revealed) names = pair.slice(0, 1);
     const recorded = schedule ? groupsOf(schedule.id) : new Map<string, Group>();
     const found = names.flatMap((name) => recorded.get(name) ?? []);
@@ -290,7 +285,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const end = schedule?.iterations ?? 1;
     const columns = sketchColumns(groups[0], end);
     const drawnLines = linesOf(groups, splits);
-    if (schedule !== scheduleOf(view.state.schedule)) drawnLines.unshift(...shorter());
+    if (step === "steps" && revealed) drawnLines.unshift(...faint());
     const own = lines[step];
     if (own && revealed) drawnLines.push(ownLine(columns, own));
     const rules = rulesOf();
@@ -346,9 +341,9 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     paper.disable(reason);
   }
 
-  /** The usual, shorter runs, faint, under the longer ones. */
-  function shorter(): Line[] {
-    const recorded = groupsOf(scheduleOf(view.state.schedule)?.id ?? "");
+  /** The shorter runs, faint, under the longer ones. */
+  function faint(): Line[] {
+    const recorded = groupsOf(shorter?.id ?? "");
     const groups = now.names.flatMap((name) => recorded.get(name) ?? []);
     return linesOf(groups, now.splits).map((each) => ({
       ...each, name: `shorter ${each.name}`, label: undefined, band: [], opacity: 0.4, width: 1.5,
@@ -423,8 +418,9 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
         lines[step] = undefined;
         reveal(step);
       });
+  const lengths = { usual: num(shorter?.iterations ?? 0, 0), longer: num(guided?.iterations ?? 0, 0) };
   const choosingGate = (step: "overfitting" | "steps") =>
-    choiceGate(texts, step === "steps" && !bothIn(longer()) ? t.askPaper : t.ask[step], optionsOf(t.answers[step]), (answer) => {
+    choiceGate(texts, step === "steps" && !shorter ? t.askPaper : fill(t.ask[step], lengths), optionsOf(t.answers[step]), (answer) => {
       answers[step] = answer;
       reveal(step);
     });
@@ -494,8 +490,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   }
 
   function verdict(step: string): string[] {
-    const usual = scheduleOf(view.state.schedule);
-    const recorded = usual ? groupsOf(usual.id) : new Map<string, Group>();
+    const recorded = guided ? groupsOf(guided.id) : new Map<string, Group>();
     const pair = PAIRS[step] ?? [];
     const [shallow, deep] = pair.map((name) => recorded.get(name));
     if (!shallow || !deep) return [t.pairMissing];
@@ -517,16 +512,12 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       const values = { ...names, trainGap: signed(trainGap), testGap: signed(testGap) };
       return [...answered(step), fill(t.overfitting.measured, values), t.overfitting[verb(trainGap)]];
     }
-    const later = longer();
-    const [longShallow, longDeep] = pair.map((name) => (later ? groupsOf(later.id).get(name) : undefined));
-    if (!later || !longShallow || !longDeep) {
-      return [...answered("steps"), t.longer.paper, fill(t.longer.missing, { iterations: num(3 * (usual?.iterations ?? 0), 0) })];
-    }
-    const after = gaps(longShallow, longDeep, "train");
-    const values = { before: signed(trainGap), after: signed(after), usual: num(usual!.iterations, 0), longer: num(later.iterations, 0) };
+    if (!shorter) return [...answered("steps"), t.longer.paper, t.longer.missing];
+    const [before, after] = [gaps(...pair.map((name) => groupsOf(shorter.id).get(name)!) as [Group, Group], "train"), trainGap];
     const open = verb(after);
-    const change = open !== "higher" ? open : mean(after) < mean(trainGap) ? "shrank" : "grew";
-    return [...answered("steps"), fill(t.longer.measured, values), t.longer[change]];
+    const change = open !== "higher" ? open : mean(after) < mean(before) ? "shrank" : "grew";
+    const measured = fill(t.longer.measured, { before: signed(before), after: signed(after), ...lengths });
+    return [...answered("steps"), measured, t.longer.paper, t.longer[change]];
   }
 
   function signed(values: number[]): string {
@@ -552,7 +543,6 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
         told.push(fill(t.partial, { nets: listed(each, texts), wanted: schedule.seeds }));
       }
       if (free) told.push(fill(t.dots, { wanted: schedule.seeds }));
-      if (free && !data.schedules.some((each) => each.tier === "paper")) told.push(t.noPaperTier);
       for (const { run_id, why } of free ? data.left_out : []) told.push(`${run_id}: ${why}`);
     }
     missing.textContent = told.join(texts.space);
@@ -593,7 +583,7 @@ const words = {
     overfitting:
       "A net that overfits fits its training images better and new images worse. Does that explain plain-56?",
     steps:
-      "Perhaps the deeper net only needs longer. Give both nets three times as many iterations: what becomes of the gap in training error?",
+      "Perhaps the deeper net only needs longer. These runs have {usual} iterations. Give both nets {longer}: what becomes of the gap in training error?",
     residual:
       "Now add the input of every two layers to their output, and change nothing else. You see ResNet-20. Draw the training error of ResNet-56.",
   },
@@ -636,8 +626,8 @@ const words = {
     grew: "It did not shrink: too few steps is not the explanation within this budget.",
     lower: "It turned round: with enough steps the deeper net wins here.",
     unclear: "It closed on some seeds: these runs do not decide.",
-    missing: "Not measured yet: runs of {iterations} iterations are planned; the archive does not hold both nets yet.",
-    paper: "The paper reports that three times the iterations did not cure it (section 4.1, footnote 3).",
+    missing: "Not measured here: there are no shorter runs to compare these with.",
+    paper: "The paper reports that three times its iterations did not cure it (section 4.1, footnote 3).",
   },
   noPair: "not measured",
   pairMissing: "Not measured yet: the archive holds no run of one of the two nets.",
@@ -655,7 +645,7 @@ const words = {
   linear: "linear",
   log: "log",
   askPaper:
-    "Perhaps the deeper net only needs longer. Give both nets three times as many iterations: what becomes of the gap in training error? (Such runs are not recorded here yet: what follows is what the paper says.)",
+    "Perhaps the deeper net only needs longer. Give both nets three times as many iterations: what becomes of the gap in training error? (Such runs are not recorded here: what follows is what the paper says.)",
   paper: "the paper's value",
   paperTest: "of the test error",
   paperNone: "none for these nets",
@@ -674,7 +664,6 @@ const words = {
   partial: "Seeds recorded so far, of {wanted}: {nets}.",
   partialNet: "{net} {count}",
   dots: "A full dot is a recorded seed, of {wanted} that are planned.",
-  noPaperTier: "The paper's own schedule (64,000 iterations) is not recorded yet.",
 };
 
 const zh: Words = {
@@ -693,7 +682,7 @@ const zh: Words = {
     overfitting:
       "过拟合的网络在训练图像上更准，在新图像上更差。plain-56 的情况能这样解释吗？",
     steps:
-      "也许更深的网络只是需要更久。让两个网络都迭代三倍的次数，训练误差的差距会怎样？",
+      "也许更深的网络只是需要更久。这些运行迭代了 {usual} 次。让两个网络都迭代 {longer} 次，训练误差的差距会怎样？",
     residual:
       "现在，每两层的输出都加上这两层的输入，其他一概不变。图中是 ResNet-20，请画出 ResNet-56 的训练误差。",
   },
@@ -736,8 +725,8 @@ const zh: Words = {
     grew: "差距没有缩小：在这样的训练长度内，迭代太少解释不了它。",
     lower: "差距反了过来：只要迭代够多，这里是更深的网络胜出。",
     unclear: "在一些种子上差距消失了：这些运行还不能下结论。",
-    missing: "尚未测量：计划中有迭代 {iterations} 次的运行，但记录库里这两个网络还不齐。",
-    paper: "论文的报告是：三倍的迭代也没有消除退化（4.1 节，脚注 3）。",
+    missing: "这里没有测量：没有更短的运行可以比较。",
+    paper: "论文的报告是：迭代次数增加到它的三倍，也没有消除退化（4.1 节，脚注 3）。",
   },
   noPair: "未测量",
   pairMissing: "尚未测量：两个网络中，有一个在记录库里还没有运行。",
@@ -755,7 +744,7 @@ const zh: Words = {
   linear: "线性",
   log: "对数",
   askPaper:
-    "也许更深的网络只是需要更久。让两个网络都迭代三倍的次数，训练误差的差距会怎样？（这样的运行这里还没有记录：接下来给出的是论文的说法。）",
+    "也许更深的网络只是需要更久。让两个网络都迭代三倍的次数，训练误差的差距会怎样？（这样的运行这里没有记录：接下来给出的是论文的说法。）",
   paper: "论文的值",
   paperTest: "只有测试误差",
   paperNone: "论文没有给出",
@@ -774,7 +763,6 @@ const zh: Words = {
   partial: "目前已记录的种子（计划 {wanted} 个）：{nets}。",
   partialNet: "{net} {count} 个",
   dots: "实心点是已记录的种子，计划共 {wanted} 个。",
-  noPaperTier: "论文自己的训练长度（迭代 64,000 次）尚无记录。",
 };
 
 export default {
