@@ -551,11 +551,11 @@ def read_claims(path: Path = TABLES / "claims.toml") -> tuple[Claim, ...]:
     return claims
 
 
-def measured(archive: Archive, id: str) -> str:
+def measured(archive: Archive, id: str, alone: bool = False) -> str:
     """A measured number of the archive: "short/plain56 - plain20/training error".
 
-    The mean over seeds, its standard deviation and the number of seeds, or "not measured".
-    Errors: `ConfigError` for an unknown tier, arm or measure.
+    The mean over seeds, its standard deviation and, unless it is to stand alone, tier and number of
+    seeds; or "not measured". Errors: `ConfigError` for an unknown tier, arm or measure.
     """
     tier, _, rest = id.partition("/")
     of, _, measure = rest.rpartition("/")
@@ -565,5 +565,6 @@ def measured(archive: Archive, id: str) -> str:
     if not found.n:
         return "not measured"
     spread = f" ± {found.std:.2f}" if found.n > 1 else ""
+    told = f"{signed(found.mean)}{spread}{statement.unit}"
     seeds = f"{found.n} seeds" if found.n > 1 else "1 seed"
-    return f"{signed(found.mean)}{spread}{statement.unit} ({seeds}, tier {tier})"
+    return told if alone else f"{told} ({seeds}, tier {tier})"

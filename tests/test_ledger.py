@@ -213,6 +213,7 @@ def test_measured_numbers(tmp_path):
     told = measured(archive, "short/plain56 - plain20/training error")
     assert told == "40.67 ± 0.58 points (3 seeds, tier short)"
     assert measured(archive, "short/plain20/training error").startswith("20.33 ± 0.58% (3 seeds")
+    assert measured(archive, "short/plain20/training error", alone=True) == "20.33 ± 0.58%"
     assert measured(archive, "paper/plain20/training error") == "not measured"
     for wrong in ("shrt/plain20/test error", "short/plain21/test error", "short/plain20/error"):
         with pytest.raises(ConfigError):

@@ -6,6 +6,7 @@
     {published}`P1/Table 6/ResNet-56`      a printed number with its place
     {published}`P1/Table 6/ResNet-56::value`    the number alone
     {archive}`short/plain56 - plain20/training error`    a measured number: mean, spread, seeds
+    {archive}`short/plain56/test error::value`           the number alone, with its spread
     :::{ledger}                            all claims; :::{records} what is kept apart or missing
 
 Pages that use one of these are read again when a record, a claim or the library has changed.
@@ -154,8 +155,9 @@ def find_measured(env: BuildEnvironment, id: str, form: str) -> nodes.Node:
     """A number of the archive."""
     from resnet_lib.ledger import measured
 
-    check_form(form)
-    return nodes.inline("", measured(read().archive, id), classes=["measured"])
+    check_form(form, "value")
+    text = measured(read().archive, id, alone=form == "value")
+    return nodes.inline("", text, classes=["measured"])
 
 
 class LedgerCards(SphinxDirective):
