@@ -12,6 +12,7 @@ On a GPU "ours" and "bare step" are replayed as CUDA graphs, and there is more:
 
 ours, no graph           the same training, launched step by step
 ours, deterministic      with kernels that repeat bit for bit
+ours, compiled           with torch.compile; the wait for it is not timed
 
 All rows are measured in turn in every round, one thread each on the CPU; a figure is the median of
 the rounds. The images are random: their content has no influence on speed.
@@ -108,13 +109,16 @@ def ours(
     data,
     batch_size: int,
     device: torch.device,
-    graph: bool | None = None,
     exactly: bool = False,
+    **how: bool,
 ) -> float:
-    """Images a second of `train`, by the clock in its own record, after some steps to warm up."""
+    """Images a second of `train`, by the clock in its own record, after some steps to warm up.
+
+    how: arguments of `train`.
+    """
     config = recipe(batch_size, device, deterministic=exactly)
     net = build_model(model, seed=0)
-    rows = train(net, data, config, device=device, progress=False, graph=graph).curves
+    rows = train(net, data, config, device=device, progress=False, **how).curves
     rows = rows[rows["split"] == "train"]
     seconds = rows["seconds"].iloc[-1] - rows["seconds"].iloc[0]
     return STEPS[device.type] * batch_size / seconds
@@ -240,6 +244,7 @@ def measure(options: argparse.Namespace, device: torch.device) -> pd.DataFrame:
     if device.type == "cuda":
         loops["ours, no graph"] = lambda model: ours(model, data, size, device, graph=False)
         loops["ours, deterministic"] = lambda model: ours(model, data, size, device, exactly=True)
+        loops["ours, compiled"] = lambda model: ours(model, data, size, device, compiled=True)
     found: dict[tuple[str, str], list[float]] = {(m, n): [] for m in options.models for n in loops}
     order = [key for _ in range(options.rounds) for key in found]
     for model, name in tqdm(order, desc=f"{device.type}, {workers} workers"):
