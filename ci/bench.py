@@ -129,7 +129,9 @@ def several(model: str, batch_size: int, device: torch.device, at_once: int) -> 
     context = multiprocessing.get_context("spawn")
     results, ready = context.Queue(), context.Barrier(at_once)
     workers = [
-        context.Process(target=one_of_several, args=(model, batch_size, device, ready, results))
+        context.Process(
+            target=one_of_several, args=(model, batch_size, device, ready, results), daemon=True
+        )
         for _ in range(at_once)
     ]
     for worker in workers:
@@ -151,7 +153,7 @@ def one_of_several(model: str, batch_size: int, device: torch.device, ready, res
 
     def report(iteration: int, _row: dict) -> None:
         if not times:
-            ready.wait()
+            ready.wait(timeout=300)
         times.append((time.time(), iteration))
 
     train(net, data, config, device=device, progress=report)
@@ -391,6 +393,8 @@ def main() -> None:
         print("cuda: not measured, there is no GPU here")
     if "several" in options.parts and find_device().type == "cuda":
         print(measure_several(options).to_string(index=False))
+    elif "several" in options.parts:
+        print("several: not measured, there is no GPU here")
     if "playground" not in options.parts:
         return
     if shutil.which("node"):

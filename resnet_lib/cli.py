@@ -120,8 +120,9 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument(
         "--jobs", type=int, help="runs at once (default: one a processor, one at a time on a GPU)"
     )
-
-    many.add_argument("--compiled", action="store_true", help="with torch.compile, on a GPU")
+    many.add_argument(
+        "--compiled", action="store_true", help="fuse layers with torch.compile (GPU)"
+    )
 
     test = commands.add_parser(
         "evaluate",

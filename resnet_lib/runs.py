@@ -108,8 +108,9 @@ class RunRecord:
         precision: str,
         layout: str,
         tier: str,
+        compiled: bool = False,
     ) -> RunRecord:
-        """A record before its first iteration."""
+        """A record before its first iteration. compiled: said of its environment if it was."""
         return cls(
             run_id=run_id(model, model_seed, train, data, numerics, precision),
             tier=tier,
@@ -122,7 +123,7 @@ class RunRecord:
             device=device_name(device),
             precision=precision,
             layout=layout,
-            environment=environment(),
+            environment=environment() | ({"compiled": True} if compiled else {}),
             commit=commit(),
         )
 

@@ -195,6 +195,7 @@ def train(
         precision=precision,
         layout=str(layout).removeprefix("torch."),
         tier=tier,
+        compiled=compiled,
     )
     folder = None if folder is None else Path(folder)
     moments = () if probe is None else probe_at
@@ -205,8 +206,8 @@ def train(
     optimiser = make_optimiser(model, config)
     run = Run(model, optimiser, config, device)
 
-    if compiled:
-        torch.compiler.reset()  # it gives up on a net that it meets in the eighth size
+    if compiled:  # it stops compiling after eight variants of one forward: start afresh
+        torch.compiler.reset()
     net = torch.compile(model) if compiled else model
 
     def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -299,3 +299,12 @@ def test_a_net_of_your_own_in_a_notebook():
     widget = explore.crops(net, ["cat", "dog"], "cat")
     assert widget.data["classes"] == ["cat", "dog"]
     assert widget.data["size"] == 224
+
+
+@pytest.mark.parametrize("name", ["crops", "shortcut"])
+def test_pictures_are_of_nets_that_were_trained_equally_long(name):
+    """What differs between them must not be the length of training, of which nothing is said."""
+    records = {record.run_id: record for record, _ in KEPT_NETS}
+    nets = widgets.explorer(name).data()["nets"]
+    assert len(nets) > 1
+    assert len({records[net["run_id"]].train["iterations"] for net in nets}) == 1

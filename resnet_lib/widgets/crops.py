@@ -62,12 +62,21 @@ def explore(
 
 
 def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
-    """The photograph, and the scores of every net on CIFAR-10 whose weights are kept here."""
+    """The photograph, and the scores of the nets on CIFAR-10 whose weights are kept here.
+
+    Of those trained longest: nets trained for different lengths of time are not compared.
+    """
     records = survey().records if records is None else records
     normalise = Normalisation.of("cifar10")
     chosen: dict[str, tuple[RunRecord, Path]] = {}
-    for record, path in sorted(kept_nets(records), key=lambda pair: order(pair[0])):
-        if record.data["name"] == "cifar10" and record.data["size"] == SIZE:
+    usable = [
+        (record, path)
+        for record, path in kept_nets(records)
+        if record.data["name"] == "cifar10" and record.data["size"] == SIZE
+    ]
+    longest = max((record.train["iterations"] for record, _ in usable), default=0)
+    for record, path in sorted(usable, key=lambda pair: order(pair[0])):
+        if record.train["iterations"] == longest:
             chosen.setdefault(record.model_name, (record, path))
     nets = [
         {

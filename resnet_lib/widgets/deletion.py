@@ -46,9 +46,9 @@ def data(folder: Path | str = ARCHIVE) -> dict[str, Any]:
                 nets.append(net(place))
         except RecordError as error:
             warnings.warn(str(error), stacklevel=2)
+    recorded = {each["net"] for each in nets}
     nets = [each for depth in {net["depth"] for net in nets} for each in comparable(nets, depth)]
     nets.sort(key=lambda each: (-each["depth"], each["kind"], each["seed"], each["run_id"]))
-    recorded = {each["net"] for each in nets}
     return {"nets": nets, "missing": [name for name in WANTED if name not in recorded]}
 
 

@@ -174,22 +174,32 @@ def schedules(records: list[RunRecord]) -> list[dict[str, Any]]:
 
 
 def guiding(records: list[RunRecord]) -> dict[str, str | None]:
-    """The longest schedule that has both pairs of nets, and the shortest on the same data.
+    """The longest schedule that has both pairs of nets, and the shortest of the same nets and data.
 
     Where none has both, the one with most runs stands for the longest.
     """
     rows = schedules(records)
     names = {name for pair in PAIRS for name in pair}
-    has = {
-        row["id"]: names <= {name_of(each) for each in records if schedule_of(each) == row["id"]}
-        for row in rows
-    }
-    rivals = sorted((row for row in rows if has[row["id"]]), key=lambda row: row["iterations"])
+    found: dict[str, list[RunRecord]] = {}
+    for each in records:
+        found.setdefault(schedule_of(each), []).append(each)
+    rivals = [row for row in rows if names <= {name_of(each) for each in found[row["id"]]}]
+    rivals.sort(key=lambda row: row["iterations"])
     if not rivals:
         return {"guided": rows[0]["id"] if rows else None, "shorter": None}
     longest = rivals[-1]
-    short = next(row for row in rivals if row["data"] == longest["data"])
-    return {"guided": longest["id"], "shorter": None if short is longest else short["id"]}
+
+    def family(row: dict[str, Any]) -> tuple:
+        """What nets of two schedules must share to differ in the length of training only."""
+        first = found[row["id"]][0]
+        return first.data["name"], first.data["size"], first.model.get("width")
+
+    less = [
+        row["id"]
+        for row in rivals
+        if row["iterations"] < longest["iterations"] and family(row) == family(longest)
+    ]
+    return {"guided": longest["id"], "shorter": less[0] if less else None}
 
 
 def run(record: RunRecord) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
     """The maps of one net for each shortcut option, where its weights are kept here.
 
     They are of one depth and were trained equally long: those with most options, of these the
-    shallowest; the lowest seed of each. Maps are signed bytes with one scale for each block; option
+    shallowest, and the shortest training; the lowest seed of each. Maps are signed bytes with one scale for each block; option
     A's shortcut is left out, since the page can make it from the input. The output is left out,
     too: ReLU of the sum.
     """

@@ -452,9 +452,6 @@ def test_runs_says_what_is_missing(tab: Page, site: str) -> None:
     assert ("Not recorded yet" in note) == bool(set(nets.split(",")) - recorded)
 
 
-# Architecture.
-
-
 def test_runs_compares_short_training_with_long(tab: Page, site: str) -> None:
     """The gap of the plain nets in the shorter schedule and in the longer one, from the records."""
     found = runs.data()
@@ -537,6 +534,9 @@ def test_a_guess_that_cannot_be_is_told_so(
     assert place.get_by_role("button", name="Commit my prediction").is_disabled()
     place.locator("input[type=number]").first.fill("3")
     assert place.locator(".rnx-fault").first.inner_text() == ""
+
+
+# Architecture.
 
 
 def test_architecture_asks_for_a_number(tab: Page, site: str) -> None:

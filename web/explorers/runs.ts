@@ -512,12 +512,12 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       const values = { ...names, trainGap: signed(trainGap), testGap: signed(testGap) };
       return [...answered(step), fill(t.overfitting.measured, values), t.overfitting[verb(trainGap)]];
     }
-    if (!shorter) return [...answered("steps"), t.longer.paper, t.longer.missing];
+    if (!shorter) return [...answered("steps"), t.longer.missing, t.longer.paper];
     const [before, after] = [gaps(...pair.map((name) => groupsOf(shorter.id).get(name)!) as [Group, Group], "train"), trainGap];
     const open = verb(after);
     const change = open !== "higher" ? open : mean(after) < mean(before) ? "shrank" : "grew";
     const measured = fill(t.longer.measured, { before: signed(before), after: signed(after), ...lengths });
-    return [...answered("steps"), measured, t.longer.paper, t.longer[change]];
+    return [...answered("steps"), measured, t.longer[change], t.longer.paper];
   }
 
   function signed(values: number[]): string {
@@ -583,7 +583,7 @@ const words = {
     overfitting:
       "A net that overfits fits its training images better and new images worse. Does that explain plain-56?",
     steps:
-      "Perhaps the deeper net only needs longer. These runs have {usual} iterations. Give both nets {longer}: what becomes of the gap in training error?",
+      "Perhaps the deeper net only needs longer. You see {usual} iterations; the questions before had {longer}. The paper also trained three times as long as its own schedule: what became of the gap in training error?",
     residual:
       "Now add the input of every two layers to their output, and change nothing else. You see ResNet-20. Draw the training error of ResNet-56.",
   },
@@ -610,7 +610,7 @@ const words = {
     },
     residual: {
       higher: "With shortcuts, too, the deeper net ends higher in these runs; compare the size of the gap with the plain nets'.",
-      lower: "With shortcuts the deeper net is the better one, as in the paper's Figure 6.",
+      lower: "With shortcuts the deeper net ends with the lower training error, as in the paper's Figure 6.",
       unclear: "With shortcuts the seeds do not agree on which net is better: no clear gap is left.",
     },
   },
@@ -622,12 +622,12 @@ const words = {
   },
   longer: {
     measured: "The gap in training error is {before} points after {usual} iterations (faint) and {after} after {longer}.",
-    shrank: "It shrank and stayed open: more steps help, but this many do not cure it.",
-    grew: "It did not shrink: too few steps is not the explanation within this budget.",
-    lower: "It turned round: with enough steps the deeper net wins here.",
-    unclear: "It closed on some seeds: these runs do not decide.",
-    missing: "Not measured here: there are no shorter runs to compare these with.",
-    paper: "The paper reports that three times its iterations did not cure it (section 4.1, footnote 3).",
+    shrank: "The gap shrank and stayed open: more steps help, but this many do not cure it.",
+    grew: "The gap did not shrink: too few steps is not the explanation within this budget.",
+    lower: "The gap turned round: with enough steps the deeper net wins here.",
+    unclear: "The gap closed on some seeds: these runs do not decide.",
+    missing: "Not measured here: the archive has these nets at one length only.",
+    paper: "The paper reports that three times as many iterations as in its own schedule did not cure it (section 4.1, footnote 3).",
   },
   noPair: "not measured",
   pairMissing: "Not measured yet: the archive holds no run of one of the two nets.",
@@ -682,7 +682,7 @@ const zh: Words = {
     overfitting:
       "过拟合的网络在训练图像上更准，在新图像上更差。plain-56 的情况能这样解释吗？",
     steps:
-      "也许更深的网络只是需要更久。这些运行迭代了 {usual} 次。让两个网络都迭代 {longer} 次，训练误差的差距会怎样？",
+      "也许更深的网络只是需要更久。图中是迭代 {usual} 次的结果，前面的问题是 {longer} 次。论文还把自己的迭代次数增加到三倍：训练误差的差距怎样了？",
     residual:
       "现在，每两层的输出都加上这两层的输入，其他一概不变。图中是 ResNet-20，请画出 ResNet-56 的训练误差。",
   },
@@ -709,7 +709,7 @@ const zh: Words = {
     },
     residual: {
       higher: "有了捷径，在这些运行中，更深的网络最后的误差仍然更高；请把这个差距与普通网络的差距比一比。",
-      lower: "有了捷径，更深的网络更好，与论文的图 6 一致。",
+      lower: "有了捷径，更深的网络最后的训练误差更低，与论文的图 6 一致。",
       unclear: "有了捷径，哪个网络更好，各个种子并不一致：已没有明显的差距。",
     },
   },
@@ -725,7 +725,7 @@ const zh: Words = {
     grew: "差距没有缩小：在这样的训练长度内，迭代太少解释不了它。",
     lower: "差距反了过来：只要迭代够多，这里是更深的网络胜出。",
     unclear: "在一些种子上差距消失了：这些运行还不能下结论。",
-    missing: "这里没有测量：没有更短的运行可以比较。",
+    missing: "此处未测量：这两个网络只有一种训练长度的记录。",
     paper: "论文的报告是：迭代次数增加到它的三倍，也没有消除退化（4.1 节，脚注 3）。",
   },
   noPair: "未测量",
