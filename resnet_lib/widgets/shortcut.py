@@ -38,9 +38,9 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
     """The maps of one net for each shortcut option, where its weights are kept here.
 
     They are of one depth and were trained equally long: those with most options, of these the
-    shallowest, and the shortest training; the lowest seed of each. Maps are signed bytes with one scale for each block; option
-    A's shortcut is left out, since the page can make it from the input. The output is left out,
-    too: ReLU of the sum.
+    shallowest, and the shortest training; the lowest seed of each. Maps are signed bytes with one
+    scale for each block; option A's shortcut is left out, since the page can make it from the
+    input. The output is left out, too: ReLU of the sum.
     """
     records = survey().records if records is None else records
     alike: dict[tuple[int, int], dict[str, tuple[RunRecord, Any]]] = {}
