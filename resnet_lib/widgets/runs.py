@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from resnet_lib.runs import RunRecord, load_records
 PAIRS = (("plain20", "plain56"), ("resnet20", "resnet56"))
 # The kinds of nets in the order of the explorer's rows.
 KINDS = ("plain", "A", "B", "C", "preactivation")
+# Points of a curve from which on only every second, third, ... is sent to the page.
+MOST_POINTS = 200
 # Printed test errors on CIFAR-10; of ResNet-110 the mean, not the best of five.
 PRINTED = {f"resnet{n}": f"P1/Table 6/ResNet-{n}/top-1 error" for n in (20, 32, 44, 56, 1202)}
 PRINTED["resnet110"] = "P1/Table 6/ResNet-110/top-1 error, mean of 5"
@@ -214,11 +217,13 @@ def run(record: RunRecord) -> dict[str, Any]:
 
 
 def series(record: RunRecord, split: str) -> dict[str, list[float]]:
-    """The errors of one split over iterations."""
+    """The errors of one split over iterations; of a long curve evenly chosen ones, to the last."""
     rows = record.curves[record.curves["split"] == split]
+    step = math.ceil(len(rows) / MOST_POINTS)
+    rows = rows[::-1][::step][::-1] if step else rows
     return {
         "iteration": rows["iteration"].tolist(),
-        "top1_error": rows["top1_error"].round(2).tolist(),
+        "top1_error": rows["top1_error"].round(3).tolist(),
     }
 
 

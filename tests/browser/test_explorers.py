@@ -19,7 +19,7 @@ from test_pages import VIEWS, Watch
 
 from resnet_lib import MODELS, complexity, load_records, widgets
 from resnet_lib.runs import probes
-from resnet_lib.widgets import runs
+from resnet_lib.widgets import runs, signals
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -618,8 +618,8 @@ def test_signals_moves_through_training(tab: Page, site: str) -> None:
     tab.keyboard.press("End")
     chart = place.locator(".rnx-chart")
     arrows(tab, chart, "End")
-    records = [each for each in load_records() if each.model_name == "resnet20"]
-    frame = probes(records)
+    (net,) = [each for each in signals.data()["nets"] if each["name"] == "resnet20"]
+    frame = probes([each for each in load_records() if each.run_id in net["runs"]])
     layer = frame["layer"].max()
     now = frame[(frame["iteration"] == frame["iteration"].max()) & (frame["layer"] == layer)]
     told = re.search(r"layer (\d+): ResNet-20 \(([\w.]+)\) ([\d.]+)\.$", said(place))

@@ -62,6 +62,7 @@ def visit(tab: Tab, site: str, state: str = "") -> None:
 def train(tab: Tab) -> None:
     """Press Train and wait for the end."""
     tab.get_by_role("button", name="Train", exact=True).click()
+    drawn(tab)  # until then the button still has its name
     finish(tab)
 
 
