@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -79,11 +80,19 @@ def signals(model: nn.Module, x: Tensor, y: Tensor) -> pd.DataFrame:
 
 
 class SignalProbe:
-    """`signals` on one fixed batch of training images, for `train(probe=...)`."""
+    """`signals` on one fixed batch of training images, for `train(probe=...)`.
+
+    measure: another function of a net, images and labels that returns a table.
+    """
 
     def __init__(
-        self, data: ImageSet, images: int = 256, normalise: AnyNormaliser | None = None
+        self,
+        data: ImageSet,
+        images: int = 256,
+        normalise: AnyNormaliser | None = None,
+        measure: Callable[[nn.Module, Tensor, Tensor], pd.DataFrame] = signals,
     ) -> None:
+        self.measure = measure
         chosen = torch.randperm(len(data.train_images), generator=torch.Generator().manual_seed(0))
         chosen = chosen[:images]
         self.x = (normalise or Normaliser(data))(data.train_images[chosen])
@@ -91,10 +100,7 @@ class SignalProbe:
 
     def __call__(self, model: nn.Module) -> pd.DataFrame:
         device = next(model.parameters()).device
-        return signals(model, self.x.to(device), self.y.to(device))
-
-
-PROBES = {"signals": SignalProbe}
+        return self.measure(model, self.x.to(device), self.y.to(device))
 
 
 def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> pd.Series:

@@ -239,7 +239,13 @@ EXPERIMENTS: dict[str, Experiment] = {
                 arm(f"{n}56", f"{n}56 float32", precision="float32") for n in ("plain", "resnet")
             ),
             tiers=("short",),
-            seeds=(0,),
+        ),
+        Experiment(
+            "rounding",
+            "Own experiment: the twins of 56 layers, and how far rounding turns their gradients",
+            ("plain56", "resnet56"),
+            probe="rounding",
+            tiers=(),
         ),
         Experiment(
             "recipe",

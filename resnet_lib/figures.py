@@ -40,6 +40,7 @@ LABELS = {
     "gradient": "norm of the gradient there",
     "mean": "mean of the unit's input",
     "error": "squared error, relative",
+    "bfloat16": "cosine of the gradient in bfloat16 and the exact one",
     "scale": "target: s times the input",
     "side": "shorter side, pixels",
     "number": "number of the deleted block (0: none)",

@@ -20,7 +20,6 @@ from torch import nn
 
 from resnet_lib import MODELS, ConfigError, ModelConfig, deepen
 from resnet_lib.analysis import (
-    PROBES,
     SignalProbe,
     compare,
     construction_error,
@@ -35,6 +34,7 @@ from resnet_lib.analysis import (
 )
 from resnet_lib.configs import SHORTCUTS
 from resnet_lib.data import Normaliser
+from resnet_lib.runner import PROBES
 from resnet_lib.training import evaluate
 
 

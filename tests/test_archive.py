@@ -150,7 +150,7 @@ def test_what_is_missing_is_listed_in_running_order(runs):
     gone = missing[(missing["tier"] == "short") & (missing["experiment"] == "figure6-plain")]
     assert gone.empty
     control = short[short["experiment"] == "float32-control"]
-    assert list(control["seed"]) == [0, 0]
+    assert list(control["seed"]) == [0, 1, 2, 0, 1, 2]
 
 
 def test_a_refused_record_is_missing(runs):
