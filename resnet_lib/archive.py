@@ -66,14 +66,17 @@ class Archive:
     by_key: dict[Key, list[RunRecord]] = field(default_factory=dict, repr=False)
 
     def runs(self, label: str, tier: str | Tier) -> dict[str, dict[int, RunRecord]]:
-        """The records of an arm in a tier: {precision: {seed: record}}. Errors: `ConfigError`."""
+        """The records of an arm in a tier: {precision: {seed: record}}. Errors: `ConfigError`.
+
+        bfloat16 stands before float32, so that of two precisions with as many seeds it is taken.
+        """
         experiment, arm = find_arm(label)
         wanted = precision_of(experiment, arm, find_tier(tier))
         found: dict[str, dict[int, RunRecord]] = defaultdict(dict)
         for record in self.by_key.get(key_of_arm(experiment, arm, find_tier(tier)), []):
             if wanted in ("auto", record.precision):
                 found[record.precision][record.model_seed] = record
-        return dict(found)
+        return dict(sorted(found.items()))
 
     def values(self, label: str, tier: str | Tier, measure: str) -> dict[str, dict[int, float]]:
         """A measure of each run of an arm: {precision: {seed: value}}. Errors: `ConfigError`."""

@@ -250,6 +250,19 @@ def test_a_run_s_arm_does_not_depend_on_how_its_precision_was_chosen(tmp_path):
     assert [label_of(each) for each in archive.records] == ["plain20", "plain56 float32"]
 
 
+def test_with_as_many_seeds_the_usual_precision_is_taken_before_its_control(tmp_path):
+    for seed in (0, 1):
+        write_record(tmp_path, "plain56 float32", seed, precision="float32")
+        write_record(tmp_path, "plain56", seed, precision="bfloat16")
+    archive = survey(tmp_path)
+    assert list(archive.runs("plain56", "short")) == ["bfloat16", "float32"]
+    found, _ = archived("figure6-plain", "short", tmp_path)
+    assert [(each.model_name, each.precision) for each in found] == [("plain56", "bfloat16")] * 2
+    write_record(tmp_path, "plain56 float32", 2, precision="float32")
+    found, _ = archived("figure6-plain", "short", tmp_path)
+    assert [each.precision for each in found] == ["float32"] * 3
+
+
 def test_a_control_counts_in_its_own_precision_only(tmp_path):
     write_record(tmp_path, "plain56", precision="bfloat16")
     archive = survey(tmp_path)

@@ -186,16 +186,19 @@ export class Chart {
 
   private rules(drawing: Drawing, inside: Element, end: number): void {
     let above = -Infinity; // where the last label stands
+    const labels: Element[] = []; // above all lines, for a label that makes way may come to lie on one
     for (const rule of [...(drawing.rules ?? [])].sort((a, b) => b.y - a.y)) {
       const at = this.scales.y(rule.y);
-      const label = Math.max(at - 4, above + 13);
-      above = label;
-      const style = `stroke:${rule.colour}`;
+      const y = Math.max(at - 4, above + 13);
+      above = y;
       inside.append(
-        s("line", { class: "rnx-rule", x1: MARGIN.left, x2: end, y1: at, y2: at, style }),
-        s("text", { class: "rnx-rule-label", x: MARGIN.left + 6, y: label, style: `fill:${rule.colour}` }, rule.label),
+        s("line", { class: "rnx-rule", x1: MARGIN.left, x2: end, y1: at, y2: at, style: `stroke:${rule.colour}` }),
+      );
+      labels.push(
+        s("text", { class: "rnx-rule-label", x: MARGIN.left + 6, y, style: `fill:${rule.colour}` }, rule.label),
       );
     }
+    inside.append(...labels);
   }
 
   private lines(drawing: Drawing, inside: Element): void {
