@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -80,19 +79,11 @@ def signals(model: nn.Module, x: Tensor, y: Tensor) -> pd.DataFrame:
 
 
 class SignalProbe:
-    """`signals` on one fixed batch of training images, for `train(probe=...)`.
-
-    measure: another function of a net, images and labels that returns a table.
-    """
+    """`signals` on one fixed batch of training images, for `train(probe=...)`."""
 
     def __init__(
-        self,
-        data: ImageSet,
-        images: int = 256,
-        normalise: AnyNormaliser | None = None,
-        measure: Callable[[nn.Module, Tensor, Tensor], pd.DataFrame] = signals,
+        self, data: ImageSet, images: int = 256, normalise: AnyNormaliser | None = None
     ) -> None:
-        self.measure = measure
         chosen = torch.randperm(len(data.train_images), generator=torch.Generator().manual_seed(0))
         chosen = chosen[:images]
         self.x = (normalise or Normaliser(data))(data.train_images[chosen])
@@ -100,7 +91,10 @@ class SignalProbe:
 
     def __call__(self, model: nn.Module) -> pd.DataFrame:
         device = next(model.parameters()).device
-        return self.measure(model, self.x.to(device), self.y.to(device))
+        return signals(model, self.x.to(device), self.y.to(device))
+
+
+PROBES = {"signals": SignalProbe}
 
 
 def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> pd.Series:
@@ -146,6 +140,28 @@ def compare(before: pd.Series, after: pd.Series) -> str:
         return "closed on some seeds only"
     change = direction((after - before).dropna())
     return {"lower": "shrank and stayed open", "higher": "grew"}.get(change, "stayed open")
+
+
+def dead_channels(model: nn.Module, bound: float = 0.01) -> pd.DataFrame:
+    """How many channels of each layer of the main path pass nothing on.
+
+    dead: those whose BN scale is below `bound` in size, so that what comes out of BN hardly depends
+    on the input; channels: how many there are. One row a layer, with its number and name. Errors:
+    `ConfigError` for a net without BN after its convolutions.
+    """
+    layers = main_path(model)
+    if not all(isinstance(norm, nn.BatchNorm2d) for _, _, norm in layers):
+        raise ConfigError(
+            f"{model.config.name} has layers without BN after them: none to count in."
+        )
+    return pd.DataFrame(
+        {
+            "layer": range(1, len(layers) + 1),
+            "name": [name for name, _, _ in layers],
+            "dead": [int((norm.weight.abs() < bound).sum()) for _, _, norm in layers],
+            "channels": [norm.num_features for _, _, norm in layers],
+        }
+    )
 
 
 def first_to_last(frame: pd.DataFrame, column: str) -> pd.Series:

@@ -114,18 +114,29 @@ def archived(
 ) -> tuple[list[RunRecord], str]:
     """The usable records of some experiments, seed by seed, and a sentence on what is missing.
 
-    Trains nothing and loads no data. Where an arm is recorded in several precisions, that with
-    most seeds is taken. Errors: `ConfigError`.
+    Trains nothing and loads no data. Nets are compared in one precision: of those that leave it
+    open the records in the precision that most of them have. Errors: `ConfigError`.
     """
     names = [experiments] if isinstance(experiments, str) else list(experiments)
     tier, archive = find_tier(tier), survey(folder)
     found: dict[str, RunRecord] = {}
     missing: dict[str, list[int]] = {}
     entries = [entry for name in names for entry in find_experiments(name)]
+    arms = {entry.label(arm): (entry, arm) for entry in entries for arm in entry.arms}
+    wanted = {label: precision_of(*each, tier) for label, each in arms.items()}
+    recorded = Counter(
+        precision
+        for label in arms
+        if wanted[label] == "auto"
+        for precision, runs in archive.runs(label, tier).items()
+        for _ in runs
+    )
+    usual = max(sorted(recorded), key=recorded.__getitem__, default="")
     for seed, entry in itertools.product(tier.seeds, entries):
         for arm in entry.arms:
             label = entry.label(arm)
-            runs = max(archive.runs(label, tier).values(), key=len, default={})
+            precision = usual if wanted[label] == "auto" else wanted[label]
+            runs = archive.runs(label, tier).get(precision, {})
             if seed in runs:
                 found[runs[seed].run_id] = runs[seed]
             elif seed in entry.seeds_in(tier) and seed not in missing.get(label, []):

@@ -244,14 +244,6 @@ EXPERIMENTS: dict[str, Experiment] = {
             "warm-up-56",
             "Own experiment: the twins of 56 layers with the warm-up of ResNet-110",
             tuple(arm(f"{n}56", f"{n}56 with warm-up", **WARM_UP) for n in ("plain", "resnet")),
-            tiers=("short",),
-        ),
-        Experiment(
-            "rounding",
-            "Own experiment: the twins of 56 layers, and how far rounding turns their gradients",
-            ("plain56", "resnet56"),
-            probe="rounding",
-            tiers=(),
         ),
         Experiment(
             "recipe",

@@ -40,7 +40,8 @@ LABELS = {
     "gradient": "norm of the gradient there",
     "mean": "mean of the unit's input",
     "error": "squared error, relative",
-    "bfloat16": "cosine of the gradient in bfloat16 and the exact one",
+    "cosine": "cosine, bfloat16 to float64",
+    "output_error": "error of the output, relative",
     "scale": "target: s times the input",
     "side": "shorter side, pixels",
     "number": "number of the deleted block (0: none)",
@@ -184,8 +185,9 @@ def plot_tables(
 ) -> Axes:
     """A quantity along several nets, told apart by colour and then by dashes.
 
-    tables: label and table as from `analysis.signals` or, along "unit", `units.unit_signals`; four
-    for each colour at most. colours: keys of COLOURS, "plain" for plain nets only.
+    tables: label and table as from `analysis.signals`, `rounding.rounding` or, along "unit",
+    `units.unit_signals`; four for each colour at most. colours: keys of COLOURS, "plain" for plain
+    nets only.
     """
     for number, (label, table) in enumerate(tables.items()):
         dash, shade = divmod(number, len(colours))

@@ -1,8 +1,7 @@
-"""How far rounding turns a net's gradient.
+"""What a small change does to a net: rounding, or another batch of images.
 
-    rounding(build_model("plain56"), x, y)      a cosine for each layer and precision
-
-bfloat16 keeps 8 significant bits of a number, float32 24 and float64 53.
+rounding(net, x, y)                  layer by layer, in bfloat16 against float64
+agreement(net, one, other)           the exact gradients of two batches, layer by layer
 """
 
 from __future__ import annotations
@@ -11,45 +10,78 @@ import copy
 
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_lib.analysis import main_path
 from resnet_lib.devices import one_thread, seeded
 from resnet_lib.training import loss_and_errors
 
-COARSE = ("bfloat16", "float32")
+Batch = tuple[Tensor, Tensor]
 
 
-def rounding(model: nn.Module, x: Tensor, y: Tensor) -> pd.DataFrame:
-    """Whether a layer's gradient still points where it should, when it is computed with fewer bits.
+def rounding(model: nn.Module, x: Tensor, y: Tensor, precision: str = "bfloat16") -> pd.DataFrame:
+    """How far a layer's output and gradient are from those that float64 gives.
 
-    x: normalised images (N, C, H, W); y: labels (N,). One row a layer of the main path: its number
-    `layer`, its name, and for bfloat16 (mixed precision, as `train` has it) and float32 the cosine
-    of the angle between the gradient of the mean loss with respect to the layer's weights and the
-    same in float64: 1 the same direction, 0 nothing in common.
+    x: normalised images (N, C, H, W); y: labels (N,). precision: "bfloat16", by which layers read
+    and write numbers of 8 significant bits and take sums and BN's statistics in float32, as `train`
+    has it; or "float32", of 24 bits. One row a layer of the main path:
+    layer, name: its number and name;
+    output_error: size of the difference of its outputs (after BN, before ReLU or addition),
+    relative to the exact one: 0 for none, 1 for one as large as the output;
+    cosine: of the angle between the two gradients of the mean loss with respect to its weights: 1
+    where they point the same way, 0 where they have nothing in common; NaN where one is zero.
 
-    Works on copies in training mode, on the CPU: the net is left as it was.
+    Works on copies in training mode, on the CPU, whose kernels decide what float32 rounds: the net
+    is left as it was. Not said by it: what a GPU or torch.compile would round.
     """
-    with one_thread():
-        exact = weight_gradients(model, x, y, "float64")
-        table = {"layer": range(1, len(exact) + 1), "name": list(exact)}
-        for precision in COARSE:
-            rounded = weight_gradients(model, x, y, precision)
-            table[precision] = [
-                F.cosine_similarity(rounded[name], exact[name], dim=0).item() for name in exact
-            ]
-    return pd.DataFrame(table)
+    exact, rounded = (pass_through(model, x, y, each) for each in ("float64", precision))
+    return pd.DataFrame(
+        {
+            "layer": range(1, len(exact) + 1),
+            "name": list(exact),
+            "output_error": [
+                ((rounded[name][0] - output).norm() / output.norm()).item()
+                for name, (output, _) in exact.items()
+            ],
+            "cosine": [cosine(rounded[name][1], gradient) for name, (_, gradient) in exact.items()],
+        }
+    )
 
 
-def weight_gradients(model: nn.Module, x: Tensor, y: Tensor, precision: str) -> dict[str, Tensor]:
-    """The gradient of each convolution of the main path, as one vector in float64.
+def agreement(model: nn.Module, one: Batch, other: Batch) -> pd.DataFrame:
+    """Whether two batches ask a layer for the same step: the cosine of their gradients in float64.
 
-    precision: "bfloat16", "float32" or "float64".
+    one, other: normalised images (N, C, H, W) and labels (N,). One row a layer, with `layer`,
+    `name` and `cosine` as in `rounding`.
     """
-    model, x = copy.deepcopy(model).cpu().float().train(), x.cpu().float()
-    if precision == "float64":
-        model, x = model.double(), x.double()
-    with seeded(0, torch.device("cpu")):  # dropout leaves out the same in each precision
-        loss_and_errors(model, x, y.cpu(), precision)[0].backward()
-    return {name: conv.weight.grad.double().flatten() for name, conv, _ in main_path(model)}
+    first, second = (pass_through(model, *batch, "float64") for batch in (one, other))
+    cosines = [cosine(first[name][1], second[name][1]) for name in first]
+    layers = {"layer": range(1, len(first) + 1), "name": list(first)}
+    return pd.DataFrame(layers | {"cosine": cosines})
+
+
+def cosine(one: Tensor, other: Tensor) -> float:
+    """Of the angle between two vectors; NaN where one of them is zero."""
+    return (one @ other / (one.norm() * other.norm())).item()
+
+
+def pass_through(
+    model: nn.Module, x: Tensor, y: Tensor, precision: str
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Each layer's output and the gradient of its weights, as vectors in float64, by name."""
+    number = torch.float64 if precision == "float64" else torch.float32
+    model = copy.deepcopy(model).to("cpu", number).train()
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str):
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+            outputs[name] = output.detach().double().flatten()
+
+        return hook
+
+    layers = main_path(model)
+    for name, _, norm in layers:
+        norm.register_forward_hook(keep(name))
+    with one_thread(), seeded(0, torch.device("cpu")):  # dropout leaves out the same each time
+        loss_and_errors(model, x.to("cpu", number), y.cpu(), precision)[0].backward()
+    return {name: (outputs[name], conv.weight.grad.double().flatten()) for name, conv, _ in layers}

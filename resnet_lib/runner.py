@@ -17,14 +17,14 @@ from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from resnet_lib.analysis import SignalProbe
+from resnet_lib.analysis import PROBES
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ModelConfig, TrainConfig, whole
 from resnet_lib.data import ImageSet, alternatives, load, make_normaliser
@@ -32,15 +32,8 @@ from resnet_lib.devices import choose_precision, find_device, one_thread
 from resnet_lib.models import build_model
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.progress import interruptible
-from resnet_lib.rounding import rounding
 from resnet_lib.runs import RecordError, RunRecord, run_id
 from resnet_lib.training import Probe, train
-
-# What an experiment can have measured while its nets are trained, by name.
-PROBES: dict[str, Callable[..., Probe]] = {
-    "signals": SignalProbe,
-    "rounding": partial(SignalProbe, images=64, measure=rounding),
-}
 
 
 class RunError(RuntimeError):

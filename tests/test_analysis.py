@@ -20,9 +20,11 @@ from torch import nn
 
 from resnet_lib import MODELS, ConfigError, ModelConfig, deepen
 from resnet_lib.analysis import (
+    PROBES,
     SignalProbe,
     compare,
     construction_error,
+    dead_channels,
     describe,
     direction,
     first_to_last,
@@ -34,7 +36,6 @@ from resnet_lib.analysis import (
 )
 from resnet_lib.configs import SHORTCUTS
 from resnet_lib.data import Normaliser
-from resnet_lib.runner import PROBES
 from resnet_lib.training import evaluate
 
 
@@ -140,6 +141,23 @@ def test_the_signal_probe_looks_at_training_images_of_many_classes():
         assert y in tiny_data().train_labels[where]
     net = tiny_net("resnet8")
     pd.testing.assert_frame_equal(probe(net), signals(net, probe.x, probe.y))
+
+
+def test_a_channel_whose_scale_is_gone_is_dead():
+    net = tiny_net("resnet8")
+    assert dead_channels(net)["dead"].sum() == 0
+    with torch.no_grad():
+        net.bn1.weight[1] = -0.005
+        net.conv3_x[0].bn2.weight[:3] = 0.0
+    table = dead_channels(net).set_index("name")
+    assert table["dead"].to_dict() == {name: 0 for name in table.index} | {
+        "conv1": 1,
+        "conv3_x.0.conv2": 3,
+    }
+    assert list(table["channels"]) == [4] * 3 + [8] * 2 + [16] * 2
+    assert dead_channels(net, bound=0.001)["dead"].sum() == 3
+    with pytest.raises(ConfigError, match="without BN"):
+        dead_channels(tiny_net("resnet8", batch_norm=False))
 
 
 def curves():

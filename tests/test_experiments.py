@@ -27,6 +27,7 @@ from resnet_lib import (
     load_net,
     reproduce,
 )
+from resnet_lib.analysis import PROBES
 from resnet_lib.archive import key_of_arm, present_numerics
 from resnet_lib.data import CHECKSUMS
 from resnet_lib.experiments import (
@@ -39,7 +40,7 @@ from resnet_lib.experiments import (
     plan,
 )
 from resnet_lib.paper import published
-from resnet_lib.runner import PROBES, RunSpec, Stopped, default_jobs, run_all, run_one
+from resnet_lib.runner import RunSpec, Stopped, default_jobs, run_all, run_one
 from resnet_lib.runs import run_id
 
 RECIPE = TrainConfig(

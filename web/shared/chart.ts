@@ -186,7 +186,7 @@ export class Chart {
 
   private rules(drawing: Drawing, inside: Element, end: number): void {
     let above = -Infinity; // where the last label stands
-    const labels: Element[] = []; // above all lines, for a label that makes way may come to lie on one
+    const labels: Element[] = []; // above all rules, for one that makes way may come to lie on another's
     for (const rule of [...(drawing.rules ?? [])].sort((a, b) => b.y - a.y)) {
       const at = this.scales.y(rule.y);
       const y = Math.max(at - 4, above + 13);
