@@ -124,11 +124,10 @@ SENTENCES = {
             np.ptp(values("resnet56 with warm-up", "training error", "short"))
             > np.ptp(values("resnet56", "training error", "short"))
         ),
-        "Of plain-56's distance to plain-20 ({archive}`short/plain20/training error`) most stays": (
-            lambda: (
-                difference("plain56 with warm-up", "plain20", "training error", "short").min()
-                > difference("plain56", "plain20", "training error", "short").max() / 2
-            )
+        "Of plain-56's distance to plain-20 ({archive}`short/plain20/training error::value`) most "
+        "stays": lambda: (
+            difference("plain56 with warm-up", "plain20", "training error", "short").min()
+            > difference("plain56", "plain20", "training error", "short").max() / 2
         ),
     },
     "03-plain-and-residual": {
