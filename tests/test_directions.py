@@ -32,9 +32,9 @@ def difference(one: str, other: str, measure: str, tier: str = "paper") -> pd.Se
 
 
 def decades(arm: str, tier: str = "paper") -> pd.Series:
-    """The ratio of the gradient's norms, first layer to last, through training: powers of ten.
+    """The ratio of the gradient's norms, first layer to last, at all moments: powers of ten.
 
-    The mean over the seeds.
+    The mean over the seeds. (`first_to_last` has the first moment and the last only.)
     """
     ratios = []
     for record in max(ARCHIVE.runs(arm, tier).values(), key=len).values():
@@ -115,8 +115,8 @@ SENTENCES = {
         ),
     },
     "06-training": {
-        "more than half of what ResNet-56 seems to lose against it in tier *short* it loses in its "
-        "first steps": lambda: (
+        "more than half of what ResNet-56 seems to lose against it in tier *short* goes away with "
+        "a slower start": lambda: (
             difference("resnet56 with warm-up", "resnet20", "training error", "short").mean()
             < difference("resnet56", "resnet20", "training error", "short").mean() / 2
         ),
