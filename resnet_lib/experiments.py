@@ -189,6 +189,36 @@ WARM_UP = {"warmup_lr": 0.01}
 PAPER = ("paper",)  # days on a CPU
 VARIANTS = ("bn-after-addition", "relu-before-addition", "relu-only-preactivation", "preactivation")
 
+
+def on_the_shortcut(
+    net: str,
+    scales: Iterable[tuple[float, float]],
+    gates: Iterable[tuple[str, int]],
+    **changes: Any,
+) -> tuple[Arm, ...]:
+    """A net with each of what the second paper's Table 1 puts on all its shortcuts.
+
+    scales: of shortcut and residual. gates: each with the bias that it starts with.
+    """
+    scaled = (
+        arm(
+            net,
+            f"{net}-constant ({shortcut}, {residual})",
+            junction="constant",
+            shortcut_scale=shortcut,
+            residual_scale=residual,
+            **changes,
+        )
+        for shortcut, residual in scales
+    )
+    gated = (
+        arm(net, f"{net}-{gate} ({bias})", junction=gate, gate_bias=float(bias), **changes)
+        for gate, bias in gates
+    )
+    projected, dropped = {"shortcut": "C"}, {"junction": "dropout"}
+    return *scaled, *gated, *(arm(net, **each, **changes) for each in (projected, dropped))
+
+
 # In the order in which they should be run.
 EXPERIMENTS: dict[str, Experiment] = {
     each.id: each
@@ -255,6 +285,21 @@ EXPERIMENTS: dict[str, Experiment] = {
                 arm("resnet20", "resnet20 without weight decay", weight_decay=0.0),
                 arm("resnet20", "resnet20 at one learning rate", milestones=()),
                 arm("resnet20", "resnet20 with dropout", dropout=0.5),
+            ),
+            tiers=("short",),
+        ),
+        Experiment(
+            "shortcuts-20",
+            "Own experiment: what can stand on the shortcut, at 20 layers (second paper, Table 1)",
+            on_the_shortcut(
+                "resnet20",
+                ((0.5, 1.0), (0.5, 0.5)),
+                (
+                    ("exclusive-gate", 0),
+                    ("exclusive-gate", -6),
+                    ("shortcut-gate", 0),
+                    ("shortcut-gate", -6),
+                ),
             ),
             tiers=("short",),
         ),
@@ -355,36 +400,17 @@ EXPERIMENTS: dict[str, Experiment] = {
         Experiment(
             "shortcuts",
             "Second paper, Table 1: what can stand on the shortcut of ResNet-110",
-            (
-                *(
-                    arm(
-                        "resnet110",
-                        f"resnet110-constant ({shortcut}, {residual})",
-                        junction="constant",
-                        shortcut_scale=shortcut,
-                        residual_scale=residual,
-                        **WARM_UP,
-                    )
-                    for shortcut, residual in ((0.0, 1.0), (0.5, 1.0), (0.5, 0.5))
+            on_the_shortcut(
+                "resnet110",
+                ((0.0, 1.0), (0.5, 1.0), (0.5, 0.5)),
+                (
+                    ("exclusive-gate", 0),
+                    ("exclusive-gate", -6),
+                    ("exclusive-gate", -7),
+                    ("shortcut-gate", 0),
+                    ("shortcut-gate", -6),
                 ),
-                *(
-                    arm(
-                        "resnet110",
-                        f"resnet110-{gate} ({bias})",
-                        junction=gate,
-                        gate_bias=float(bias),
-                        **WARM_UP,
-                    )
-                    for gate, bias in (
-                        ("exclusive-gate", 0),
-                        ("exclusive-gate", -6),
-                        ("exclusive-gate", -7),
-                        ("shortcut-gate", 0),
-                        ("shortcut-gate", -6),
-                    )
-                ),
-                arm("resnet110", shortcut="C", **WARM_UP),
-                arm("resnet110", junction="dropout", **WARM_UP),
+                **WARM_UP,
             ),
             tiers=PAPER,
         ),

@@ -4,8 +4,13 @@
   const { module, images } = document.currentScript.dataset;
   const place = document.getElementById("playground");
   const hint = place.querySelector(".playground-hint");
-  if (!["http:", "https:"].includes(location.protocol)) {
+  const explain = (sentence) => {
+    hint.textContent = sentence;
     hint.hidden = false;
+    place.dataset.plain = "";
+  };
+  if (!["http:", "https:"].includes(location.protocol)) {
+    explain(hint.textContent);
     return;
   }
   const here = new URL(document.currentScript.src);
@@ -22,8 +27,7 @@
       place.dataset.ready = "";
     } catch (error) {
       target.remove();
-      hint.textContent = error.message;
-      hint.hidden = false;
+      explain(error.message);
     }
   }
   const follow = () => {

@@ -10,3 +10,58 @@ addEventListener("beforeprint", () => {
 addEventListener("click", (event) => {
   event.target.closest?.('dialog a[href^="#"]')?.closest("dialog").close();
 });
+
+// Of a page that was found the search shows where most of the words stand closest together, not
+// where the first of them stands first; its contents, drawings and scripts do not count.
+addEventListener("DOMContentLoaded", () => {
+  if (typeof Search === "undefined") return;
+  const LENGTH = 240;
+  const NOT_TEXT = ".headerlink, script, style, svg, .explorer, #playground";
+
+  function textOf(page, anchor) {
+    const whole = new DOMParser().parseFromString(page, "text/html");
+    whole.querySelectorAll(NOT_TEXT).forEach((each) => each.remove());
+    const main = whole.querySelector("article.bd-article");
+    const part = (anchor && main?.querySelector(anchor)) || main;
+    return part?.textContent.replace(/\s+/g, " ").trim() ?? "";
+  }
+
+  /** Where the words begin, in order: an English one where a word begins. */
+  function placesOf(text, words) {
+    const found = words.flatMap((word) => {
+      const within = RegExp.escape?.(word) ?? word.replace(/[^\p{L}\p{N}\s]/gu, "\\$&");
+      const begins = /^[\x00-\u024f]+$/.test(word) ? "(?<![\\p{L}\\p{N}])" : "";
+      return [...text.matchAll(new RegExp(begins + within, "giu"))].map(({ index }) => ({ word, index }));
+    });
+    return found.sort((one, other) => one.index - other.index);
+  }
+
+  /** The place from which an excerpt holds most of the words, as close together as they come. */
+  function best(places) {
+    let [start, most, closest] = [0, 0, Infinity];
+    places.forEach(({ index }, i) => {
+      const seen = new Set();
+      for (const each of places.slice(i)) {
+        if (each.index - index > LENGTH * 0.6) break;
+        seen.add(each.word);
+        const apart = each.index - index;
+        if (seen.size < most || (seen.size === most && apart >= closest)) continue;
+        [start, most, closest] = [index, seen.size, apart];
+      }
+    });
+    return start;
+  }
+
+  Search.makeSearchSummary = (page, words, anchor) => {
+    const text = textOf(page, anchor);
+    if (!text) return null;
+    let from = Math.max(best(placesOf(text, [...words])) - LENGTH / 3, 0);
+    if (from) from = text.indexOf(" ", from) + 1 || from;
+    let to = from + LENGTH;
+    if (to < text.length) to = Math.max(text.lastIndexOf(" ", to), from + LENGTH / 2);
+    const excerpt = document.createElement("p");
+    excerpt.className = "context";
+    excerpt.textContent = (from ? "… " : "") + text.slice(from, to) + (to < text.length ? " …" : "");
+    return excerpt;
+  };
+});

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +94,41 @@ def test_search_finds_chinese(browser: Browser, site: str) -> None:
         tab.locator('#search-results li a[href*="book/01-degradation"]').first.wait_for()
         tab.goto(f"{site}/search.html?q=度梯")
         tab.locator("#search-results", has_text="did not match").wait_for()
+
+
+def test_search_shows_where_the_words_stand_together(browser: Browser, site: str) -> None:
+    """Not where the first of them stands first, and no words of the page's contents or links."""
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/search.html?q=warm-up")
+        excerpt = tab.locator('li:has(> a[href*="book/06-training.html"]) p.context').first
+        assert "warm-up" in excerpt.inner_text()
+        assert len(excerpt.inner_text()) < 260
+        tab.goto(f"{site}/search.html?q=shattered+gradients")
+        excerpt = tab.locator('li:has(> a[href*="book/01-degradation.html"]) p.context').first
+        assert re.search(r"gradients shattered|shattered gradients", excerpt.inner_text())
+        told = tab.locator("#search-results p.context").all_inner_texts()
+        assert told
+        assert not any("previous" in each and "next" in each for each in told)
+
+
+SHIFTS = """
+window.moved = 0;
+new PerformanceObserver((list) => {
+  for (const each of list.getEntries()) if (!each.hadRecentInput) window.moved += each.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def test_the_playground_moves_nothing_when_it_comes(browser: Browser, site: str) -> None:
+    """Its place has its height before: a shift of layout below 0.1, which counts as good."""
+    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        context.add_init_script(SHIFTS)
+        tab = context.new_page()
+        tab.goto(f"{site}/book/playground.html")
+        tab.locator("#playground[data-ready]").wait_for()
+        tab.wait_for_timeout(500)
+        assert tab.evaluate("window.moved") < 0.1
 
 
 @pytest.mark.parametrize("width", [1280, 360])
