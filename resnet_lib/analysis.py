@@ -14,7 +14,14 @@ from torch import Tensor, nn
 from resnet_lib.blocks import BasicBlock, ProjectionShortcut, ResidualUnit
 from resnet_lib.complexity import is_side_path
 from resnet_lib.configs import ConfigError
-from resnet_lib.data import AnyNormaliser, ImageSet, Normaliser
+from resnet_lib.data import (
+    AnyNormaliser,
+    ImageSet,
+    Normaliser,
+    check_images,
+    normaliser_of,
+    source_of,
+)
 from resnet_lib.devices import exact, one_thread
 from resnet_lib.models import ResNet, build_model
 from resnet_lib.runs import one_run_each
@@ -245,8 +252,10 @@ def deepen(net: ResNet, depth: int, data: ImageSet) -> ResNet:
         raise ConfigError(f"{net.config.name} is not built of the paper's two-layer blocks.")
     if net.config.shortcut == "C":
         raise ConfigError("option C projects on every shortcut: its blocks are no identities.")
+    check_images(net, data)
     deep = build_model(dataclasses.replace(net.config, depth=depth), seed=net.seed)
     deep.load_state_dict(net.state_dict(), strict=False)
+    deep.source = source_of(net)
     old = dict(net.blocks())
     hooks = []
     for name, block in deep.blocks():
@@ -256,7 +265,8 @@ def deepen(net: ResNet, depth: int, data: ImageSet) -> ResNet:
         for norm in (block.bn1, block.bn2):
             if isinstance(norm, nn.BatchNorm2d):
                 hooks.append(norm.register_forward_pre_hook(undo_norm))
-    deep.eval()(Normaliser(data)(data.train_images[:: max(1, len(data.train_images) // 256)]))
+    normalise = normaliser_of([net], data)
+    deep.eval()(normalise(data.train_images[:: max(1, len(data.train_images) // 256)]))
     for hook in hooks:
         hook.remove()
     return deep
@@ -291,8 +301,10 @@ def with_projections(net: ResNet, option: str, data: ImageSet) -> ResNet:
             f"{net.config.name} has option {given!r}: it can be rewritten with more projections "
             "only, from A to B or C and from B to C."
         )
+    check_images(net, data)
     wider = build_model(dataclasses.replace(net.config, shortcut=option), seed=net.seed)
     wider.load_state_dict(net.state_dict(), strict=False)
+    wider.source = source_of(net)
     old, hooks = dict(net.blocks()), []
     for name, block in wider.blocks():
         if not projects(block) or projects(old[name]):
@@ -301,7 +313,8 @@ def with_projections(net: ResNet, option: str, data: ImageSet) -> ResNet:
         norm = block.shortcut.bn
         if isinstance(norm, nn.BatchNorm2d):
             hooks.append(norm.register_forward_pre_hook(undo_norm))
-    wider.eval()(Normaliser(data)(data.train_images[:: max(1, len(data.train_images) // 256)]))
+    normalise = normaliser_of([net], data)
+    wider.eval()(normalise(data.train_images[:: max(1, len(data.train_images) // 256)]))
     for hook in hooks:
         hook.remove()
     return wider
@@ -375,10 +388,12 @@ def undo_norm(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
 def construction_error(shallow: nn.Module, deep: nn.Module, data: ImageSet) -> dict[str, float]:
     """Test errors of a net and of one built from it, and how far their outputs differ.
 
-    Computed in evaluation mode. Returns shallow and deep (top-1 error in percent),
-    difference (largest absolute difference of two outputs) and scale (largest output).
+    Computed in evaluation mode, on images normalised as the nets have seen them. Returns shallow
+    and deep (top-1 error in percent), difference (largest absolute difference of two outputs) and
+    scale (largest output).
     """
-    x = Normaliser(data)(data.test_images)
+    check_images(shallow, data)
+    x = normaliser_of([shallow, deep], data)(data.test_images)
     with one_thread():
         logits = [
             torch.cat([net(batch) for batch in x.split(500)])

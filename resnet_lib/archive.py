@@ -40,8 +40,14 @@ from resnet_lib.numerics import numerics_hash
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, run_id
 from resnet_lib.tested import read_tests
 
-# Width in pixels of the data sets whose checksums are known.
-FULL_SIZE = {"cifar10": 32, "cifar100": 32, "embedded": 28, "fashion-mnist": 28}
+# Width in pixels, channels and classes of the data sets whose checksums are known.
+SHAPES = {
+    "cifar10": (32, 3, 10),
+    "cifar100": (32, 3, 100),
+    "embedded": (28, 1, 10),
+    "fashion-mnist": (28, 1, 10),
+}
+FULL_SIZE = {name: size for name, (size, _, _) in SHAPES.items()}
 # What the measures read of a probe.
 PROBED = {"iteration", "layer", "response_std", "activation_gradient"}
 # Net, recipe, data set and size: what two runs of an arm share, whatever their seeds and precision.
@@ -64,6 +70,7 @@ class Archive:
     records: tuple[RunRecord, ...]
     refused: tuple[Refusal, ...]
     by_key: dict[Key, list[RunRecord]] = field(default_factory=dict, repr=False)
+    diverged: dict[Key, set[int]] = field(default_factory=dict, repr=False)  # with their seeds
 
     def runs(self, label: str, tier: str | Tier) -> dict[str, dict[int, RunRecord]]:
         """The records of an arm in a tier: {precision: {seed: record}}. Errors: `ConfigError`.
@@ -90,7 +97,8 @@ class Archive:
     def missing(self, tiers: tuple[str, ...] = ("quick", "short", "paper")) -> pd.DataFrame:
         """What the experiments want in these tiers and the archive has not, in running order.
 
-        A run that several experiments share is listed once, with the first.
+        A run that several experiments share is listed once, with the first. One that diverged is
+        not missing: it would again.
         """
         rows, listed = [], set()
         for tier in map(find_tier, tiers):
@@ -99,9 +107,10 @@ class Archive:
                     continue
                 for arm in experiment.arms:
                     label = experiment.label(arm)
+                    share = key_of_arm(experiment, arm, tier)
                     runs = self.runs(label, tier).values()
-                    done = set().union(*runs)
-                    key = key_of_arm(experiment, arm, tier), precision_of(experiment, arm, tier)
+                    done = self.diverged.get(share, set()).union(*runs)
+                    key = share, precision_of(experiment, arm, tier)
                     for seed in experiment.seeds_in(tier):
                         if seed not in done and (key, seed) not in listed:
                             rows.append((tier.name, experiment.id, label, seed))
@@ -154,7 +163,7 @@ def key_of_arm(experiment: Experiment, arm: Arm, tier: Tier) -> Key:
     data = experiment.data_in(tier)
     size = tier.size or FULL_SIZE.get(data, 0)
     recipe = replace(experiment.recipe(arm, tier), precision="auto")
-    return usual(arm.net(**tier.model)), recipe, data, size
+    return usual(arm.net(**tier.model)), recipe, data, size  # arms leave the data's shape open
 
 
 def precision_of(experiment: Experiment, arm: Arm, tier: Tier) -> str:
@@ -166,7 +175,9 @@ def key_of_record(record: RunRecord) -> Key:
     """What a record shares with the other runs of its arm."""
     net, recipe = ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
     recipe = replace(recipe, seed=0, precision="auto")
-    return usual(net), recipe, record.data["name"], record.data["size"]
+    name = record.data["name"]
+    fits = name not in SHAPES or (net.in_channels, net.classes) == SHAPES[name][1:]
+    return usual(net) if fits else net, recipe, name, record.data["size"]
 
 
 @cache
@@ -191,6 +202,8 @@ def label_of(record: RunRecord) -> str:
     plain56 trained as usual is "plain56", in float32 "plain56 float32". Of a run that is no
     experiment's, the name of its net.
     """
+    if record.start is not None:
+        return f"{record.model_name} from weights {record.start}"
     key, known = key_of_record(record), labels()
     for share in (key, key[:2]):
         for precision in (record.train.get("precision"), "auto"):
@@ -223,6 +236,7 @@ def survey(folder: Path | str = ARCHIVE) -> Archive:
     ids = Counter(record.run_id for _, record in read)
     sums = expected_checksums([record for _, record in read])
     usable = []
+    diverged: dict[Key, set[int]] = defaultdict(set)
     for path, record in read:
         reason = (
             f"{ids[record.run_id]} folders hold a record of this id"
@@ -231,14 +245,16 @@ def survey(folder: Path | str = ARCHIVE) -> Archive:
         )
         if reason:
             refused.append(Refusal(path, f"{reason}."))
+            if record.status == "diverged":
+                diverged[key_of_record(record)].add(record.train["seed"])
         else:
             usable.append(record)
     by_key: dict[Key, list[RunRecord]] = defaultdict(list)
     for record in usable:
-        if record.model_seed == record.train["seed"]:
+        if record.model_seed == record.train["seed"] and record.start is None:
             by_key[key_of_record(record)].append(record)
     refused.sort(key=lambda each: each.folder)
-    return Archive(folder, tuple(usable), tuple(refused), dict(by_key))
+    return Archive(folder, tuple(usable), tuple(refused), dict(by_key), dict(diverged))
 
 
 def folders_of_records(folder: Path) -> set[Path]:
@@ -313,7 +329,8 @@ def present_numerics(net: ModelConfig, recipe: TrainConfig | None = None) -> str
 def id_of(record: RunRecord, net: ModelConfig, recipe: TrainConfig) -> str:
     """The id that a record should have."""
     data = SimpleNamespace(name=record.data["name"], checksum=record.data["checksum"])
-    return run_id(net, record.model_seed, recipe, data, record.numerics, record.precision)
+    decides = record.model_seed, recipe, data, record.numerics, record.precision, record.start
+    return run_id(net, *decides)
 
 
 def expected_checksums(records: list[RunRecord]) -> dict[tuple[str, int], str]:
@@ -347,7 +364,8 @@ def last_of(split: str, column: str = "top1_error") -> Callable[[RunRecord], flo
 def early_training_error(record: RunRecord) -> float:
     """Mean training error over the windows before the first milestone."""
     rows = record.curves[record.curves["split"] == "train"]
-    first = min(record.train["milestones"], default=record.train["iterations"])
+    recipe = TrainConfig.from_dict(record.train)
+    first = min(recipe.milestones, default=recipe.iterations)
     return float(rows[rows["iteration"] <= first]["top1_error"].mean())
 
 

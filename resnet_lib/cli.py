@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -201,6 +202,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, DataError, RecordError, RunError) as error:
         print(f"resnet_lib: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt as stopped:
         print(f"resnet_lib: {str(stopped) or 'stopped.'}", file=sys.stderr)
         return 130
@@ -239,14 +243,18 @@ def changes_of(options: argparse.Namespace) -> dict[str, Any]:
     if options.no_batch_norm:
         changes["batch_norm"] = False
     known = [each.name for config in (ModelConfig, TrainConfig) for each in fields(config)]
+    own = {name: f"--{name.replace('_', '-')}" for name in (*names, "iterations", "seed")}
+    own |= {"batch_norm": "--no-batch-norm", "depth": "MODEL"}
     for each in options.set:
         name, equals, text = each.partition("=")
         if not equals:
             raise ConfigError(f"--set takes FIELD=VALUE, such as warmup_lr=0.01, not {each!r}.")
         if name not in known:
             raise unknown_name(name, known, "field of ModelConfig or TrainConfig")
+        if name in own:
+            raise ConfigError(f"{name} is set by {own[name]}, and not by --set.")
         try:
-            value = json.loads(text)
+            value = json.loads({"True": "true", "False": "false", "None": "null"}.get(text, text))
         except ValueError:
             value = text
         changes[name] = tuple(value) if isinstance(value, list) else value

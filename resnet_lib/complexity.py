@@ -196,14 +196,21 @@ def shortcut_counts(model: str | ModelConfig, **changes) -> dict[str, int]:
 def other_complexity(name: str, size: int | None = None) -> Complexity:
     """Count a net of torchvision's, which is not rewritten here, at 224 pixels unless told.
 
-    Only VGG has stages here: of the others no figure of the papers shows any.
+    Only VGG has stages here: of the others no figure of the papers shows any. Errors: `ConfigError`
+    for a size at which the net's poolings leave nothing.
     """
     import torchvision
 
-    size = size or 224
+    size = 224 if size is None else size
+    whole(size, 1, "size")
     with torch.device("meta"):
         net = getattr(torchvision.models, name)(weights=None, **OTHER_NETS[name].options)
-    found = count(net, 3, size)
+    try:
+        found = count(net, 3, size)
+    except RuntimeError:
+        raise ConfigError(
+            f"{name} has no output for images of {size} pixels: its usual size is 224."
+        ) from None
     stages = vgg_stages(net, size) if name.startswith("vgg") else ()
     layers = OTHER_NETS[name].weighted_layers
     return Complexity(layers, found.parameters, found.multiply_adds, stages)

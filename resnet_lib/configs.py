@@ -22,6 +22,13 @@ ORDERS = (
     "preactivation",
 )
 JUNCTIONS = ("add", "constant", "exclusive-gate", "shortcut-gate", "dropout")
+# Which junctions use a field.
+OF_JUNCTIONS = {
+    "shortcut_scale": ("constant",),
+    "residual_scale": ("constant",),
+    "gate_bias": ("exclusive-gate", "shortcut-gate"),
+    "shortcut_dropout": ("dropout",),
+}
 # Of the three stages of a CIFAR net, with one block each: the layers.
 LAYERS_PER_N = {"single-layer": 3, "basic": 6, "bottleneck": 9}
 # Blocks in conv2_x to conv5_x. Source: Paper, Table 1.
@@ -39,8 +46,8 @@ class ConfigError(ValueError):
 
 
 def one_of(value: object, choices: tuple, what: str) -> None:
-    """Raise `ConfigError` that lists `choices` unless `value` is one of them."""
-    if value not in choices:
+    """Raise `ConfigError` that lists `choices` unless `value` is one of them: 0 is not False."""
+    if not any(value is each or (type(value), value) == (type(each), each) for each in choices):
         listed = ", ".join(map(repr, choices))
         raise ConfigError(f"{what} {value!r} is unknown: it is one of {listed}.")
 
@@ -199,6 +206,12 @@ class ModelConfig(Config):
                 raise ConfigError(
                     f"{name} is {getattr(self, name)}: it must be a share from 0 to 1."
                 )
+        for name, needed in OF_JUNCTIONS.items():
+            if self.junction not in needed and name in self.changes():
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)} and does nothing with junction "
+                    f"{self.junction!r}: it belongs to {' and '.join(map(repr, needed))}."
+                )
         if self.shortcut == "none" and self.junction != "add":
             raise ConfigError(f"a plain net has no shortcut to join by {self.junction!r}.")
         ends_in_bn = self.order in ("original", "relu-only-preactivation")
@@ -349,6 +362,10 @@ class TrainConfig(Config):
             self.check_scales()
         if self.warmup_lr is not None:
             at_least(self.warmup_lr, 0, "warmup_lr")
+        elif "warmup_error" in self.changes():
+            raise ConfigError(
+                f"warmup_error is {self.warmup_error} and does nothing without a warmup_lr."
+            )
         if not isinstance(self.milestones, tuple):
             raise ConfigError(
                 f"milestones is {self.milestones!r}: it must be a tuple of iterations."

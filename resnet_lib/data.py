@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -32,6 +33,9 @@ from torch import Tensor, nn
 from resnet_lib.configs import ConfigError, TrainConfig, unknown_name, whole
 from resnet_lib.numerics import alternative, decides_numbers, random_stream
 from resnet_lib.repository import DATA, in_repository
+
+if TYPE_CHECKING:
+    from resnet_lib.runs import RunRecord
 
 TILES_A_ROW = 50
 EMBEDDED = DATA / "images"
@@ -472,13 +476,34 @@ def make_normaliser(data: ImageSet, config: TrainConfig) -> AnyNormaliser:
 def normaliser_of(nets: Iterable[nn.Module], data: ImageSet) -> AnyNormaliser:
     """What turns images into the inputs that trained nets have seen, as their records say.
 
-    The per-pixel mean for a net without a record. Errors: `ConfigError` where they do not agree.
+    Of a net built from a trained one (`deepen`, `with_projections`) that one's. The per-pixel mean
+    for a net without a record. Errors: `ConfigError` where they do not agree.
     """
-    records = [getattr(net, "record", None) for net in nets]
+    records = [source_of(net) for net in nets]
     recipes = [TrainConfig.from_dict(each.train) if each else TrainConfig() for each in records]
     if len({each.normalisation for each in recipes}) > 1:
         raise ConfigError("the nets of an ensemble must have seen images normalised alike.")
     return make_normaliser(data, recipes[0])
+
+
+def check_images(net: nn.Module, data: ImageSet) -> None:
+    """Raise `ConfigError` unless a net takes a data set's images and tells its classes apart."""
+    config = net.config
+    if config.in_channels != data.channels:
+        raise ConfigError(
+            f"{config.name} takes {config.in_channels} channels and {data.name} has "
+            f"{data.channels}: build the net with in_channels={data.channels}."
+        )
+    if config.classes < len(data.classes):
+        raise ConfigError(
+            f"{config.name} tells {config.classes} classes apart and {data.name} has "
+            f"{len(data.classes)}: build the net with classes={len(data.classes)}."
+        )
+
+
+def source_of(net: nn.Module) -> RunRecord | None:
+    """The record of the run that a net's weights come from, its own or that of another net."""
+    return getattr(net, "record", None) or getattr(net, "source", None)
 
 
 def make_batches(

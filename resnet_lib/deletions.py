@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from resnet_lib.blocks import EXPANSION
 from resnet_lib.checkpoints import net_of, weights_of
-from resnet_lib.configs import ConfigError, TrainConfig
+from resnet_lib.configs import ConfigError, TrainConfig, whole
 from resnet_lib.data import (
     AnyNormaliser,
     ImageSet,
@@ -328,6 +328,7 @@ def single_deletions(
     ("" for the whole net), number (the block's among all, 0 for the whole net), top1_error in
     percent.
     """
+    whole(count, 1, "count")
     step = math.ceil(len(data.test_images) / count)
     images, labels = data.test_images[::step], data.test_labels[::step]
     numbers = {name: number for number, (name, _) in enumerate(net.blocks(), 1)}

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
+from resnet_lib.configs import ConfigError
+
 # Deterministic matrix products need it in older versions of torch, and before the first of them.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
@@ -19,6 +21,19 @@ def find_device() -> torch.device:
     if torch.backends.mps.is_available():
         return torch.device("mps")
     return torch.device("cpu")
+
+
+def as_device(device: torch.device | str | None) -> torch.device:
+    """A device from its name; None finds one. Errors: `ConfigError` for one that torch has not."""
+    if device is None:
+        return find_device()
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError):
+        raise ConfigError(
+            f"there is no device {str(device)!r} here: give 'cpu', or 'cuda' or 'mps' where there "
+            "is one."
+        ) from None
 
 
 def choose_precision(precision: str, device: torch.device) -> str:

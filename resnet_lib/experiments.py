@@ -98,7 +98,7 @@ def compare_tiers(names: Iterable[str] = ("quick", "short", "paper")) -> pd.Data
             "batch": f"{tier.train.batch_size}",
             "learning rate": f"{tier.train.lr:g}",
             "divided by 10 at": " and ".join(f"{at:,}" for at in tier.train.milestones),
-            "seeds": f"{len(tier.seeds)}",
+            "seeds planned": f"{len(tier.seeds)}",
         }
     return pd.DataFrame(columns).rename_axis("tier").reset_index()
 

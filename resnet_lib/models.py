@@ -12,6 +12,7 @@ nets, although 50 and 152 are 6n+2 too.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import operator
 import re
@@ -295,6 +296,22 @@ def build_model(model: str | ModelConfig, seed: int | None = None, **changes) ->
             for _, block in net.blocks():
                 zero_last_scale(block)
     return net
+
+
+def other_start(net: ResNet) -> str | None:
+    """None for a net with the weights of its seed; else 8 hexadecimal digits for those it has."""
+    own, usual = net.state_dict(), build_model(net.config, net.seed).state_dict()
+    if all(torch.equal(value.cpu(), usual[name]) for name, value in own.items()):
+        return None
+    digest = hashlib.sha256()
+    for value in own.values():
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:8]
+
+
+def draws(net: nn.Module) -> bool:
+    """Whether a net draws from torch's random numbers as it trains: whether it has dropout."""
+    return any(isinstance(module, (nn.Dropout, DropoutLinear)) for module in net.modules())
 
 
 def as_seed(seed: object) -> int:

@@ -69,7 +69,7 @@ class Photos:
     def labels_for(self, classes: int) -> Tensor:
         """The labels for a net of so many classes: of this folder, or of ImageNet.
 
-        Errors: `ConfigError` where the net tells other classes apart.
+        Errors: `ConfigError` where the net tells another number of classes apart.
         """
         if classes == len(self.classes):
             return self.labels

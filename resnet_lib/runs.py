@@ -45,6 +45,7 @@ PROPERTIES = (
     "iterations",
     "precision",
     "status",
+    "setting",
 )
 DATA_SET = {"name": str, "size": int, "checksum": str}  # what a record says of its data
 FORMAT = 1
@@ -57,14 +58,15 @@ class RecordError(RuntimeError):
     """A record that is damaged or incomplete; the message names the file and the fault."""
 
 
-@dataclass
+@dataclass(eq=False)
 class RunRecord:
     """What one training run was and what it measured.
 
     curves: columns of `CURVES`; losses in nats, errors in percent, seconds since the start.
     "train" rows are means over a window of training batches (augmented, training mode), "test"
     rows over the whole test set (evaluation mode). status: "complete", "interrupted" or
-    "diverged" (then `diverged_at` is the iteration of the first loss that was not finite).
+    "diverged" (then `diverged_at` is the iteration of the first loss that was not finite). start:
+    None if the run began with the weights of its seed, else a digest of those it began with.
     """
 
     run_id: str
@@ -86,6 +88,7 @@ class RunRecord:
     images_per_second: float = 0.0
     warmup_ended: int | None = None
     diverged_at: int | None = None
+    start: str | None = None
     format: int = FORMAT
     curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CURVES)))
     probe: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -109,10 +112,11 @@ class RunRecord:
         layout: str,
         tier: str,
         compiled: bool = False,
+        start: str | None = None,
     ) -> RunRecord:
         """A record before its first iteration. compiled: said of its environment if it was."""
         return cls(
-            run_id=run_id(model, model_seed, train, data, numerics, precision),
+            run_id=run_id(model, model_seed, train, data, numerics, precision, start),
             tier=tier,
             model_name=model.name,
             model=model.to_dict(),
@@ -125,6 +129,7 @@ class RunRecord:
             layout=layout,
             environment=environment() | ({"compiled": True} if compiled else {}),
             commit=commit(),
+            start=start,
         )
 
     def finish(self, status: str, run: Run, images: int) -> None:
@@ -162,6 +167,7 @@ class RunRecord:
             **dict.fromkeys(("seconds", "images_per_second"), number),
             "warmup_ended": known,
             "diverged_at": int if self.status == "diverged" else known,
+            "start": (str, type(None)),
         }
         values = {name: getattr(self, name) for name in kinds}
         if isinstance(self.data, dict):
@@ -228,8 +234,17 @@ class RunRecord:
             self.train["iterations"],
             self.precision,
             self.status,
+            self.setting(),
         )
         return dict(zip(PROPERTIES, values, strict=True))
+
+    def setting(self) -> str:
+        """Eight hexadecimal digits that runs share if they differ in their seeds alone."""
+        net = ModelConfig.from_dict(self.model).changes()
+        recipe = TrainConfig.from_dict(self.train).changes()
+        recipe = {key: value for key, value in recipe.items() if key not in ("seed", "precision")}
+        same = [net, recipe, self.data["checksum"], self.numerics, self.precision, self.start]
+        return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def run_id(
@@ -239,13 +254,17 @@ def run_id(
     data: ImageSet,
     numerics: str,
     precision: str,
+    start: str | None = None,
 ) -> str:
     """A readable name that moves with net, recipe, seeds, data, arithmetic and precision.
+
+    And with the weights that the run starts from, where they are not its seed's.
 
     Device and versions are not in it: they move numbers by rounding, and stand in the record.
     """
     recipe = {key: value for key, value in train.changes().items() if key != "precision"}
     decides = [model.changes(), model_seed, recipe, data.checksum, numerics, precision]
+    decides += [start] if start else []
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:8]
     place = Path(data.name).name
     return f"{model.name}-{place}-{train.iterations}-s{train.seed}-{digest}"
@@ -266,23 +285,30 @@ def probes(records: Iterable[RunRecord]) -> pd.DataFrame:
 
 
 def one_run_each(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame, if it has one run of each net and seed: others must not be averaged unseen.
+    """The frame, if the runs of each net differ in their seeds alone: only such are averaged.
 
-    Errors: `ConfigError` that names a net with several, as in two schedules or on two data sets.
+    Errors: `ConfigError` that names a net with others, as in two schedules or on two data sets.
     """
-    if "run_id" in frame:
-        runs = frame.groupby(["model", "seed"])["run_id"].nunique()
-        if len(runs) and runs.max() > 1:
-            model, seed = runs.idxmax()
-            rows = frame[(frame["model"] == model) & (frame["seed"] == seed)]
-            differ = [name for name in PROPERTIES if name in rows and rows[name].nunique() > 1]
-            how = (
-                f"that differ in {', '.join(differ)}: choose one, such as "
-                f"frame[frame[{differ[0]!r}] == {rows[differ[0]].tolist()[0]!r}]."
-                if differ
-                else "that differ in net or recipe: give each a name of its own in frame['model']."
-            )
-            raise ConfigError(f"there are {runs.max()} runs of {model} with seed {seed} here {how}")
+    if "run_id" not in frame:
+        return frame
+    for model, rows in frame.groupby("model", sort=False):
+        runs = rows.groupby("seed")["run_id"].nunique()
+        settings = rows["setting"].nunique() if "setting" in rows else 1
+        if runs.max() == 1 and settings == 1:
+            continue
+        what = f"there are runs of {model} here"
+        if runs.max() > 1:
+            rows = rows[rows["seed"] == runs.idxmax()]
+            what = f"there are {runs.max()} runs of {model} with seed {runs.idxmax()} here"
+        names = [name for name in PROPERTIES if name not in ("seed", "status", "setting")]
+        differ = [name for name in names if name in rows and rows[name].nunique() > 1]
+        how = (
+            f"that differ in {', '.join(differ)}: choose one, such as "
+            f"frame[frame[{differ[0]!r}] == {rows[differ[0]].tolist()[0]!r}]."
+            if differ
+            else "that differ in net or recipe: give each a name of its own in frame['model']."
+        )
+        raise ConfigError(f"{what} {how}")
     return frame
 
 

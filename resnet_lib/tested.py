@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from resnet_lib.checkpoints import load_net
-from resnet_lib.configs import ConfigError, TrainConfig
+from resnet_lib.configs import ConfigError, TrainConfig, whole
 from resnet_lib.data import ImageSet, load, make_normaliser
 from resnet_lib.devices import one_thread
 from resnet_lib.repository import DATA
@@ -63,6 +63,8 @@ def measure_test(
     for each in records[1:]:
         if given(each) != given(first):
             raise ConfigError(f"{each.run_id} and {first.run_id} were not given the same images.")
+    if images is not None:
+        whole(images, 1, "images")
     data = data or load(first.data["name"], first.data["size"])
     if data.checksum != first.data["checksum"]:
         raise ConfigError(

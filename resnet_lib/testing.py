@@ -32,8 +32,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from resnet_lib.configs import PRECISIONS, ConfigError, one_of, unknown_name, whole
-from resnet_lib.data import AnyNormaliser, ChannelNormaliser, ImageSet, normaliser_of
-from resnet_lib.devices import choose_layout, choose_precision, exact, find_device
+from resnet_lib.data import (
+    AnyNormaliser,
+    ChannelNormaliser,
+    ImageSet,
+    normaliser_of,
+    source_of,
+)
+from resnet_lib.devices import as_device, choose_layout, choose_precision, exact
 from resnet_lib.models import ResNet
 from resnet_lib.photos import Photos
 
@@ -316,7 +322,7 @@ def scored(
     photos = isinstance(pictures, Photos)
     if normalise is None:
         normalise = ChannelNormaliser.imagenet() if photos else normaliser_of(nets, pictures)
-    device = torch.device(device) if device is not None else find_device()
+    device = as_device(device)
     precision = choose_precision(precision, device)
     layout = choose_layout(device)
     # Copies: the caller's nets keep their mode and place.
@@ -375,6 +381,13 @@ def targets(nets: list[ResNet], pictures: ImageSet | Photos) -> Tensor:
                 f"has {channels}."
             )
     if isinstance(pictures, Photos):
+        trained = {record.data["name"] for net in nets if (record := source_of(net)) is not None}
+        for name in sorted(trained):
+            warnings.warn(
+                f"{nets[0].config.name} was trained on {name}: its classes are taken for the "
+                f"folders of {pictures.name} in their order, and these may be others.",
+                stacklevel=4,
+            )
         return pictures.labels_for(classes)
     if classes < len(pictures.classes):
         raise ConfigError(

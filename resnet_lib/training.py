@@ -6,19 +6,23 @@ a run that was stopped or killed goes on from the last one as if nothing had hap
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Collection
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from resnet_lib.checkpoints import (
     CHECKPOINT,
+    WEIGHTS,
     damaged,
     holding,
     read_checkpoint,
@@ -32,20 +36,21 @@ from resnet_lib.data import (
     ImageSet,
     Normaliser,
     alternatives,
+    check_images,
     make_batches,
     make_normaliser,
 )
 from resnet_lib.devices import (
+    as_device,
     choose_layout,
     choose_precision,
     deterministic,
     exact,
-    find_device,
     kept_random_state,
     seeded,
 )
 from resnet_lib.graphs import GraphedStep
-from resnet_lib.models import ResNet
+from resnet_lib.models import ResNet, draws, other_start
 from resnet_lib.numerics import decides_numbers, numerics_hash
 from resnet_lib.progress import Clock, Report, interruptible, reporter
 from resnet_lib.recomputing import recomputing
@@ -147,7 +152,9 @@ def train(
     """Train a net and return the record of the run; the net is trained in place.
 
     It then carries the record as `model.record`, and is refused a second training: the numbers of
-    that would be no run's of its seed. Where `folder` has its complete run, that is returned.
+    that would be no run's of its seed. Where `folder` has the complete run of such a net, its
+    record is returned, and the net gets its weights. A net whose weights are not those of its seed
+    (changed, loaded, built from another net) makes a run of its own: see `RunRecord.start`.
 
     device: found by itself unless given. folder: where checkpoints and the record are kept; a
     folder with a checkpoint of this very run is resumed. tier: a name for the schedule, kept in
@@ -171,8 +178,10 @@ def train(
     ):
         if not isinstance(given, kind):
             raise ConfigError(f"{name} is {given!r}: it must be {how}.")
+    if not isinstance(probe_at, Collection):
+        raise ConfigError(f"probe_at is {probe_at!r}: it must be iterations, such as (0, 400).")
     check_fit(model, data, config)
-    device = torch.device(device) if device is not None else find_device()
+    device = as_device(device)
     fast = device.type == "cuda" and not recompute
     for name, asked in (("graph", graph), ("compiled", compiled)):
         if asked and not fast:
@@ -196,13 +205,14 @@ def train(
         layout=str(layout).removeprefix("torch."),
         tier=tier,
         compiled=compiled,
+        start=model.record.start if hasattr(model, "record") else other_start(model),
     )
     folder = None if folder is None else Path(folder)
     moments = () if probe is None else probe_at
     before = trained_already(model, record.run_id, folder, moments)
+    model.to(device, memory_format=layout).train()
     if before is not None:
         return before
-    model.to(device, memory_format=layout).train()
     optimiser = make_optimiser(model, config)
     run = Run(model, optimiser, config, device)
 
@@ -231,7 +241,7 @@ def train(
         report(run.iteration, row)
 
     with (
-        seeded(config.seed, device),
+        seeded(config.seed, device) if run.draws else nullcontext(),
         holding(folder, record.run_id) if folder is not None else nullcontext(),
         interruptible() as interrupted,
         reporter(progress, config, go_on(run, folder, record.run_id, moments)) as report,
@@ -262,7 +272,11 @@ def train(
                     break
             if run.iteration % config.eval_every == 0 or last:
                 test = (data.test_images, data.test_labels)
-                log("test", *evaluate(model, *test, normalise, precision))
+                loss, error = evaluate(model, *test, normalise, precision)
+                log("test", loss, error)
+                if not math.isfinite(loss):  # the weights may go bad in the very last step
+                    status, run.diverged_at = "diverged", min(int(run.first_bad), run.iteration)
+                    break
             if folder is not None and clock.now() - saved > checkpoint_seconds:
                 saved = run.seconds = clock.now()
                 keep(lambda: write_checkpoint(folder, record.run_id, run.state()), "go on")
@@ -280,20 +294,25 @@ def trained_already(
 ) -> RunRecord | None:
     """The complete record that a folder has of this very net; None for a net that can be trained.
 
-    A net whose run was stopped can go on from the folder's checkpoint, which holds its weights.
+    An untrained net then gets the run's weights; where they are missing, the run is repeated. A net
+    whose run was stopped can go on from the folder's checkpoint, which holds its weights.
     Errors: `ConfigError` for any other net that has been trained.
     """
     done = getattr(model, "record", None)
+    record = complete_record(folder, run_id, probe_at)
     if done is None:
+        if record is not None:
+            with suppress(OSError, SafetensorError, RuntimeError):
+                model.load_state_dict(load_file(folder / WEIGHTS))
+                model.record = record
+                return record
         return None
     if folder is not None and done.run_id == run_id:
         state = read_checkpoint(folder, run_id, torch.device("cpu"))
         if state is not None and not Run.missed(state, probe_at):
             return None
-        if done.status == "complete" and is_complete(folder):
-            record = RunRecord.load(folder)
-            if record.is_probed(probe_at):
-                return record
+        if done.status == "complete" and record is not None:
+            return record
     raise ConfigError(
         f"this {model.config.name} has been trained already (run {done.run_id}): build it anew "
         "with build_model, so that the run begins with the weights of its seed."
@@ -323,7 +342,7 @@ def leave(folder: Path, record: RunRecord, run: Run) -> None:
     """
     if record.status == "interrupted":
         keep(lambda: write_checkpoint(folder, record.run_id, run.state()), "cannot resume this run")
-        if is_complete(folder):
+        if complete_record(folder, record.run_id) is not None:
             return
     if record.status == "complete":
         keep(lambda: save_weights(run.model, folder), "leave the weights unsaved")
@@ -332,12 +351,18 @@ def leave(folder: Path, record: RunRecord, run: Run) -> None:
         (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def is_complete(folder: Path) -> bool:
-    """Whether a folder holds the record of a run that ended well."""
+def complete_record(
+    folder: Path | None, run_id: str, probe_at: Collection[int] = ()
+) -> RunRecord | None:
+    """The record that a folder holds of this run, if it ended well and was probed at all these."""
+    if folder is None:
+        return None
     try:
-        return RunRecord.load(folder).status == "complete"
+        record = RunRecord.load(folder)
     except RecordError:
-        return False
+        return None
+    whole = record.status == "complete" and record.is_probed(probe_at)
+    return record if whole and record.run_id == run_id else None
 
 
 def keep(write: Callable[[], object], instead: str) -> bool:
@@ -352,16 +377,7 @@ def keep(write: Callable[[], object], instead: str) -> bool:
 
 def check_fit(model: nn.Module, data: ImageSet, config: TrainConfig) -> None:
     """Raise `ConfigError` unless net, data and configuration fit together."""
-    if model.config.in_channels != data.channels:
-        raise ConfigError(
-            f"{model.config.name} takes {model.config.in_channels} channels and {data.name} has "
-            f"{data.channels}: build the net with in_channels={data.channels}."
-        )
-    if model.config.classes < len(data.classes):
-        raise ConfigError(
-            f"{model.config.name} tells {model.config.classes} classes apart and {data.name} has "
-            f"{len(data.classes)}: build the net with classes={len(data.classes)}."
-        )
+    check_images(model, data)
     last = complexity(model.config, data.size).stages[-2].size
     if model.config.batch_norm and config.batch_size * last**2 == 1:
         raise ConfigError(
@@ -374,7 +390,8 @@ class Run:
     """All that changes while a net is trained, and its checkpoint.
 
     The order of the images and their augmentation are functions of seed and iteration, so no
-    random state belongs here beyond torch's own (which dropout draws from).
+    random state belongs here beyond torch's own, which dropout draws from. Without dropout that is
+    left alone: the caller's other threads may be drawing from it.
     """
 
     PLAIN = (
@@ -396,6 +413,7 @@ class Run:
         device: torch.device,
     ) -> None:
         self.model, self.optimiser, self.config = model, optimiser, config
+        self.draws = draws(model)
         self.iteration, self.seconds = 0, 0.0
         self.warming_up = config.warmup_lr is not None
         self.warmup_ended: int | None = None
@@ -431,7 +449,7 @@ class Run:
     def probe(self, probe: Probe | None) -> None:
         """Measure the net now, once for each iteration, without drawing from dropout's numbers."""
         if probe is not None and self.iteration not in self.probed:
-            with kept_random_state(self.window.device):
+            with kept_random_state(self.window.device) if self.draws else nullcontext():
                 rows = probe(self.model).to_dict("records")
             self.probes += [{"iteration": self.iteration, **row} for row in rows]
             self.probed.append(self.iteration)
@@ -461,8 +479,9 @@ class Run:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.window, self.first_bad = state["window"], state["first_bad"]
-        torch.set_rng_state(state["random"].cpu())
-        if self.window.is_cuda and state["device_random"] is not None:  # not from a CPU
-            torch.cuda.set_rng_state(state["device_random"].cpu(), self.window.device)
+        if self.draws:
+            torch.set_rng_state(state["random"].cpu())
+            if self.window.is_cuda and state["device_random"] is not None:  # not from a CPU
+                torch.cuda.set_rng_state(state["device_random"].cpu(), self.window.device)
         for name in self.PLAIN:
             setattr(self, name, state["plain"][name])

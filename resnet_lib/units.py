@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from resnet_lib.analysis import SignalProbe, end_of_branch
 from resnet_lib.configs import ConfigError
-from resnet_lib.data import ImageSet
+from resnet_lib.data import ImageSet, normaliser_of
 from resnet_lib.devices import one_thread
 from resnet_lib.models import ResNet
 
@@ -23,7 +23,7 @@ def unit_signals(net: ResNet, data: ImageSet, images: int = 64) -> pd.DataFrame:
     gradient, the norm of the mean loss's gradient with respect to it. In training mode, on a copy:
     the net is left as it was. Source: second paper, equations 4 and 5.
     """
-    batch = SignalProbe(data, images)
+    batch = SignalProbe(data, images, normaliser_of([net], data))
     net = copy.deepcopy(net).cpu().float().train()
     inputs: list[Tensor] = []
 

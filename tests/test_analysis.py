@@ -18,7 +18,7 @@ from helpers import (
 )
 from torch import nn
 
-from resnet_lib import MODELS, ConfigError, ModelConfig, deepen
+from resnet_lib import MODELS, ConfigError, ModelConfig, build_model, deepen
 from resnet_lib.analysis import (
     PROBES,
     SignalProbe,
@@ -33,9 +33,11 @@ from resnet_lib.analysis import (
     response_sizes,
     signals,
     weaker_layers,
+    with_projections,
 )
 from resnet_lib.configs import SHORTCUTS
 from resnet_lib.data import Normaliser
+from resnet_lib.testing import measure_errors
 from resnet_lib.training import evaluate
 
 
@@ -390,3 +392,29 @@ def test_responses_of_residual_functions_stand_apart_from_other_layers():
         ["resnet20", 0.5, 1.0, 0.75, 1],
         ["plain56", 2.0, 5.0, 3.5, 2],
     ]
+
+
+def test_nets_built_from_a_trained_one_see_images_as_it_did():
+    """Not by the mean of each pixel, where it was trained by that of each channel."""
+    data = tiny_data()
+    net = tiny_net("plain8")
+    recorded = tiny_train(net, normalisation="per-channel").curves["top1_error"].iloc[-1]
+    deep = deepen(net, 14, data)
+    found = construction_error(net, deep, data)
+    assert found["shallow"] == pytest.approx(recorded)
+    assert found["difference"] < 1e-3
+    assert measure_errors([deep], data, device="cpu").top1_error == pytest.approx(recorded)
+    residual = tiny_net("resnet8")
+    tiny_train(residual, normalisation="per-channel")
+    assert with_projections(residual, "B", data).source is residual.record
+
+
+def test_building_on_images_of_another_shape_is_refused():
+    grey, colour = tiny_data(), build_model("resnet8", seed=0, width=4)
+    for act in (
+        lambda: deepen(colour, 14, grey),
+        lambda: with_projections(colour, "B", grey),
+        lambda: construction_error(colour, colour, grey),
+    ):
+        with pytest.raises(ConfigError, match="takes 3 channels"):
+            act()

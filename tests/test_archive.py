@@ -11,8 +11,17 @@ import pandas as pd
 import pytest
 from helpers import write_record
 
-from resnet_lib import EXPERIMENTS, TIERS, ConfigError
-from resnet_lib.archive import MEASURES, UNITS, archived, arms_in, label_of, survey
+from resnet_lib import EXPERIMENTS, TIERS, ConfigError, ModelConfig, RunRecord, TrainConfig
+from resnet_lib.archive import (
+    MEASURES,
+    UNITS,
+    archived,
+    arms_in,
+    id_of,
+    label_of,
+    present_numerics,
+    survey,
+)
 from resnet_lib.experiments import plan
 from resnet_lib.runner import run_one
 from resnet_lib.runs import ARCHIVE
@@ -304,5 +313,55 @@ def test_a_run_on_other_data_keeps_its_arm_s_label():
         train=spec.train.to_dict(),
         data={"name": "embedded", "size": 28},
         model_name=spec.model.name,
+        start=None,
     )
     assert label_of(record) == "resnet20 without momentum"
+
+
+def test_a_run_that_diverged_is_not_missing(runs):
+    """It would diverge again, and `reproduce` does not repeat it."""
+    folder = folder_of(runs, "plain56-cifar10-3200-s1")
+    rewrite(folder, status="diverged", diverged_at=7)
+    archive = survey(runs)
+    assert 1 not in archive.runs("plain56", "short")["bfloat16"]
+    missing = archive.missing(("short",))
+    assert missing[missing["arm"] == "plain56"].empty
+
+
+def test_a_net_with_other_outputs_is_no_run_of_an_arm(tmp_path):
+    write_record(tmp_path, "resnet20", 0, train_error=20.0)
+    own = folder_of(tmp_path, "resnet20")
+    record = RunRecord.load(own)
+    record.model["classes"] = 12
+    record.numerics = present_numerics(ModelConfig.from_dict(record.model))
+    net, recipe = ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
+    record.run_id = id_of(record, net, recipe)
+    record.curves = record.curves.assign(run_id=record.run_id, top1_error=99.0)
+    record.save(tmp_path / "short" / record.run_id)
+    archive = survey(tmp_path)
+    assert archive.refused == ()
+    assert archive.values("resnet20", "short", "training error") == {"bfloat16": {0: 20.0}}
+
+
+def test_a_run_from_other_weights_is_no_run_of_an_arm(tmp_path):
+    write_record(tmp_path, "resnet20", 0)
+    record = RunRecord.load(folder_of(tmp_path, "resnet20"))
+    record.start = "0123abcd"
+    record.run_id = id_of(
+        record, ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
+    )
+    record.curves = record.curves.assign(run_id=record.run_id, top1_error=99.0)
+    record.save(tmp_path / "short" / record.run_id)
+    archive = survey(tmp_path)
+    assert archive.refused == ()
+    assert len(archive.records) == 2
+    assert archive.runs("resnet20", "short")["bfloat16"][0].start is None
+    assert label_of(record) == "resnet20 from weights 0123abcd"
+
+
+def test_the_early_error_of_a_record_with_default_milestones(runs):
+    folder = folder_of(runs, "plain20-cifar10-3200-s0")
+    train = json.loads((folder / "record.json").read_text())["train"]
+    train.pop("milestones")
+    rewrite(folder, train=train)
+    assert MEASURES["early training error"](RunRecord.load(folder)) >= 20

@@ -3,6 +3,7 @@
 import argparse
 import re
 import runpy
+import subprocess
 import sys
 
 import pytest
@@ -104,6 +105,19 @@ def test_the_package_can_be_run(capsys, monkeypatch):
 # Lists
 
 
+def test_a_reader_who_has_read_enough_ends_a_list_in_silence():
+    """As `| head` does."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "resnet_lib", "models"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 0
+
+
 def test_models_lists_every_net_with_its_cost(capsys, monkeypatch):
     monkeypatch.setattr("resnet_lib.cli.complexity", cost_of)
     lines = {line.split()[0]: line.split()[1:] for line in succeed(capsys, "models").splitlines()}
@@ -167,6 +181,7 @@ def test_train_prints_the_curve_and_keeps_the_record(capsys, tmp_path):
         ("--set", "order=preactivation", "model", {"order": "preactivation"}),
         ("--set", "warmup_lr=0.001", "train", {"warmup_lr": 0.001}),
         ("--set", "pad_first=true", "train", {"pad_first": True}),
+        ("--set", "flip=False", "train", {"flip": False}),
         ("--set", "milestones=[1]", "train", {"milestones": [1]}),
     ],
 )
@@ -248,6 +263,8 @@ def test_reproduce_runs_and_lists_an_experiment(capsys, tmp_path, monkeypatch):
         ((*TINY, "--set", "warmup_lr"), ("FIELD=VALUE", "'warmup_lr'")),
         ((*TINY, "--set", "warmup=0.1"), ("'warmup'", "warmup_lr")),
         ((*TINY, "--set", "order=post"), ("order", "preactivation")),
+        ((*TINY, "--set", "iterations=2"), ("--iterations",)),
+        ((*TINY, "--set", "batch_norm=False"), ("--no-batch-norm",)),
         ((*TINY, "--set", "pad=many"), ("pad",)),
         (("reproduce", "figure7", "--tier", "smoke"), ("figure7", "figure6-plain")),
         (("reproduce", "footnote3", "--tier", "smoke", "--jobs", "-1"), ("jobs",)),

@@ -128,3 +128,9 @@ def test_counting_leaves_the_net_alone():
     count(net, 1, 7)
     assert not net.fc.weight.is_meta
     assert net.training
+
+
+@pytest.mark.parametrize("size", [0, -3, 10])
+def test_a_size_at_which_nothing_is_left_is_named(size):
+    with pytest.raises(ConfigError, match=rf"(size is|images of) {size}\b"):
+        complexity("vgg16", size)

@@ -267,3 +267,18 @@ def test_what_is_handed_in_wrongly_is_one_sentence() -> None:
     for told, act in wrong.items():
         with pytest.raises(ConfigError, match=told):
             act()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: ModelConfig(20, shortcut_scale=0.5), "shortcut_scale.*'constant'"),
+        (lambda: ModelConfig(20, junction="constant", gate_bias=-6.0), "gate_bias.*gate"),
+        (lambda: ModelConfig(20, shortcut_dropout=0.1), "shortcut_dropout.*'dropout'"),
+        (lambda: TrainConfig(warmup_error=60.0), "warmup_error.*warmup_lr"),
+        (lambda: TrainConfig(flip=0), "flip 0 is unknown"),
+    ],
+)
+def test_a_value_that_would_do_nothing_or_passes_for_another_is_refused(make, told):
+    with pytest.raises(ConfigError, match=told):
+        make()

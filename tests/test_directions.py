@@ -88,8 +88,8 @@ SENTENCES = {
             values("plain20", "gradient decades").mean()
             > values("plain56", "gradient decades").mean()
         ),
-        "In three pairs of four the net that was trained in float32 ends lower, by a few points. "
-        "In the fourth it ends far higher": lambda: (
+        "In three of the four pairs the net that was trained in float32 ends lower, by a few "
+        "points. In the fourth it ends far higher": lambda: (
             len(controls()) == 4
             and controls().between(-5, 0).sum() == 3
             and controls()["resnet56", 1] > 10

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from helpers import ROOT, cost_of, tiny_net, tiny_train
+from helpers import ROOT, cost_of, tiny_data, tiny_net, tiny_train
 
 from resnet_lib import (
     MODELS,
@@ -27,6 +27,7 @@ from resnet_lib import (
     load_runs,
     widgets,
 )
+from resnet_lib.analysis import SignalProbe
 from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
 from resnet_lib.outputs import COLOURS
 from resnet_lib.runs import ARCHIVE, CURVES
@@ -528,3 +529,18 @@ def test_a_diverged_run_says_so(tmp_path: Path) -> None:
     session.train(Settings(depth=8, lr=1e9, iterations=10))
     session.wait(60)
     assert "diverged at iteration" in session.outcome("50")
+
+
+def test_runs_that_differ_in_more_than_their_seeds_are_not_averaged() -> None:
+    """Two learning rates with two seeds are not two seeds of one net."""
+    probe = {"probe": SignalProbe(tiny_data(), 32), "probe_at": (0, 12)}
+    records = [
+        tiny_train(tiny_net(seed=seed), seed=seed, lr=lr, **probe)
+        for seed, lr in ((0, 0.01), (1, 0.3))
+    ]
+    for module in (runs, signals):
+        with pytest.raises(ConfigError, match="differ in lr"):
+            module.data(records)
+        alike = tiny_train(tiny_net(seed=1), seed=1, lr=0.01, **probe)
+        assert module.data([records[0], alike])["nets"]
+    assert runs.data(records[0])["runs"][0]["run_id"] == records[0].run_id

@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from resnet_lib import ConfigError, DataError, build_model, load, load_net, load_records
-from resnet_lib.checkpoints import kept_nets
+from resnet_lib.checkpoints import KEPT, kept_nets
 from resnet_lib.cli import main
 from resnet_lib.configs import ModelConfig
 from resnet_lib.deletions import single_deletions
@@ -283,6 +283,16 @@ def test_a_folder_of_photographs_for_a_net_of_its_own_classes(capsys, tmp_path) 
     out, err = run(capsys, "resnet8", *options)
     assert "on 6 images" in out
     assert err == "", "a set of no known size is not warned of"
+
+
+def test_a_net_of_other_classes_is_warned_of(capsys, tmp_path) -> None:
+    """As many folders as a net of CIFAR-10 has outputs may be ten breeds of dogs."""
+    write_photos(tmp_path / "ten", [f"breed {i}" for i in range(10)])
+    weights = next(iter(sorted(KEPT.glob("resnet20-cifar10-*"))))
+    out, err = run(capsys, "resnet20", "--weights", weights, "--data", tmp_path / "ten")
+    assert "on 20 images" in out
+    assert "resnet20 was trained on cifar10" in err
+    assert "may be others" in err
 
 
 def test_class_sheets_by_path(capsys, tmp_path) -> None:

@@ -29,6 +29,7 @@ from resnet_lib import (
 )
 from resnet_lib.analysis import SignalProbe, gap
 from resnet_lib.archive import survey
+from resnet_lib.configs import OF_JUNCTIONS
 from resnet_lib.runs import ARCHIVE, CURVES, curves, one_run_each, probes, run_id
 
 PROPERTIES = {
@@ -42,6 +43,7 @@ PROPERTIES = {
     "iterations",
     "precision",
     "status",
+    "setting",
 }
 
 
@@ -287,9 +289,11 @@ def test_a_kill_while_saving_leaves_no_record(record, tmp_path, monkeypatch):
 # Identifiers
 
 
-def identify(model=None, seed=0, train=RECIPE, data=None, numerics="abc", precision="float32"):
+def identify(
+    model=None, seed=0, train=RECIPE, data=None, numerics="abc", precision="float32", start=None
+):
     model = model or ModelConfig(20, width=4, in_channels=1)  # 6n+2 and 9n+2
-    return run_id(model, seed, train, data or tiny_data(), numerics, precision)
+    return run_id(model, seed, train, data or tiny_data(), numerics, precision, start)
 
 
 OTHER_MODEL = {
@@ -340,15 +344,26 @@ def test_the_identifier_moves_with_everything_that_decides():
     undecided = {"precision", "deterministic"}
     assert set(OTHER_TRAIN) | undecided == {each.name for each in fields(TrainConfig)}
     model = ModelConfig(20, width=4, in_channels=1)
+    # What belongs to one junction changes beside it; so do the two fields of the warm-up.
+    junctions = {name: {"junction": needed[0]} for name, needed in OF_JUNCTIONS.items()}
+    warm = {"warmup_error": {"warmup_lr": OTHER_TRAIN["warmup_lr"]}}
     data = replace(tiny_data(), test_labels=tiny_data().test_labels.flip(0))
     found = [
         identify(),
-        *(identify(model=replace(model, **{k: v})) for k, v in OTHER_MODEL.items()),
-        *(identify(train=replace(RECIPE, **{k: v})) for k, v in OTHER_TRAIN.items()),
+        identify(model=replace(model, junction="exclusive-gate")),
+        *(
+            identify(model=replace(model, **{k: v}, **junctions.get(k, {})))
+            for k, v in OTHER_MODEL.items()
+        ),
+        *(
+            identify(train=replace(RECIPE, **{k: v}, **warm.get(k, {})))
+            for k, v in OTHER_TRAIN.items()
+        ),
         identify(seed=1),
         identify(data=data),
         identify(numerics="abd"),
         identify(precision="bfloat16"),
+        identify(start="0123abcd"),
     ]
     assert len(set(found)) == len(found)
     assert found[0] == identify()
@@ -515,6 +530,26 @@ def test_what_sets_runs_of_a_net_apart_is_named(record):
         one_run_each(pd.concat([frame, longer]))
     with pytest.raises(ConfigError, match="give each a name of its own"):
         one_run_each(pd.concat([frame, frame.assign(run_id="another")]))
+
+
+def test_runs_that_differ_in_more_than_their_seeds_are_not_averaged(record):
+    """Two rates of learning are not two seeds of one net."""
+    other = RunRecord(**{**vars(record), "train": record.train | {"seed": 1}})
+    other.run_id = "of seed 1"
+    other.curves = record.curves.assign(run_id=other.run_id)
+    both = pd.concat([record.frame(), other.frame()])
+    assert one_run_each(both) is both
+    other.train |= {"lr": 0.9}
+    with pytest.raises(ConfigError, match="differ in net or recipe"):
+        one_run_each(pd.concat([record.frame(), other.frame()]))
+    assert record.setting() != other.setting()
+
+
+def test_records_can_be_looked_for_in_a_list(record):
+    """Two records are never equal but themselves: data frames have no truth value."""
+    copy = RunRecord(**vars(record))
+    assert record in [copy, record]
+    assert record != copy
 
 
 def test_a_record_is_one_line(record):

@@ -423,16 +423,15 @@ def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(tmp_path, sto
     assert (record.curves["seconds"].diff().dropna() >= 0).all()
 
 
-def test_a_resumed_run_does_not_depend_on_the_net_it_is_given(tmp_path):
-    whole = tiny_net()
-    tiny_train(whole)
-    tiny_train(folder=tmp_path, stop=stop_after(5))
+def test_a_run_is_not_resumed_with_a_net_of_other_weights(tmp_path):
+    """Which would be another run, and would be lost under the weights of the checkpoint."""
+    stopped = tiny_train(folder=tmp_path, stop=stop_after(5))
     net = tiny_net()
     with torch.no_grad():
         for value in net.parameters():
             value.zero_()
-    tiny_train(net, folder=tmp_path)
-    assert same_weights(net, whole)
+    with pytest.raises(ConfigError, match=stopped.run_id):
+        tiny_train(net, folder=tmp_path)
 
 
 def test_the_checkpoint_of_another_run_is_refused(tmp_path):
@@ -452,7 +451,8 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path):
 
 def test_a_run_repeated_for_its_probe_never_loses_its_record(tmp_path):
     wanted = tiny_train(folder=tmp_path)
-    stopped = tiny_train(folder=tmp_path, stop=stop_after(2))
+    probe = {"probe": SignalProbe(tiny_data()), "probe_at": (0,)}
+    stopped = tiny_train(folder=tmp_path, stop=stop_after(2), **probe)
     assert stopped.status == "interrupted"
     assert RunRecord.load(tmp_path).status == "complete"
     assert len(RunRecord.load(tmp_path).curves) == len(wanted.curves)
@@ -461,6 +461,7 @@ def test_a_run_repeated_for_its_probe_never_loses_its_record(tmp_path):
 def test_no_probe_of_an_earlier_run_is_left(tmp_path):
     tiny_train(folder=tmp_path, probe=SignalProbe(tiny_data()), probe_at=[0])
     assert len(RunRecord.load(tmp_path).probe)
+    (tmp_path / "weights.safetensors").unlink()  # so that the run is repeated
     tiny_train(folder=tmp_path)
     assert not len(RunRecord.load(tmp_path).probe)
 
@@ -624,7 +625,7 @@ def test_a_precision_that_is_asked_for_is_used():
 
 
 def test_the_defaults_are_a_bar_the_found_device_and_the_paper_s_recipe(monkeypatch, capsys):
-    monkeypatch.setattr("resnet_lib.training.find_device", lambda: CPU)
+    monkeypatch.setattr("resnet_lib.devices.find_device", lambda: CPU)
     record = train(tiny_net(), tiny_data(), stop=lambda: True)
     assert record.train == TrainConfig().to_dict()
     assert record.device == "cpu"
@@ -834,3 +835,72 @@ def test_a_stopped_net_goes_on_from_its_checkpoint_only(tmp_path):
     resumed = tiny_train(net, folder=tmp_path)
     assert resumed.status == "complete"
     assert numbers(resumed).equals(numbers(tiny_train(tiny_net())))
+
+
+def test_a_fresh_net_gets_the_weights_of_its_run(tmp_path):
+    """A notebook's cell that builds and trains a net does not train it a second time."""
+    first = tiny_net()
+    tiny_train(first, folder=tmp_path)
+    before = (tmp_path / "record.json").stat().st_mtime_ns
+    again = tiny_net()
+    record = tiny_train(again, folder=tmp_path)
+    assert (tmp_path / "record.json").stat().st_mtime_ns == before
+    assert same_weights(first, again)
+    assert again.record is record
+    assert record.status == "complete"
+    (tmp_path / "weights.safetensors").unlink()
+    tiny_train(tiny_net(), folder=tmp_path)
+    assert (tmp_path / "weights.safetensors").exists(), "what is missing is made again"
+
+
+def test_a_run_from_other_weights_is_no_run_of_the_seed(tmp_path):
+    usual = tiny_train(tiny_net(), folder=tmp_path / "usual")
+    assert usual.start is None
+    changed = []
+    for scale in (0.5, 2.0, 2.0):
+        net = tiny_net()
+        with torch.no_grad():
+            net.conv1.weight.mul_(scale)
+        changed.append(tiny_train(net, folder=tmp_path / "changed" / str(len(changed))))
+    assert changed[1].run_id == changed[2].run_id
+    assert len({usual.run_id, *(each.run_id for each in changed)}) == 3
+    assert all(each.start for each in changed)
+    assert RunRecord.load(tmp_path / "changed" / "0").start == changed[0].start
+    net = tiny_net()
+    with torch.no_grad():
+        net.fc.bias.add_(1)
+    with pytest.raises(ConfigError, match=usual.run_id):  # whose folder that is
+        tiny_train(net, folder=tmp_path / "usual")
+
+
+def test_a_test_loss_that_is_not_finite_ends_the_run(tmp_path):
+    """The weights may go bad in a step after which no training loss is looked at."""
+
+    def explode(iteration, row):
+        if (row["split"], iteration) == ("train", 6):
+            with torch.no_grad():
+                net.fc.bias.fill_(float("nan"))
+
+    net = tiny_net()
+    record = tiny_train(net, folder=tmp_path, progress=explode, window=6, eval_every=6)
+    assert (record.status, record.diverged_at, record.iterations_done) == ("diverged", 6, 6)
+    assert RunRecord.load(tmp_path).status == "diverged"
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_only_dropout_touches_the_random_numbers_of_the_caller(dropout):
+    """Another thread may be drawing from them while a net trains in the background."""
+    drawn = []
+    torch.manual_seed(5)
+    expected = torch.rand(4).tolist()
+    torch.manual_seed(5)
+    tiny_train(tiny_net(dropout=dropout), progress=lambda *_: drawn.append(torch.rand(()).item()))
+    assert (drawn[:4] == pytest.approx(expected)) == (dropout == 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"), [({"device": "gpu"}, "no device 'gpu'"), ({"probe_at": 40}, "probe_at")]
+)
+def test_what_train_cannot_use_is_named(options, told):
+    with pytest.raises(ConfigError, match=told):
+        tiny_train(**options)

@@ -11,6 +11,15 @@ addEventListener("click", (event) => {
   event.target.closest?.('dialog a[href^="#"]')?.closest("dialog").close();
 });
 
+// A link to another view of what stands on this page, such as #playground?lesson=drops, takes the
+// place of the address: going back leaves the page, and never the address beside another view.
+addEventListener("click", (event) => {
+  const link = event.target.closest?.('a[href^="#"][href*="?"]');
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  location.replace(link.href);
+});
+
 // Of a page that was found the search shows where most of the words stand closest together, not
 // where the first of them stands first; its contents, drawings and scripts do not count.
 addEventListener("DOMContentLoaded", () => {

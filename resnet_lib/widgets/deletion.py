@@ -38,6 +38,8 @@ def data(folder: Path | str = ARCHIVE) -> dict[str, Any]:
 
     Of each depth those of one schedule. Damaged deletions are warned of and left out.
     """
+    if not Path(folder).is_dir():
+        warnings.warn(f"{folder} is not a folder: there are no records.", stacklevel=2)
     refused = {each.folder for each in survey(folder).refused}
     nets = []
     for place in sorted({each.parent for each in Path(folder).rglob(DELETIONS)} - refused):
@@ -151,8 +153,8 @@ def sentence(data: dict[str, Any]) -> str:
     if not data["nets"]:
         return "Not measured yet: no recorded net has been measured without some of its blocks."
     told = [
-        f"{net['net']} {net['intact']:.1f}% intact and {np.median(by_count(net)[1]):.1f}% in the "
-        f"median without one block"
+        f"{net['net']} {net['intact']:.1f}% intact and, with one block removed, a median of "
+        f"{np.median(by_count(net)[1]):.1f}%"
         for net in pair(data)
     ]
     missing = f" Not measured yet: {' and '.join(data['missing'])}." if data["missing"] else ""

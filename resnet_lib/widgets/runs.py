@@ -31,7 +31,8 @@ PRINTED["resnet110"] = "P1/Table 6/ResNet-110/top-1 error, mean of 5"
 def explore(records: Any = None, **state: Any) -> Any:
     """What does depth do to a plain net, and to a residual one? The recorded runs.
 
-    records: run records of your own, or a folder of them, instead of the project's archive.
+    records: a run record of your own, several, or a folder of them, instead of the project's
+    archive.
     """
     return show("runs", data(records), own_data=records is not None, **state)
 
@@ -88,21 +89,26 @@ def one_precision(records: list[RunRecord]) -> list[RunRecord]:
 
 
 def one_way_each(records: Iterable[RunRecord]) -> None:
-    """Raise `ConfigError` for two runs of a net, seed and schedule."""
-    found: dict[tuple[str, str, int], RunRecord] = {}
+    """Raise `ConfigError` for runs of a net and schedule that differ in more than their seeds."""
+    firsts: dict[tuple[str, str], RunRecord] = {}
+    seeds: dict[tuple[str, str, int], RunRecord] = {}
     for each in records:
-        other = found.setdefault((label_of(each), schedule_of(each), each.train["seed"]), each)
-        if other.run_id != each.run_id:
-            ways = [
-                run.model | run.train | vars(run) | {"data": run.data["checksum"]}
-                for run in (other, each)
-            ]
-            keys = (*each.model, *each.train, "precision", "model_seed", "data", "numerics")
-            differ = [key for key in dict.fromkeys(keys) if ways[0].get(key) != ways[1].get(key)]
-            raise ConfigError(
-                f"{other.run_id} and {each.run_id} are runs of one net, length and seed that "
-                f"differ in {', '.join(differ)}: show one of them at a time."
-            )
+        place = label_of(each), schedule_of(each)
+        other = firsts.setdefault(place, each)
+        if other.setting() == each.setting():
+            other = seeds.setdefault((*place, each.train["seed"]), each)
+            if other.run_id == each.run_id:
+                continue
+        ways = [
+            run.model | run.train | vars(run) | {"data": run.data["checksum"]}
+            for run in (other, each)
+        ]
+        keys = (*each.model, *each.train, "precision", "model_seed", "data", "numerics", "start")
+        differ = [key for key in dict.fromkeys(keys) if ways[0].get(key) != ways[1].get(key)]
+        raise ConfigError(
+            f"{other.run_id} and {each.run_id} are runs of one net and length that differ in "
+            f"{', '.join(differ)}: show one of them at a time."
+        )
 
 
 def usable(
@@ -114,6 +120,7 @@ def usable(
         refused = [{"run_id": each.folder.name, "why": each.reason} for each in archive.refused]
         return list(archive.records), refused
     whole, refused = [], []
+    records = [records] if isinstance(records, RunRecord) else records
     for each in load_records(records) if isinstance(records, (Path, str)) else records:
         if each.status == "complete" and len(each.curves):
             whole.append(each)

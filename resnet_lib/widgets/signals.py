@@ -36,7 +36,8 @@ def explore(records: Any = None, **state: Any) -> Any:
 def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, Any]:
     """What probes measured in the schedule with most probed runs, as means over seeds.
 
-    Geometric means, as befits norms that differ by factors; five digits.
+    Geometric means, as befits norms that differ by factors; five digits. Errors: `ConfigError`
+    where a net was trained in several ways.
     """
     records, _ = runs.usable(records)
     # Arms that change more than the net have no place in the explorer's list.
@@ -45,6 +46,7 @@ def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, A
     schedules = pd.Series([runs.schedule_of(each) for each in probed], dtype=object)
     usual = schedules.mode().iloc[0] if len(schedules) else None
     chosen = [each for each in probed if runs.schedule_of(each) == usual]
+    runs.one_way_each(chosen)
     frame = probes(chosen)
     configs = {each.model_name: ModelConfig.from_dict(each.model) for each in chosen}
     planned = [name for each in EXPERIMENTS.values() if each.probe for name in each.models]

@@ -490,14 +490,16 @@ def test_runs_shows_what_was_trained_otherwise(tab: Page, site: str) -> None:
     """Nets whose labels have commas, too; a press shows one, another hides it."""
     place = enter(tab, site, "runs", "step=free")
     button = place.locator("button.rnx-net[data-net='resnet20 scales']")
+    assert not button.is_visible(), "the papers' nets come first"
+    place.get_by_text("Nets with something changed").click()
     button.click()
     drawn(tab)
     assert button.get_attribute("aria-pressed") == "true"
-    assert "ResNet-20, scales" in said(place)
+    assert "ResNet-20, trained on many scales" in said(place)
     tab.wait_for_function("location.hash.includes('scales')")
     tab.reload()
     tab.locator("#explorer-runs[data-ready]").wait_for()
-    assert "ResNet-20, scales" in said(place)
+    assert "ResNet-20, trained on many scales" in said(place)
     assert place.locator(".rnx-notice").inner_text() == ""
     button.click()
     assert "scales" not in said(place)

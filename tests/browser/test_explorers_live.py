@@ -241,11 +241,14 @@ def test_crops_average(tab: Page, site: str) -> None:
     values = np.array([each["scores"] for each in scale["crops"]])
     cat = data["classes"].index("cat")
     place = enter(tab, site, "crops")
-    place.locator("input[value=up]").focus()
+    assert values[0, cat] > 99
+    assert not place.locator("input[value=up]").count(), "what is at 100% cannot rise"
+    place.locator("input[value=down]").focus()
     tab.keyboard.press("Space")
     place.get_by_role("button", name="Commit my prediction").click()
-    place.locator(".rnx-verdict", has_text="You said: it rises.").wait_for()
+    place.locator(".rnx-verdict", has_text="You said: it falls by up to 10 points.").wait_for()
     verdict = answer(place)
+    assert "evens them out" not in verdict, "the centre crop alone is surer"
     assert percent(values[0, cat]) in verdict
     assert percent(values[:, cat].mean()) in verdict
     slider = place.get_by_role("slider", name="Crops averaged")
@@ -259,6 +262,41 @@ def test_crops_average(tab: Page, site: str) -> None:
     alone = says(place, "Crop 6 alone (centre, mirrored")
     assert f"{data['classes'][values[5].argmax()]} {percent(values[5].max())}" in alone
     assert len(downloaded(tab, place)) == 10 * len(data["classes"])
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("deletion", "shown=1&depth=21"),
+        ("architecture", "shown=1&family=cifar&depth=57"),
+        ("architecture", "shown=1&family=imagenet&depth=56"),
+    ],
+)
+def test_an_address_of_a_depth_that_is_not_there_is_told_so(
+    tab: Page, site: str, name: str, address: str
+) -> None:
+    place = enter(tab, site, name, address)
+    assert place.locator(".rnx-notice").inner_text()
+    assert "Not measured" not in place.locator(".rnx-note").first.inner_text()
+
+
+def test_a_depth_between_the_stops_is_shown_as_it_is(tab: Page, site: str) -> None:
+    place = enter(tab, site, "architecture", "shown=1&family=cifar&block=basic&option=A&depth=128")
+    assert place.get_by_role("slider").get_attribute("aria-valuetext") == "128 = 6\u00b721+2"
+    assert "ResNet-128" in place.locator(".rnx-readout").inner_text()
+
+
+def test_no_more_than_ten_blocks_can_go(tab: Page, site: str) -> None:
+    first = ",".join(map(str, range(1, 9)))
+    place = enter(tab, site, "deletion", f"shown=1&deleted={first},10,11")
+    assert "At most 10 blocks can go." in said(place)
+    other = place.locator("[data-block='12']")
+    assert other.get_attribute("aria-disabled") == "true"
+    other.click(force=True)
+    assert other.get_attribute("aria-pressed") == "false"
+    place.locator("[data-block='10']").click()
+    tab.wait_for_function("!location.hash.includes('10')")
+    assert "At most" not in said(place)
 
 
 @pytest.mark.parametrize("name", NAMES)

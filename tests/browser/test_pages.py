@@ -96,6 +96,19 @@ def test_search_finds_chinese(browser: Browser, site: str) -> None:
         tab.locator("#search-results", has_text="did not match").wait_for()
 
 
+def test_a_link_to_another_view_takes_the_place_of_the_address(browser: Browser, site: str) -> None:
+    """Going back leaves the page, and never an address beside a view of another."""
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/book/index.html")
+        tab.goto(f"{site}/book/playground.html")
+        tab.locator("#playground[data-ready]").wait_for()
+        tab.locator('a[href="#playground?lesson=plain-8-20"]').first.click()
+        tab.wait_for_function("location.hash.includes('plain-8-20')")
+        tab.go_back()
+        tab.wait_for_url("**/book/index.html")
+
+
 def test_search_shows_where_the_words_stand_together(browser: Browser, site: str) -> None:
     """Not where the first of them stands first, and no words of the page's contents or links."""
     with browser.new_context() as context:

@@ -157,8 +157,10 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     large.element.hidden = !imagenet;
     small.element.hidden = imagenet;
     large.set(String(state.depth));
-    small.stops(depthsOf("cifar", state.block));
-    small.set(state.depth);
+    if (!imagenet) { // an address may name a depth between the stops
+      small.stops([...new Set([...depthsOf("cifar", state.block), state.depth])].sort((a, b) => a - b));
+      small.set(state.depth);
+    }
     block.element.hidden = imagenet;
     block.set(state.block);
     kind.set(state.kind);

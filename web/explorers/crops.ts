@@ -123,9 +123,12 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const gateFor = () => {
     const shown = first!.scores.map((_, i) => i).sort((a, b) => first!.scores[b] - first!.scores[a]).slice(0, 4);
     const values = { net: net().net, truth: t.names[data.truth as "cat"] ?? data.truth, told: shown.slice(0, 3).map((i) => `${className(i)} ${percent(first!.scores[i])}`).join(texts.comma) };
-    const options = ["up", "same", "down"].map((value) => ({ value, label: t.answers[value as "up"] }));
+    // A score of nearly 100% cannot rise.
+    const answers = first!.scores[truth()] > 99 ? (["same", "down", "far"] as const) : (["up", "same", "down"] as const);
+    const labels = { ...t.answers, ...(answers[2] === "far" ? { down: t.little } : {}) };
+    const options = answers.map((value) => ({ value, label: labels[value] }));
     return choiceGate(texts, fill(t.ask, values), options, (answer) => {
-      said = answer;
+      said = labels[answer as "up"];
       view.set({ shown: true, count: crops().length });
     });
   };
@@ -273,9 +276,10 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       low: percent(Math.min(...each)), high: percent(Math.max(...each)),
     };
     const moved = ends[1] > ends[0] + 1 ? "up" : ends[1] < ends[0] - 1 ? "down" : "same";
+    const meaning = !right ? t.wrong : best(all[0].crop.scores) !== i || moved === "up" ? t.right : t.rightToo[moved];
     verdict.replaceChildren(
-      h("p", {}, said ? fill(t.youSaid, { answer: t.answers[said as "up"].toLowerCase() }) + texts.space : "", fill(t.moved[moved], values)),
-      h("p", {}, fill(t.spread, values), texts.space, right ? t.right : t.wrong),
+      h("p", {}, said ? fill(t.youSaid, { answer: said.toLowerCase() }) + texts.space : "", fill(t.moved[moved], values)),
+      h("p", {}, fill(t.spread, values), texts.space, meaning),
     );
   }
 
@@ -297,7 +301,8 @@ type Words = typeof words;
 const words = {
   question: "How far does an average over crops move a net's answer?",
   ask: "{net} looks at the centre crop of this photograph of a {truth} and says: {told}. Now average its scores over ten crops: centre and four corners, then the mirror images of all five. What happens to the score of {truth}?",
-  answers: { up: "It rises", same: "It stays (within 1 point)", down: "It falls" },
+  answers: { up: "It rises", same: "It stays (within 1 point)", down: "It falls", far: "It falls by more than 10 points" },
+  little: "It falls by up to 10 points",
   youSaid: "You said: {answer}.",
   moved: {
     up: "The score of {truth} rises from {first} (centre crop) to {all} (average of {count}).",
@@ -306,6 +311,10 @@ const words = {
   },
   spread: "Single crops give it {low} to {high}; {wrong} of the {count} are called something else.",
   right: "The average names it rightly: single crops are noisy, and it evens them out.",
+  rightToo: {
+    same: "The average names it rightly, as surely as the centre crop alone.",
+    down: "The average names it rightly, but less surely than the centre crop alone.",
+  },
   wrong: "The average is wrong, too: it evens out noise, not what the net has not learned.",
   names: {
     airplane: "airplane", automobile: "automobile", bird: "bird", cat: "cat", deer: "deer",
@@ -333,7 +342,8 @@ const words = {
 const zh: Words = {
   question: "对多张裁剪图取平均，会使网络的回答改变多少？",
   ask: "这张照片的类别是“{truth}”。{net} 看了中心裁剪图，给出：{told}。现在对十张裁剪图的得分取平均：中心和四角，再加上这五张的镜像。“{truth}”的得分会怎样？",
-  answers: { up: "升高", same: "不变（相差不到 1 个百分点）", down: "降低" },
+  answers: { up: "升高", same: "不变（相差不到 1 个百分点）", down: "降低", far: "降低超过 10 个百分点" },
+  little: "降低，但不超过 10 个百分点",
   youSaid: "你的预测：{answer}。",
   moved: {
     up: "“{truth}”的得分从 {first}（中心裁剪）升到 {all}（{count} 张的平均）。",
@@ -342,6 +352,10 @@ const zh: Words = {
   },
   spread: "单张裁剪图给它的得分从 {low} 到 {high} 不等；{count} 张中有 {wrong} 张被认成别的类别。",
   right: "平均之后判断正确：单张裁剪图有噪声，平均把它抹平。",
+  rightToo: {
+    same: "平均之后判断正确，与只看中心裁剪图一样有把握。",
+    down: "平均之后判断正确，但不如只看中心裁剪图有把握。",
+  },
   wrong: "平均之后判断仍然错误：平均能抹平噪声，补不上网络没有学到的东西。",
   names: {
     airplane: "飞机", automobile: "汽车", bird: "鸟", cat: "猫", deer: "鹿",

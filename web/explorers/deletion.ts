@@ -206,6 +206,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
 
   function draw(): void {
     const now = nets();
+    if (!now.length && depths.length) throw new RangeError(`no net of ${view.state.depth} layers`);
     if (!now.length) {
       note.textContent = t.nothing;
       open.hidden = ask.hidden = true;
@@ -231,13 +232,18 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     if (!shown) return;
     drawVerdict(now);
     const blocks = chosen();
-    buttons.forEach((each, i) => each?.setAttribute("aria-pressed", String(blocks.includes(i))));
+    const full = blocks.length >= MOST;
+    buttons.forEach((each, i) => {
+      if (!each) return;
+      each.setAttribute("aria-pressed", String(blocks.includes(i)));
+      each.setAttribute("aria-disabled", String(each.disabled || (full && !blocks.includes(i))));
+    });
     depth.set(String(view.state.depth));
     drawErrors(now, blocks);
     drawChart(now, blocks.length);
     another.textContent = fill(blocks.length < 2 ? t.anotherOne : t.another, { count: blocks.length });
     nearest.hidden = errorOf(now[0], blocks) !== null || !setsOf(blocks.length).length;
-    readout.textContent = told(now, blocks);
+    readout.textContent = told(now, blocks) + (full ? texts.space + fill(t.most, { count: MOST }) : "");
   }
 
   function drawVerdict(now: Net[]): void {
@@ -260,7 +266,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
         const bar = error !== null
           ? h("i", { class: "rnx-errorbar", style: `width:${error}%;background:${colour(net)}` })
           : range && h("i", { class: "rnx-errorbar rnx-errorbar-range", style: `left:${range[0]}%;width:${Math.max(0.6, range[1] - range[0])}%;background:${colour(net)}` });
-        const text = error !== null ? percent(error) : range ? `${num(range[0])}\u2013${percent(range[1])}` : t.unknown;
+        const text = error !== null ? percent(error) : range ? percent(range[0]) === percent(range[1]) ? percent(range[0]) : `${num(range[0])}\u2013${percent(range[1])}` : t.unknown;
         return h("div", { class: "rnx-error" },
           h("span", { class: "rnx-del-error-name", style: `color:${colour(net)}` }, name(net)),
           h("span", { class: "rnx-track" }, bar,
@@ -336,7 +342,7 @@ const words = {
   plain: "plain-{depth}",
   residual: "ResNet-{depth}",
   youSaid: "You said {value}%.",
-  median: "{net}: {intact} intact, {median} without one block in the median ({low} to {high}).",
+  median: "{net}: {intact} intact; with one block removed, a median of {median} ({low} to {high}).",
   meaning: {
     plain: "Each layer of the plain net was trained on what the one before hands it: without the block, the next gets something it has never seen. In the residual net the input of the block still arrives; what is lost is only what the block added to it.",
     residual: "In these runs it is the residual net that suffers more from losing a block.",
@@ -357,6 +363,7 @@ const words = {
   whole: "All blocks in place:",
   without: "Without {blocks}:",
   measured: "{begin} {errors}.",
+  most: "At most {count} blocks can go.",
   notThis: "this set of {count} was not measured; the {sets} recorded sets of {count} have errors of {errors}.",
   anotherOne: "Another single block",
   another: "Another recorded set of {count}",
@@ -400,6 +407,7 @@ const zh: Words = {
   whole: "所有块都在：",
   without: "去掉 {blocks}：",
   measured: "{begin}{errors}。",
+  most: "最多去掉 {count} 个块。",
   notThis: "这一组（{count} 个块）没有测量过；有记录的 {sets} 组（各 {count} 个块），误差为 {errors}。",
   anotherOne: "换一个块",
   another: "换一组有记录的 {count} 个块",

@@ -281,7 +281,7 @@ const zh: Words = {
   valueAt: "{net}（{layer}）{value}",
   means: "线是已记录的种子的平均。",
   missing: "尚未测量：{nets}。",
-  none: "还没有一次记录下来的运行测量过各层。",
+  none: "存档的训练中，还没有一次测量过各层。",
 };
 
 export default {

@@ -69,7 +69,8 @@ export function netOf(choice: Choice, seed: number): NetChoice {
 
 export function trainingOf(choice: Choice): TrainChoice {
   const { learningRate, warmup, batchSize, steps, momentum, weightDecay, drops } = choice;
-  const milestones = drops ? [Math.floor(steps / 2), Math.floor((3 * steps) / 4)] : [];
+  const drop = drops ? [Math.floor(steps / 2), Math.floor((3 * steps) / 4)] : [];
+  const milestones = [...new Set(drop)].filter((milestone) => milestone > 0); // of very few steps
   return { learningRate, warmup, batchSize, steps, momentum, weightDecay, milestones };
 }
 

@@ -61,10 +61,12 @@ export const IMAGENET: Record<string, Record<number, number[]>> = {
 
 const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
 
-/** Blocks in each stage. */
+/** Blocks in each stage. Errors: `RangeError` for a depth that the family has not. */
 export function stageBlocks({ family, block, depth }: Config): number[] {
-  if (family === "imagenet") return IMAGENET[block][depth];
-  return Array(3).fill((depth - 2) / (block === "bottleneck" ? 9 : 6));
+  const n = (depth - 2) / (block === "bottleneck" ? 9 : 6);
+  const blocks = family === "imagenet" ? IMAGENET[block]?.[depth] : Array(3).fill(n);
+  if (!blocks || !Number.isInteger(blocks[0]) || blocks[0] < 1) throw new RangeError(`no net has ${depth} layers`);
+  return blocks;
 }
 
 function convolution(

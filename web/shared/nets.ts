@@ -33,7 +33,12 @@ export function netName(net: Net, texts: Texts): string {
   const known: Record<string, string> = { plain: t.plain, preactivation: t.preactivation };
   const name = fill(known[net.kind] ?? t.residual, { depth: net.depth });
   const whole = net.kind in known || net.kind === "A" ? name : `${name} ${net.kind}`;
-  return withVariant(whole, net, texts);
+  return withVariant(net.kind in t.others ? fill(t.variant, { net: name, variant: otherOf(net, texts) }) : whole, net, texts);
+}
+
+/** What stands on the shortcut of a net, or how far it leads, where that is no option. */
+function otherOf({ kind }: Net, texts: Texts): string {
+  return texts.nets.others[kind as "constant"];
 }
 
 function withVariant(name: string, { variant }: Net, texts: Texts): string {
@@ -41,11 +46,17 @@ function withVariant(name: string, { variant }: Net, texts: Texts): string {
 }
 
 /** Nets as buttons, by kind and depth, with a dot for each seed that is recorded. Rows and columns of
- * which nothing is recorded are left out. */
+ * which nothing is recorded are left out; what is none of the papers' kinds can be unfolded. */
 export function netTable(texts: Texts, nets: Net[], change: (names: string[]) => void) {
   const t = texts.nets;
   const element = h("div", { class: "rnx-nets" });
-  const row = (net: Net) => withVariant(t.kinds[net.kind as "plain"] ?? net.kind, net, texts);
+  const usual = (net: Net) => !net.variant && net.kind in t.kinds;
+  const row = (net: Net) => {
+    const other = otherOf(net, texts);
+    const kind = other ? fill(t.variant, { net: t.anyResidual, variant: other }) : (t.kinds[net.kind as "plain"] ?? net.kind);
+    return withVariant(kind, net, texts);
+  };
+  const folded = h("details", {}, h("summary", {}, t.more));
 
   /** seeds: how many runs a net has, of `wanted` that are planned. */
   function draw(chosen: string[], seeds: (name: string) => number, wanted: number): void {
@@ -67,16 +78,22 @@ export function netTable(texts: Texts, nets: Net[], change: (names: string[]) =>
       );
     };
     const there = nets.filter((net) => seeds(net.name) > 0);
-    const kinds = [...new Set(there.map(row))];
-    const depths = [...new Set(there.map((net) => net.depth))].sort((a, b) => a - b);
-    const rows = kinds.map((kind) => {
-      const cells = depths.map((depth) => nets.find((net) => row(net) === kind && net.depth === depth));
-      const name = h("th", { scope: "row" }, kind);
-      return h("tr", {}, name, ...cells.map((net) => h("td", {}, cell(net))));
-    });
+    const table = (some: Net[]): HTMLElement => {
+      const depths = [...new Set(some.map((net) => net.depth))].sort((a, b) => a - b);
+      const rows = [...new Set(some.map(row))].map((kind) => {
+        const cells = depths.map((depth) => some.find((net) => row(net) === kind && net.depth === depth));
+        const name = h("th", { scope: "row" }, kind);
+        return h("tr", {}, name, ...cells.map((net) => h("td", {}, cell(net))));
+      });
+      return h("table", {}, h("tbody", {}, ...rows));
+    };
+    const others = there.filter((net) => !usual(net));
+    folded.hidden = !others.length;
+    folded.open ||= others.some((net) => chosen.includes(net.name));
     const focused = (element.getRootNode() as Document).activeElement as HTMLElement | null;
     const kept = element.contains(focused) ? focused!.dataset.net : null;
-    element.replaceChildren(h("table", {}, h("tbody", {}, ...rows)));
+    folded.replaceChildren(folded.firstElementChild!, table(others));
+    element.replaceChildren(table(there.filter(usual)), folded);
     if (kept) element.querySelector<HTMLElement>(`[data-net="${kept}"]`)?.focus();
   }
 

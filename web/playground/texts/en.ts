@@ -55,7 +55,7 @@ export const en = {
     `${names} ${count > 1 ? "are" : "is"} there already, and the same choices give the same numbers. Change a choice, ` +
     `or press a net's name to run it again.`,
   pending: (count: number) =>
-    `The address names ${several(count, "net")}. Train runs them again, to the same numbers.`,
+    `The address names ${several(count, "net")}. Train runs ${count > 1 ? "them" : "it"} again, to the same numbers.`,
 
   loss: "Loss",
   error: "Error",
@@ -268,7 +268,7 @@ export const en = {
     },
     "rescue-plain-56": {
       title: "Rescue plain-56",
-      question: "The shortcuts are locked. You have five tries with other means: the learning rate, warm-up, the first weights, three times the iterations. How many of your tries will bring plain-56 down to the dotted line, where the residual net of the same depth ends after 300 iterations?",
+      question: "The shortcuts are locked. You have five tries with other means: the learning rate, warm-up, the first weights, three times the iterations. How many of your tries will bring plain-56 down to the dotted line, the highest loss of ten residual nets of the same depth after 300 iterations?",
       after: "One switch, no parameter added.",
     },
   },

@@ -6,7 +6,7 @@ export const zh: Texts = {
 
   depth: "深度",
   layers: (depth) => `${depth} 层`,
-  shortcut: "残差网络的 shortcut",
+  shortcut: "残差网络的捷径（shortcut）",
   options: {
     A: "方案 A：直接加上块的输入，新增的通道补零。没有参数。",
     B: "方案 B：同 A，但维度变化处用 1x1 卷积投影输入。",
@@ -184,11 +184,11 @@ export const zh: Texts = {
     someLearn: (some, others) => `${some} 学会；${others} 没有`,
     rescue: (reached, tries) => `${tries} 次中 ${reached} 次`,
   },
-  theSwitch: "shortcut",
+  theSwitch: "捷径",
   triesSoFar: (tries, all, reached) => `已试 ${tries} 次，共 ${all} 次；到达点线：${reached} 次。`,
   reachedHere: (reached, tries) => `你试了 ${tries} 次，${reached} 次到达点线。`,
   reachedMeasured: (reached, all) => `我们实测的 ${all} 种设置中，${reached} 种到达。`,
-  unlock: "现在开关归你：打开 shortcut，再训练一次。",
+  unlock: "现在开关归你：打开捷径，再训练一次。",
   residualLine: (seeds) => `ResNet-56，${seeds} 个种子中最高的`,
   questions: {
     "plain-8-20": {
@@ -207,8 +207,8 @@ export const zh: Texts = {
       after: "在训练用的图像上反而更差：这就是退化。过拟合则正好相反。",
     },
     "with-shortcuts": {
-      title: "同样的深度，加上 shortcut",
-      question: "两个 56 层的孪生网络，初始权重和批都相同；其中一个有 shortcut，不增加参数。另有一个 20 层的残差网络。三者中哪个最后的训练损失最低？",
+      title: "同样的深度，加上捷径",
+      question: "两个 56 层的孪生网络，初始权重和批都相同；其中一个有捷径，不增加参数。另有一个 20 层的残差网络。三者中哪个最后的训练损失最低？",
       after: "孪生网络之间的差别只有相加。论文中较深的残差网络还胜过较浅的（表 6）；网络这样小、训练这样短，看不出这一点。",
     },
     "without-bn": {
@@ -224,7 +224,7 @@ export const zh: Texts = {
     options: {
       title: "方案 A、B 还是 C",
       question: "恒等加补零（A），维度变化处投影（B），处处投影（C）。哪个最后的训练损失最低？",
-      after: "论文在 ImageNet 上的 34 层网络中，C 略好于 B，B 略好于 A（表 3）。每个 shortcut 都投影，网络中就没有一条让信号原样通过的路；在训练这样短的深网络中，这个坏处可能超过多出的参数带来的好处。",
+      after: "论文在 ImageNet 上的 34 层网络中，C 略好于 B，B 略好于 A（表 3）。每个捷径都投影，网络中就没有一条让信号原样通过的路；在训练这样短的深网络中，这个坏处可能超过多出的参数带来的好处。",
     },
     "110-layers": {
       title: "110 层",
@@ -243,14 +243,14 @@ export const zh: Texts = {
     },
     "rescue-plain-56": {
       title: "拯救 plain-56",
-      question: "shortcut 锁住了。你有五次机会，可以用其他办法：学习率、预热、初始权重、三倍的迭代。其中几次能让 plain-56 降到点线，即同样深度的残差网络迭代 300 次后的水平？",
+      question: "捷径锁住了。你有五次机会，可以用其他办法：学习率、预热、初始权重、三倍的迭代。其中几次能让 plain-56 降到点线，即同样深度的残差网络迭代 300 次后的水平（十次中最差的一次）？",
       after: "只多一个开关，没有增加参数。",
     },
   },
 
-  noWasm: "这个浏览器没有带 SIMD 的 WebAssembly，无法在此训练；图中是记录下来的运行。",
-  noWorkers: "这个浏览器不允许页面启动 Web Worker，无法在此训练；图中是记录下来的运行。",
-  noData: (why) => `图像无法加载（${why}），不能在此训练；图中是记录下来的运行。`,
+  noWasm: "这个浏览器没有带 SIMD 的 WebAssembly，无法在此训练；图中是存档的训练。",
+  noWorkers: "这个浏览器不允许页面启动 Web Worker，无法在此训练；图中是存档的训练。",
+  noData: (why) => `图像无法加载（${why}），不能在此训练；图中是存档的训练。`,
   badAddress: (part) => `链接中的“${part}”不是游乐场的选择，已略去。`,
 
   data: (name, train, test) => `${name}：${train} 张训练图像，${test} 张测试图像。`,

@@ -32,11 +32,25 @@ export const en = {
     residual: "ResNet-{depth}",
     preactivation: "pre-ResNet-{depth}",
     kinds: { plain: "plain", A: "residual, A", B: "residual, B", C: "residual, C", preactivation: "pre-activation" },
+    anyResidual: "residual",
+    others: {
+      constant: "scaled shortcut", "exclusive-gate": "exclusive gate", "shortcut-gate": "gated shortcut",
+      dropout: "shortcut dropout", "single-layer": "around each layer",
+    },
+    more: "Nets with something changed: recipe, start, precision, shortcut",
     variant: "{net}, {variant}",
     notRecorded: "{net}, not recorded yet",
     seedsRecorded: "{net}, {count} of {wanted} seeds recorded",
   },
 
-  /** Words that come with the data: how to say them. English says them as they are. */
-  ofData: {} as Record<string, string>,
+  /** Words that come with the data: how to say them, where not as they are. */
+  ofData: {
+    scales: "trained on many scales",
+    "small init": "small first weights",
+    "without BN small init": "without BN, small first weights",
+    "(0.5 1.0)": "\u00d7 0.5",
+    "(0.5 0.5)": "\u00d7 0.5, residual too",
+    "(0)": "bias 0",
+    "(-6)": "bias \u22126",
+  } as Record<string, string>,
 };
