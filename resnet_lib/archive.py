@@ -85,6 +85,30 @@ class Archive:
                 found[record.precision][record.model_seed] = record
         return dict(sorted(found.items()))
 
+    def alike(
+        self, experiments: Iterable[Experiment], tier: Tier
+    ) -> dict[str, dict[int, RunRecord]]:
+        """The records of experiments that may be compared, {label of the arm: {seed: record}}.
+
+        They are in one precision, that in which most of them are; those of an arm that asks for a
+        precision are in that.
+        """
+        arms = {each.label(arm): (each, arm) for each in experiments for arm in each.arms}
+        asked = {label: precision_of(*each, tier) for label, each in arms.items()}
+        runs = {label: self.runs(label, tier) for label in arms}
+        recorded = Counter(
+            precision
+            for label in arms
+            if asked[label] == "auto"
+            for precision, seeds in runs[label].items()
+            for _ in seeds
+        )
+        usual = max(sorted(recorded), key=recorded.__getitem__, default="")
+        return {
+            label: found.get(usual if asked[label] == "auto" else asked[label], {})
+            for label, found in runs.items()
+        }
+
     def values(self, label: str, tier: str | Tier, measure: str) -> dict[str, dict[int, float]]:
         """A measure of each run of an arm: {precision: {seed: value}}. Errors: `ConfigError`."""
         if measure not in MEASURES:
@@ -105,11 +129,11 @@ class Archive:
             for experiment in EXPERIMENTS.values():
                 if tier.name not in experiment.tiers:
                     continue
+                recorded = self.alike([experiment], tier)
                 for arm in experiment.arms:
                     label = experiment.label(arm)
                     share = key_of_arm(experiment, arm, tier)
-                    runs = self.runs(label, tier).values()
-                    done = self.diverged.get(share, set()).union(*runs)
+                    done = self.diverged.get(share, set()).union(recorded[label])
                     key = share, precision_of(experiment, arm, tier)
                     for seed in experiment.seeds_in(tier):
                         if seed not in done and (key, seed) not in listed:
@@ -123,29 +147,19 @@ def archived(
 ) -> tuple[list[RunRecord], str]:
     """The usable records of some experiments, seed by seed, and a sentence on what is missing.
 
-    Trains nothing and loads no data. Nets are compared in one precision: of those that leave it
-    open the records in the precision that most of them have. Errors: `ConfigError`.
+    Trains nothing and loads no data. Nets are compared in one precision: see `Archive.alike`.
+    Errors: `ConfigError`.
     """
     names = [experiments] if isinstance(experiments, str) else list(experiments)
-    tier, archive = find_tier(tier), survey(folder)
+    tier = find_tier(tier)
     found: dict[str, RunRecord] = {}
     missing: dict[str, list[int]] = {}
     entries = [entry for name in names for entry in find_experiments(name)]
-    arms = {entry.label(arm): (entry, arm) for entry in entries for arm in entry.arms}
-    wanted = {label: precision_of(*each, tier) for label, each in arms.items()}
-    recorded = Counter(
-        precision
-        for label in arms
-        if wanted[label] == "auto"
-        for precision, runs in archive.runs(label, tier).items()
-        for _ in runs
-    )
-    usual = max(sorted(recorded), key=recorded.__getitem__, default="")
+    recorded = survey(folder).alike(entries, tier)
     for seed, entry in itertools.product(tier.seeds, entries):
         for arm in entry.arms:
             label = entry.label(arm)
-            precision = usual if wanted[label] == "auto" else wanted[label]
-            runs = archive.runs(label, tier).get(precision, {})
+            runs = recorded[label]
             if seed in runs:
                 found[runs[seed].run_id] = runs[seed]
             elif seed in entry.seeds_in(tier) and seed not in missing.get(label, []):

@@ -124,6 +124,11 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument(
         "--compiled", action="store_true", help="fuse layers with torch.compile (GPU)"
     )
+    many.add_argument(
+        "--recompute",
+        action="store_true",
+        help="in less memory, a third slower, to the same numbers: for nets of 1000 layers",
+    )
 
     test = commands.add_parser(
         "evaluate",
@@ -274,6 +279,7 @@ def do_reproduce(options: argparse.Namespace) -> int:
             folder=folder,
             jobs=options.jobs,
             compiled=options.compiled,
+            recompute=options.recompute,
         )
     except Stopped as stopped:
         if stopped.records:

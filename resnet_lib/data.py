@@ -19,7 +19,8 @@ import os
 import socket
 import ssl
 import urllib.error
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -249,11 +250,10 @@ def from_torchvision(name: str) -> ImageSet:
             f"RESNET_LIB_DATA names {root}, which is no folder: make it, or correct it."
         )
     splits = {}
-    patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE)
     try:
         for split in ("train", "test"):
-            part = kind(root, train=split == "train", download=True)
+            with patient():
+                part = kind(root, train=split == "train", download=True)
             images = np.asarray(part.data)
             splits[split] = (
                 images[..., None] if images.ndim == 3 else images,
@@ -265,9 +265,18 @@ def from_torchvision(name: str) -> ImageSet:
             f'({type(error).__name__}): use the embedded set ("embedded"), place torchvision\'s '
             "files there by hand, or set RESNET_LIB_DATA to a folder that holds them."
         ) from None
-    finally:
-        socket.setdefaulttimeout(patience)
     return image_set(name, part.classes, splits)
+
+
+@contextmanager
+def patient() -> Iterator[None]:
+    """Give a download up where no byte comes for `PATIENCE` seconds; torchvision would wait on."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def reason(error: BaseException) -> str:

@@ -24,14 +24,7 @@ if TYPE_CHECKING:
 @cache
 def widget_class() -> type[anywidget.AnyWidget]:
     """The one widget that shows every explorer. Errors: `ImportError` that says what to install."""
-    try:
-        import anywidget
-        import traitlets
-    except ImportError:
-        raise ImportError(
-            "explorers need the package anywidget: install it with `pip install anywidget` and "
-            "restart the kernel."
-        ) from None
+    anywidget, traitlets = widgets.import_anywidget()
 
     class Explorer(anywidget.AnyWidget):
         _esm = widgets.BUNDLE.read_text(encoding="utf-8")
@@ -43,14 +36,7 @@ def widget_class() -> type[anywidget.AnyWidget]:
         def __repr__(self) -> str:
             return f"explore.{self.explorer}"
 
-        def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-            """Beside the widget its plain view, for pages and viewers without a kernel."""
-            bundle = super()._repr_mimebundle_(**kwargs)
-            views = bundle[0] if isinstance(bundle, tuple) else bundle
-            views["text/html"] = page_view(self)
-            return bundle
-
-    return Explorer
+    return widgets.with_plain_view(Explorer, page_view)
 
 
 __all__ = [*widgets.names(), "playground"]

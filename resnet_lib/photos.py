@@ -9,7 +9,6 @@ A wnid is WordNet's number of a class, such as n01440764 for the tench.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from resnet_lib.configs import ConfigError
-from resnet_lib.data import PATIENCE, DataError, data_folder, reason
+from resnet_lib.data import DataError, data_folder, patient, reason
 
 # Imagenette's ten classes and their numbers among ImageNet's thousand, which stand in the order
 # of their wnids.
@@ -138,11 +137,11 @@ def download_imagenette() -> Path:
     """Fetch Imagenette (1.5 GB) through torchvision. Errors: `DataError`."""
     from torchvision.datasets import Imagenette
 
-    root, patience = data_folder(), socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE)
+    root = data_folder()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        Imagenette(root, split="val", download=True)
+        with patient():
+            Imagenette(root, split="val", download=True)
     except Exception as error:
         raise DataError(
             f"imagenette is not in {root} and could not be downloaded, {reason(error)} "
@@ -150,8 +149,6 @@ def download_imagenette() -> Path:
             f"{root / 'imagenette2' / 'val'}/<wnid>/*.JPEG exist, or set RESNET_LIB_DATA to the "
             "folder that holds imagenette2."
         ) from None
-    finally:
-        socket.setdefaulttimeout(patience)
     return root / "imagenette2"
 
 

@@ -6,7 +6,6 @@ The playground itself is web/playground/, built into widgets/playground.js;
 
 from __future__ import annotations
 
-import html
 import json
 from functools import cache
 from pathlib import Path
@@ -31,28 +30,14 @@ NAMES = {"plain": "plain", "residual": "ResNet"}
 @cache
 def widget_class() -> type[anywidget.AnyWidget]:
     """The widget's class. Errors: `ImportError` that says what to install."""
-    try:
-        import anywidget
-        import traitlets
-    except ImportError:
-        raise ImportError(
-            "the playground needs the package anywidget: install it with `pip install anywidget` "
-            "and restart the kernel."
-        ) from None
+    anywidget, traitlets = widgets.import_anywidget()
 
     class Playground(anywidget.AnyWidget):
         _esm = MODULE.read_text(encoding="utf-8")
         images = traitlets.Bytes().tag(sync=True)
         state = traitlets.Unicode().tag(sync=True)
 
-        def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-            """Beside the widget the recorded runs, for viewers without a kernel."""
-            bundle = super()._repr_mimebundle_(**kwargs)
-            views = bundle[0] if isinstance(bundle, tuple) else bundle
-            views["text/html"] = plain_view()
-            return bundle
-
-    return Playground
+    return widgets.with_plain_view(Playground, lambda _playground: plain_view())
 
 
 def recorded(*depths: int) -> pd.DataFrame:
@@ -143,19 +128,13 @@ def lessons() -> list[str]:
 
 def plain_view() -> str:
     """The recorded runs as HTML: a figure that follows the page's colours, and its sentence."""
-    import matplotlib.pyplot as plt
-
     from resnet_lib import figures
-    from resnet_lib.outputs import STYLE, inline_svg
 
     frame = recorded(20, 56)
     (figure,), (ax,) = figures.panels()
     figures.plot_curves(frame, ax, column="loss", splits=("train",))
     ax.set_ylabel("training loss")
-    drawing = inline_svg(figure, "playground")
-    plt.close(figure)
-    picture = f'<div class="rn-figure" aria-hidden="true"><style>{STYLE}</style>{drawing}</div>'
-    return f"{picture}<p>{html.escape(summary(frame))}</p>"
+    return widgets.as_html("playground", [figure], summary(frame))
 
 
 def summary(frame: pd.DataFrame) -> str:

@@ -54,7 +54,7 @@ class Stopped(KeyboardInterrupt):
 class RunSpec:
     """One training run, described well enough to be done in another process.
 
-    compiled: how, not what: see `train`.
+    compiled, recompute: how, not what: see `train`.
     """
 
     model: ModelConfig
@@ -65,6 +65,7 @@ class RunSpec:
     probe: str | None = None
     probe_at: tuple[int, ...] = ()
     compiled: bool = False
+    recompute: bool = False
 
     @property
     def precision(self) -> str:
@@ -143,6 +144,7 @@ def run_one(
             progress=progress,
             stop=stop,
             compiled=spec.compiled,
+            recompute=spec.recompute,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from resnet_lib.checkpoints import WEIGHTS, weights_of
 from resnet_lib.configs import ConfigError, ModelConfig
-from resnet_lib.data import PATIENCE, DataError, reason
+from resnet_lib.data import DataError, patient, reason
 from resnet_lib.models import ResNet, build_model, model_config
 from resnet_lib.runs import ARCHIVE, RunRecord
 
@@ -113,10 +112,9 @@ def pretrained(model: str) -> ResNet:
             "resnet50, resnet101 and resnet152."
         )
     weights = get_model_weights(f"resnet{config.depth}").IMAGENET1K_V1
-    patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE)
     try:
-        state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
+        with patient():
+            state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except Exception as error:
         place = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
         raise DataError(
@@ -124,8 +122,6 @@ def pretrained(model: str) -> ResNet:
             f"({type(error).__name__}): put {weights.url} by hand where torchvision looks for it, "
             f"{place}, or give a weights file of your own."
         ) from None
-    finally:
-        socket.setdefaulttimeout(patience)
     return from_torchvision(state, config.depth)
 
 

@@ -365,3 +365,13 @@ def test_the_early_error_of_a_record_with_default_milestones(runs):
     train.pop("milestones")
     rewrite(folder, train=train)
     assert MEASURES["early training error"](RunRecord.load(folder)) >= 20
+
+
+def test_a_seed_counts_as_recorded_in_the_precision_of_its_experiment(tmp_path):
+    """plain56 in float32 cannot be compared with plain20 in bfloat16: it is to be run."""
+    for seed in range(3):
+        write_record(tmp_path, "plain20", seed)
+    write_record(tmp_path, "plain56", 0, precision="float32")
+    missing = survey(tmp_path).missing(("short",))
+    gone = missing[missing["experiment"] == "figure6-plain"]
+    assert list(gone["arm"]) == ["plain56"] * 3

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest import mock
 
+import pandas as pd
 import pytest
 import torch
 from helpers import RECIPE, same_weights, tiny_net, tiny_train
 
-from resnet_lib import ConfigError, ModelConfig, cli, graphs
+from resnet_lib import ConfigError, ModelConfig, cli, graphs, load_runs
 from resnet_lib.graphs import GraphedStep
+from resnet_lib.recomputing import recomputing
 from resnet_lib.runner import RunSpec
 from resnet_lib.training import make_optimiser, training_step
 
@@ -94,6 +97,19 @@ def test_inputs_keep_their_layout(captured) -> None:
 def test_graphs_and_compilation_are_refused_where_they_cannot_be(name, recompute) -> None:
     with pytest.raises(ConfigError, match=f"{name}=True needs a CUDA device"):
         tiny_train(device="cpu", recompute=recompute, **{name: True})
+
+
+def test_recomputing_is_asked_for_by_name(tmp_path) -> None:
+    """The switch reaches the trainer, and changes no number."""
+    command = ["reproduce", "figure6-plain", "--tier", "smoke", "--jobs", "1", "--seeds", "0"]
+    found = []
+    for name, switch in (("usual", []), ("less", ["--recompute"])):
+        with mock.patch("resnet_lib.training.recomputing", wraps=recomputing) as asked:
+            assert cli.main([*command, "--out", str(tmp_path / name), *switch]) == 0
+        assert {call.args[1] for call in asked.call_args_list} == {bool(switch)}
+        frame = load_runs(tmp_path / name).drop(columns="seconds")
+        found.append(frame.sort_values(["model", "iteration", "split"], ignore_index=True))
+    pd.testing.assert_frame_equal(*found)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")

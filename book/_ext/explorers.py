@@ -16,15 +16,14 @@ for them.
 
 from __future__ import annotations
 
-import hashlib
 import html
 import json
-import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from hosted import publish, published
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -37,7 +36,6 @@ HINT = {
     "zh": "要亲自操作，请用较新的、允许运行 JavaScript 的浏览器，"
     "从网页服务器打开本页（make serve）。",
 }
-# Keeps the host's script as it is between builds that change nothing.
 log = logging.getLogger(__name__)
 
 
@@ -143,7 +141,7 @@ def add_host(
     """Let pages that have an explorer load the script that runs it."""
     if 'data-explorer="' not in context.get("body", ""):
         return
-    files = published(Path(app.srcdir))
+    files = {key: published(path) for key, path in files_of(Path(app.srcdir)).items()}
     script = context["pathto"](f"_static/{FOLDER}/{files.pop('host')}", 1)
     values = {"files": files, "links": links(app, context)}
     attributes = " ".join(f'data-{k}="{html.escape(json.dumps(v))}"' for k, v in values.items())
@@ -167,27 +165,17 @@ def links(app: Sphinx, context: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def published(source: Path) -> dict[str, str]:
-    """The names under which data and code lie in the book: {explorer, or "module", or "host"}."""
+def files_of(source: Path) -> dict[str, Path]:
+    """Data and code: by explorer, and "module" and "host"."""
     paths = {path.stem: path for path in (source / FOLDER).glob("*.json")}
-    paths["module"], paths["host"] = source / FOLDER / "explorers.js", HOST
-    return {
-        key: f"{path.stem}.{hashlib.sha256(path.read_bytes()).hexdigest()[:10]}{path.suffix}"
-        for key, path in paths.items()
-        if path.is_file()
-    }
+    paths |= {"module": source / FOLDER / "explorers.js", "host": HOST}
+    return {key: path for key, path in paths.items() if path.is_file()}
 
 
 def copy_files(app: Sphinx, error: Exception | None) -> None:
     """Put data and code into the book."""
-    if error or app.builder.format != "html":
-        return
-    source, target = Path(app.srcdir) / FOLDER, Path(app.outdir) / "_static" / FOLDER
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    for key, name in published(Path(app.srcdir)).items():
-        path = {"host": HOST, "module": source / "explorers.js"}.get(key, source / f"{key}.json")
-        shutil.copyfile(path, target / name)
+    if not error and app.builder.format == "html":
+        publish(app, FOLDER, files_of(Path(app.srcdir)).values())
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -16,14 +16,13 @@ with their content, and only the page with the playground asks for them.
 
 from __future__ import annotations
 
-import hashlib
 import html
-import shutil
 from pathlib import Path
 from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from hosted import publish, published
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -158,21 +157,13 @@ def resolve_links(app: Sphinx, doctree: nodes.document, page: str) -> None:
         node.replace_self(nodes.reference("", "", *node.children, refuri=anchor, internal=True))
 
 
-def published() -> dict[str, str]:
-    """The names under which the files lie in the book."""
-    return {
-        key: f"{path.stem}.{hashlib.sha256(path.read_bytes()).hexdigest()[:10]}{path.suffix}"
-        for key, path in FILES.items()
-    }
-
-
 def add_host(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
     """Let the page with the playground load the script that starts it."""
     if '<div id="playground"' not in context.get("body", ""):
         return
-    names = published()
+    names = {key: published(path) for key, path in FILES.items()}
     script = context["pathto"](f"_static/{FOLDER}/{names['host']}", 1)
     data = f'data-module="{names["module"]}" data-images="{names["images"]}"'
     context["body"] += f'<script defer src="{script}" {data}></script>\n'
@@ -182,13 +173,8 @@ def copy_files(app: Sphinx, error: Exception | None) -> None:
     """Put module, images and script into a book that has the playground."""
     if error or app.builder.format != "html":
         return
-    target = Path(app.outdir) / "_static" / FOLDER
-    shutil.rmtree(target, ignore_errors=True)
-    if not any(data.get("playground") for data in app.env.metadata.values()):
-        return
-    target.mkdir(parents=True)
-    for key, name in published().items():
-        shutil.copyfile(FILES[key], target / name)
+    wanted = any(data.get("playground") for data in app.env.metadata.values())
+    publish(app, FOLDER, FILES.values() if wanted else ())
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

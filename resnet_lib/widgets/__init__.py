@@ -17,11 +17,15 @@ import html
 import importlib
 import json
 import pkgutil
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resnet_lib.configs import unknown_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 HERE = Path(__file__).resolve().parent
 BUNDLE = HERE / "explorers.js"
@@ -46,15 +50,45 @@ def as_json(data: dict[str, Any]) -> str:
 
 def plain_view(name: str, data: dict[str, Any]) -> str:
     """The default view as HTML: a figure and a sentence, for where the explorer cannot run."""
+    module = explorer(name)
+    return as_html(name, module.figures(data), module.sentence(data))
+
+
+def as_html(name: str, figures: list[Figure], sentence: str) -> str:
+    """Figures that follow the page's colours, and a sentence; the figures are closed."""
     import matplotlib.pyplot as plt
 
     from resnet_lib.outputs import STYLE, inline_svg
 
-    module = explorer(name)
-    words = html.escape(module.sentence(data))
-    figures = module.figures(data)
     drawings = "".join(inline_svg(each, f"{name} {i}") for i, each in enumerate(figures))
     for each in figures:
         plt.close(each)
     picture = f'<div class="rn-figure" aria-hidden="true"><style>{STYLE}</style>{drawings}</div>'
-    return f"{picture}<p>{words}</p>"
+    return f"{picture}<p>{html.escape(sentence)}</p>"
+
+
+def import_anywidget() -> tuple[ModuleType, ModuleType]:
+    """The packages anywidget and traitlets. Errors: `ImportError` that says what to install."""
+    try:
+        import anywidget
+        import traitlets
+    except ImportError:
+        raise ImportError(
+            "explorers and playground need the package anywidget: install it with `pip install "
+            "anywidget` and restart the kernel."
+        ) from None
+    return anywidget, traitlets
+
+
+def with_plain_view(kind: type, view: Callable[[Any], str]) -> type:
+    """A widget's class that carries a plain view, for pages and viewers without a kernel."""
+
+    class Viewed(kind):
+        def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+            bundle = super()._repr_mimebundle_(**kwargs)
+            views = bundle[0] if isinstance(bundle, tuple) else bundle
+            views["text/html"] = view(self)
+            return bundle
+
+    Viewed.__name__ = kind.__name__
+    return Viewed

@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from resnet_lib import widgets
 from resnet_lib.archive import survey
 from resnet_lib.configs import ModelConfig
 from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
@@ -387,16 +388,7 @@ def panel(session: Session) -> Any:
     kind(None)
     flow = w.Layout(flex_flow="row wrap", grid_gap="4px 12px")
 
-    class Panel(w.VBox):
-        """The panel, with the chart's plain view for pages and viewers without a kernel."""
-
-        def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-            bundle = super()._repr_mimebundle_(**kwargs)
-            views = bundle[0] if isinstance(bundle, tuple) else bundle
-            views["text/html"] = page_view(chart)
-            return bundle
-
-    box = Panel(
+    box = widgets.with_plain_view(w.VBox, lambda _box: page_view(chart))(
         [
             w.HBox(list(controls.values()), layout=flow),
             w.HBox([guess, train, stop, resume], layout=flow),
