@@ -8,7 +8,7 @@ A claim is decided in one of four ways, which its entry names:
 tests      statements on recorded runs, such as {of = "plain56 - plain20", measure = "training
            error", is = "above 0"}. The arms are paired by seed. Tier paper on the paper's nets and
            data with at least three seeds gives "holds" or "does not hold"; everything else gives
-           "same direction" or "opposite direction". Where the interval does not settle it, or there
+           "points to it" or "points against it". Where the interval does not settle it, or there
            is one seed, the verdict is "unclear".
 check      a function of `resnet_lib.checks` that counts or proves: "holds" or "does not hold".
 follows    the verdict of another claim, from which this one follows.
@@ -39,8 +39,8 @@ from resnet_lib.paper import TABLES, Published, published
 VERDICTS = (
     "holds",
     "does not hold",
-    "same direction",
-    "opposite direction",
+    "points to it",
+    "points against it",
     "unclear",
     "not measured",
 )
@@ -373,13 +373,13 @@ class Row:
         wrong = [each for each in evidence if each.agrees is False]
         if wrong:
             enough = max(each.n for each in wrong) >= ENOUGH_SEEDS
-            return "does not hold" if decides and enough else "opposite direction"
+            return "does not hold" if decides and enough else "points against it"
         if not evidence or any(not each.n for each in evidence):
             return "not measured"
         if any(each.agrees is None for each in evidence):
             return "unclear"
         enough = self.seeds_in(tier) >= ENOUGH_SEEDS
-        return "holds" if decides and enough else "same direction"
+        return "holds" if decides and enough else "points to it"
 
     @cached_property
     def verdict(self) -> str:
@@ -399,7 +399,7 @@ class Row:
 
     @property
     def short(self) -> str:
-        """The verdict with what it rests on: "same direction (tier short, n = 3)"."""
+        """The verdict with what it rests on: "points to it (tier short, n = 3)"."""
         row = self.other or self
         if row.check is not None:
             return f"{self.verdict} (by {'proof' if row.claim.kind == 'proof' else 'counting'})"

@@ -65,12 +65,12 @@ def record(runs: Path, deep=(60, 62, 61), shallow=(20, 21, 20), tier="short", **
     [
         ((60, 62, 61), "paper", False, "holds"),
         ((10, 12, 11), "paper", False, "does not hold"),
-        ((60, 62, 61), "paper", True, "same direction"),
-        ((10, 12, 11), "paper", True, "opposite direction"),
-        ((60, 62), "paper", False, "same direction"),
+        ((60, 62, 61), "paper", True, "points to it"),
+        ((10, 12, 11), "paper", True, "points against it"),
+        ((60, 62), "paper", False, "points to it"),
         ((60,), "paper", False, "unclear"),
-        ((60, 62, 61), "short", False, "same direction"),
-        ((10, 12, 11), "short", False, "opposite direction"),
+        ((60, 62, 61), "short", False, "points to it"),
+        ((10, 12, 11), "short", False, "points against it"),
         ((21, 19, 20.5), "short", False, "unclear"),
         ((60,), "short", False, "unclear"),
         ((), "short", False, "not measured"),
@@ -120,7 +120,7 @@ def test_a_refused_record_is_not_averaged_in(tmp_path):
 def test_tier_paper_wins_when_it_has_enough_seeds(tmp_path):
     record(tmp_path, (10, 12, 11))
     record(tmp_path, (60,), (20,), tier="paper")
-    assert row(tmp_path, claim()).short == "opposite direction (tier short, n = 3)"
+    assert row(tmp_path, claim()).short == "points against it (tier short, n = 3)"
     record(tmp_path, (60, 62, 61), tier="paper")
     assert row(tmp_path, claim()).short == "holds (tier paper, n = 3)"
 
@@ -137,9 +137,9 @@ def test_several_statements_must_all_agree(tmp_path):
     for seed in range(3):
         write_record(tmp_path, "resnet20", seed, train_error=20)
         write_record(tmp_path, "resnet56", seed, train_error=19.5 - seed / 10)
-    assert row(tmp_path, both).verdict == "same direction"
+    assert row(tmp_path, both).verdict == "points to it"
     wrong = replace(both, tests=(replace(both.tests[0], rule="below"), both.tests[1]))
-    assert row(tmp_path, wrong).verdict == "opposite direction"
+    assert row(tmp_path, wrong).verdict == "points against it"
 
 
 def test_one_wrong_statement_refutes_whatever_is_missing(tmp_path):
@@ -149,7 +149,7 @@ def test_one_wrong_statement_refutes_whatever_is_missing(tmp_path):
         {"of": "plain110 - plain56", "measure": "training error", "is": "above 0"},
     ]
     found = row(tmp_path, Claim.of_entry(entry(tests=tests)))
-    assert found.short == "opposite direction (tier short, n = 3)"
+    assert found.short == "points against it (tier short, n = 3)"
 
 
 def test_a_refutation_counts_the_seeds_of_what_refutes(tmp_path):
@@ -160,7 +160,7 @@ def test_a_refutation_counts_the_seeds_of_what_refutes(tmp_path):
         {"of": "resnet20", "measure": "training error", "is": "above 0"},
     ]
     found = row(tmp_path, Claim.of_entry(entry(tests=tests)))
-    assert found.short == "opposite direction (tier short, n = 3)"
+    assert found.short == "points against it (tier short, n = 3)"
 
 
 def test_a_number_beside_itself_is_named_with_its_place():
@@ -176,7 +176,7 @@ def test_a_claim_that_follows_has_the_same_verdict(tmp_path):
     first = claim()
     second = Claim.of_entry(entry(id="y", follows="x"))
     found = Ledger((first, second), survey(tmp_path))["y"]
-    assert found.short == "same direction (tier short, n = 3)"
+    assert found.short == "points to it (tier short, n = 3)"
 
 
 def test_the_interval_is_student_s():
@@ -351,14 +351,14 @@ def recomputed(claim: Claim, archive) -> str:
         decides = tier == "paper" and not claim.own
         if refuting:
             enough = decides and max(refuting) >= 3
-            verdicts[tier] = "does not hold" if enough else "opposite direction"
+            verdicts[tier] = "does not hold" if enough else "points against it"
         elif any(n == 0 for n, _ in outcomes):
             verdicts[tier] = "not measured"
         elif any(settled is None for _, settled in outcomes):
             verdicts[tier] = "unclear"
         else:
             enough = decides and min(n for n, _ in outcomes) >= 3
-            verdicts[tier] = "holds" if enough else "same direction"
+            verdicts[tier] = "holds" if enough else "points to it"
         seeds = [n for n, _ in outcomes if n]
         if seeds and min(seeds) >= 3 and verdicts[tier] != "not measured":
             return verdicts[tier]
@@ -432,7 +432,7 @@ def test_tiers_are_those_of_the_archive():
 
 def test_no_page_types_a_verdict():
     """Verdicts enter prose through the role alone; two pages explain the words."""
-    words = r"same direction|opposite direction|does not hold|\bverdict:"
+    words = r"points to it|points against it|does not hold|\bverdict:"
     for path in [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]:
         if path.name in ("ledger.md", "terms.md"):
             continue

@@ -53,8 +53,8 @@ WAYS = {
 CHINESE = {
     "holds": "成立",
     "does not hold": "不成立",
-    "same direction": "方向一致",
-    "opposite direction": "方向相反",
+    "points to it": "结果倾向支持",
+    "points against it": "结果倾向反对",
     "unclear": "不明确",
     "not measured": "未测量",
 }
