@@ -388,12 +388,12 @@ def undo_norm(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
 def construction_error(shallow: nn.Module, deep: nn.Module, data: ImageSet) -> dict[str, float]:
     """Test errors of a net and of one built from it, and how far their outputs differ.
 
-    Computed in evaluation mode, on images normalised as the nets have seen them. Returns shallow
+    Computed in evaluation mode, on images normalised as `shallow` has seen them. Returns shallow
     and deep (top-1 error in percent), difference (largest absolute difference of two outputs) and
     scale (largest output).
     """
     check_images(shallow, data)
-    x = normaliser_of([shallow, deep], data)(data.test_images)
+    x = normaliser_of([shallow], data)(data.test_images)
     with one_thread():
         logits = [
             torch.cat([net(batch) for batch in x.split(500)])

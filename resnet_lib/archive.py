@@ -70,7 +70,8 @@ class Archive:
     records: tuple[RunRecord, ...]
     refused: tuple[Refusal, ...]
     by_key: dict[Key, list[RunRecord]] = field(default_factory=dict, repr=False)
-    diverged: dict[Key, set[int]] = field(default_factory=dict, repr=False)  # with their seeds
+    # The seeds of runs that diverged, by key and precision.
+    diverged: dict[tuple[Key, str], set[int]] = field(default_factory=dict, repr=False)
 
     def runs(self, label: str, tier: str | Tier) -> dict[str, dict[int, RunRecord]]:
         """The records of an arm in a tier: {precision: {seed: record}}. Errors: `ConfigError`.
@@ -132,9 +133,14 @@ class Archive:
                 recorded = self.alike([experiment], tier)
                 for arm in experiment.arms:
                     label = experiment.label(arm)
-                    share = key_of_arm(experiment, arm, tier)
-                    done = self.diverged.get(share, set()).union(recorded[label])
-                    key = share, precision_of(experiment, arm, tier)
+                    key = key_of_arm(experiment, arm, tier), precision_of(experiment, arm, tier)
+                    done = set(recorded[label]).union(
+                        *(
+                            seeds
+                            for (share, precision), seeds in self.diverged.items()
+                            if share == key[0] and key[1] in ("auto", precision)
+                        )
+                    )
                     for seed in experiment.seeds_in(tier):
                         if seed not in done and (key, seed) not in listed:
                             rows.append((tier.name, experiment.id, label, seed))
@@ -250,7 +256,7 @@ def survey(folder: Path | str = ARCHIVE) -> Archive:
     ids = Counter(record.run_id for _, record in read)
     sums = expected_checksums([record for _, record in read])
     usable = []
-    diverged: dict[Key, set[int]] = defaultdict(set)
+    diverged: dict[tuple[Key, str], set[int]] = defaultdict(set)
     for path, record in read:
         reason = (
             f"{ids[record.run_id]} folders hold a record of this id"
@@ -259,16 +265,31 @@ def survey(folder: Path | str = ARCHIVE) -> Archive:
         )
         if reason:
             refused.append(Refusal(path, f"{reason}."))
-            if record.status == "diverged":
-                diverged[key_of_record(record)].add(record.train["seed"])
+            if (
+                record.status == "diverged"
+                and is_of_arm(record)
+                and record.numerics == (present_numerics(*configs_of(record)))
+            ):
+                diverged[key_of_record(record), record.precision].add(record.model_seed)
         else:
             usable.append(record)
     by_key: dict[Key, list[RunRecord]] = defaultdict(list)
     for record in usable:
-        if record.model_seed == record.train["seed"] and record.start is None:
+        if is_of_arm(record):
             by_key[key_of_record(record)].append(record)
     refused.sort(key=lambda each: each.folder)
     return Archive(folder, tuple(usable), tuple(refused), dict(by_key), dict(diverged))
+
+
+def is_of_arm(record: RunRecord) -> bool:
+    """Whether a run began as those of experiments do: with the weights of its one seed."""
+    return record.model_seed == record.train["seed"] and record.start is None
+
+
+def configs_of(record: RunRecord) -> tuple[ModelConfig, TrainConfig]:
+    """The net and the recipe of a record, but for its seed."""
+    recipe = TrainConfig.from_dict(record.train)
+    return ModelConfig.from_dict(record.model), replace(recipe, seed=0)
 
 
 def folders_of_records(folder: Path) -> set[Path]:

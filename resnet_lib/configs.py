@@ -13,6 +13,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 SHORTCUTS = ("none", "A", "B", "C")
 ORDERS = (
     "original",
@@ -47,9 +49,14 @@ class ConfigError(ValueError):
 
 def one_of(value: object, choices: tuple, what: str) -> None:
     """Raise `ConfigError` that lists `choices` unless `value` is one of them: 0 is not False."""
-    if not any(value is each or (type(value), value) == (type(each), each) for each in choices):
+    if not any(value == each and is_flag(value) == is_flag(each) for each in choices):
         listed = ", ".join(map(repr, choices))
         raise ConfigError(f"{what} {value!r} is unknown: it is one of {listed}.")
+
+
+def is_flag(value: object) -> bool:
+    """Whether a value is true or false, Python's or NumPy's."""
+    return isinstance(value, (bool, np.bool_))
 
 
 def at_least(value: float, smallest: float, what: str) -> None:

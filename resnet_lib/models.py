@@ -299,12 +299,24 @@ def build_model(model: str | ModelConfig, seed: int | None = None, **changes) ->
 
 
 def other_start(net: ResNet) -> str | None:
-    """None for a net with the weights of its seed; else 8 hexadecimal digits for those it has."""
-    own, usual = net.state_dict(), build_model(net.config, net.seed).state_dict()
-    if all(torch.equal(value.cpu(), usual[name]) for name, value in own.items()):
+    """None for a net with the weights of its seed; else 8 hexadecimal digits for those it has.
+
+    BN's statistics are no weights: a look at a net in training mode, which moves them, is no other
+    start. They are set back, so that the run is the seed's to the last bit.
+    """
+    own = dict(net.named_parameters())
+    usual = dict(build_model(net.config, net.seed).named_parameters())
+    if own.keys() == usual.keys() and all(
+        value.shape == usual[name].shape and torch.equal(value.cpu(), usual[name])
+        for name, value in own.items()
+    ):
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
         return None
     digest = hashlib.sha256()
-    for value in own.values():
+    for name, value in net.state_dict().items():
+        digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:8]
 

@@ -294,7 +294,7 @@ def one_run_each(frame: pd.DataFrame) -> pd.DataFrame:
     for model, rows in frame.groupby("model", sort=False):
         runs = rows.groupby("seed")["run_id"].nunique()
         settings = rows["setting"].nunique() if "setting" in rows else 1
-        if runs.max() == 1 and settings == 1:
+        if not len(runs) or (runs.max() == 1 and settings == 1):
             continue
         what = f"there are runs of {model} here"
         if runs.max() > 1:

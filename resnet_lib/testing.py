@@ -381,14 +381,16 @@ def targets(nets: list[ResNet], pictures: ImageSet | Photos) -> Tensor:
                 f"has {channels}."
             )
     if isinstance(pictures, Photos):
-        trained = {record.data["name"] for net in nets if (record := source_of(net)) is not None}
-        for name in sorted(trained):
-            warnings.warn(
-                f"{nets[0].config.name} was trained on {name}: its classes are taken for the "
-                f"folders of {pictures.name} in their order, and these may be others.",
-                stacklevel=4,
-            )
-        return pictures.labels_for(classes)
+        labels = pictures.labels_for(classes)
+        for net in nets:
+            if (record := source_of(net)) is not None:
+                warnings.warn(
+                    f"{net.config.name} was trained on {record.data['name']}: its classes are "
+                    f"taken for the folders of {pictures.name} in their order, and these may be "
+                    "others.",
+                    stacklevel=4,
+                )
+        return labels
     if classes < len(pictures.classes):
         raise ConfigError(
             f"the net tells {classes} classes apart, and {pictures.name} has "

@@ -55,6 +55,7 @@ from resnet_lib.numerics import decides_numbers, numerics_hash
 from resnet_lib.progress import Clock, Report, interruptible, reporter
 from resnet_lib.recomputing import recomputing
 from resnet_lib.runs import RecordError, RunRecord, refuse_other_run
+from resnet_lib.weights import load_weights
 
 Probe = Callable[[nn.Module], pd.DataFrame]
 
@@ -302,8 +303,8 @@ def trained_already(
     record = complete_record(folder, run_id, probe_at)
     if done is None:
         if record is not None:
-            with suppress(OSError, SafetensorError, RuntimeError):
-                model.load_state_dict(load_file(folder / WEIGHTS))
+            with suppress(OSError, SafetensorError, ConfigError):
+                load_weights(model, load_file(folder / WEIGHTS))  # all of them, or none
                 model.record = record
                 return record
         return None

@@ -328,6 +328,25 @@ def test_a_run_that_diverged_is_not_missing(runs):
     assert missing[missing["arm"] == "plain56"].empty
 
 
+@pytest.mark.parametrize(
+    "values",
+    [{"start": "0123abcd"}, {"model_seed": 5}, {"numerics": "deadbeef"}, {"precision": "float32"}],
+    ids=lambda values: next(iter(values)),
+)
+def test_what_diverged_otherwise_says_nothing_of_an_arm(runs, values):
+    """Another start, other arithmetic: `reproduce` would do the run of the arm."""
+    folder = folder_of(runs, "plain56-cifar10-3200-s1")
+    rewrite(folder, status="diverged", diverged_at=7, **values)
+    missing = survey(runs).missing(("short",))
+    found = [*missing[missing["arm"] == "plain56"]["seed"]]
+    control = [*missing[missing["arm"] == "plain56 float32"]["seed"]]
+    if "precision" in values:
+        assert control == [0, 2], "the control asks for float32"
+    else:
+        assert found == [1]
+        assert control == [0, 1, 2]
+
+
 def test_a_net_with_other_outputs_is_no_run_of_an_arm(tmp_path):
     write_record(tmp_path, "resnet20", 0, train_error=20.0)
     own = folder_of(tmp_path, "resnet20")

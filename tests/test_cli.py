@@ -1,6 +1,7 @@
 """The command line, through its own entry point."""
 
 import argparse
+import os
 import re
 import runpy
 import subprocess
@@ -112,6 +113,7 @@ def test_a_reader_who_has_read_enough_ends_a_list_in_silence():
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
     ) as process:
         process.stdout.close()
         assert process.stderr.read() == ""

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -267,6 +268,11 @@ def test_what_is_handed_in_wrongly_is_one_sentence() -> None:
     for told, act in wrong.items():
         with pytest.raises(ConfigError, match=told):
             act()
+
+
+def test_choices_out_of_an_array_are_choices():
+    assert TrainConfig(flip=np.True_).flip
+    assert ModelConfig(20, shortcut=np.str_("B")).name == "resnet20-B"
 
 
 @pytest.mark.parametrize(

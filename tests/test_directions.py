@@ -15,6 +15,7 @@ import pytest
 from resnet_lib.analysis import dead_channels
 from resnet_lib.archive import survey
 from resnet_lib.checkpoints import kept_nets, net_of
+from resnet_lib.ledger import read_claims
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 ARCHIVE = survey()
@@ -181,3 +182,18 @@ def test_the_records_say_what_the_sentence_says(page: str, sentence: str) -> Non
     text = " ".join((BOOK / f"{page}.md").read_text().split())
     assert sentence in text, "the sentence is gone: its test should go, too"
     assert SENTENCES[page][sentence](), f"{page}: no longer true: {sentence}"
+
+
+def test_the_notes_of_claims_say_what_the_records_show():
+    """As the chapters' sentences do; they stand beside the claims."""
+    notes = {each.id: each.note for each in read_claims()}
+    assert "in the mean over the measurements the gradient vanishes in none" in notes["6"]
+    for tier in ("short", "paper"):
+        for arm in ("plain20", "plain56"):
+            assert decades(arm, tier).iloc[1:].mean() > -1, (arm, tier)
+    assert "the one seed recorded on the full schedule agrees" in notes["17d"]
+    found = difference("resnet56", "resnet20", "training error")
+    assert len(found) == 1
+    assert found.max() < 0
+    assert "With the one seed recorded it did not show after 64,000 either" in notes["17"]
+    assert difference("resnet56", "resnet20", "test error").min() > 0

@@ -23,7 +23,7 @@ from helpers import (
     tiny_net,
     tiny_train,
 )
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from resnet_lib import (
@@ -871,6 +871,35 @@ def test_a_run_from_other_weights_is_no_run_of_the_seed(tmp_path):
         net.fc.bias.add_(1)
     with pytest.raises(ConfigError, match=usual.run_id):  # whose folder that is
         tiny_train(net, folder=tmp_path / "usual")
+
+
+def test_a_look_at_a_new_net_is_no_other_start():
+    """A forward pass in training mode moves BN's statistics, and no weight."""
+    usual, looked = tiny_net(), tiny_net()
+    looked(torch.rand(4, 1, 7, 7))
+    records = [tiny_train(net) for net in (usual, looked)]
+    assert records[0].run_id == records[1].run_id
+    assert same_weights(usual, looked)
+
+
+def test_a_net_with_other_layers_makes_a_run_of_its_own():
+    """By its arithmetic, where its weights have the same names and values."""
+    normed, headed = tiny_net(), tiny_net()
+    normed.bn1 = nn.GroupNorm(2, normed.config.width)
+    headed.fc = nn.Sequential(nn.Linear(16, 10))
+    ids = [tiny_train(net).run_id for net in (tiny_net(), normed, headed)]
+    assert len(set(ids)) == 3
+
+
+def test_weights_that_lack_some_are_not_taken_in_part(tmp_path):
+    usual = tiny_train(folder=tmp_path)
+    weights = load_file(tmp_path / "weights.safetensors")
+    weights.pop("fc.bias")
+    save_file(weights, tmp_path / "weights.safetensors")
+    net = tiny_net()
+    again = tiny_train(net, folder=tmp_path)
+    assert numbers(again).equals(numbers(usual))
+    assert same_weights(net, load_net(tmp_path))
 
 
 def test_a_test_loss_that_is_not_finite_ends_the_run(tmp_path):

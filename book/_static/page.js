@@ -38,9 +38,10 @@ addEventListener("DOMContentLoaded", () => {
   /** Where the words begin, in order: an English one where a word begins. */
   function placesOf(text, words) {
     const found = words.flatMap((word) => {
-      const within = RegExp.escape?.(word) ?? word.replace(/[^\p{L}\p{N}\s]/gu, "\\$&");
-      const begins = /^[\x00-\u024f]+$/.test(word) ? "(?<![\\p{L}\\p{N}])" : "";
-      return [...text.matchAll(new RegExp(begins + within, "giu"))].map(({ index }) => ({ word, index }));
+      const within = new RegExp(word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"), "giu");
+      const english = /^[\x00-\u024f]+$/.test(word);
+      const begins = ({ index }) => !english || !/[\p{L}\p{N}]/u.test(text[index - 1] ?? " ");
+      return [...text.matchAll(within)].filter(begins).map(({ index }) => ({ word, index }));
     });
     return found.sort((one, other) => one.index - other.index);
   }

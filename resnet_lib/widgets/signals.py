@@ -39,7 +39,8 @@ def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, A
     Geometric means, as befits norms that differ by factors; five digits. Errors: `ConfigError`
     where a net was trained in several ways.
     """
-    records, _ = runs.usable(records)
+    whole, _ = runs.usable(records)
+    records = runs.one_precision(whole) if records is None else whole
     # Arms that change more than the net have no place in the explorer's list.
     usual_arms = [each for each in records if label_of(each) == each.model_name]
     probed = [each for each in usual_arms if len(each.probe)]

@@ -69,7 +69,8 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     if (patch.family === "imagenet") Object.assign(next, { depth: 50, block: "bottleneck", option: "B" });
     if (patch.family === "cifar") Object.assign(next, { depth: 56, block: "basic", option: "A" });
     depths = next.family === "imagenet" ? depths : depthsOf(next.family, next.block);
-    if (!depths.includes(next.depth)) {
+    const moved = ["family", "block", "depth"].some((key) => key in patch);
+    if (moved && !depths.includes(next.depth)) {
       next.depth = depths.reduce((a, b) => (Math.abs(b - next.depth) < Math.abs(a - next.depth) ? b : a));
     }
     view.set(next);

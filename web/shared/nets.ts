@@ -57,6 +57,7 @@ export function netTable(texts: Texts, nets: Net[], change: (names: string[]) =>
     return withVariant(kind, net, texts);
   };
   const folded = h("details", {}, h("summary", {}, t.more));
+  let before: string[] = [];
 
   /** seeds: how many runs a net has, of `wanted` that are planned. */
   function draw(chosen: string[], seeds: (name: string) => number, wanted: number): void {
@@ -89,7 +90,9 @@ export function netTable(texts: Texts, nets: Net[], change: (names: string[]) =>
     };
     const others = there.filter((net) => !usual(net));
     folded.hidden = !others.length;
-    folded.open ||= others.some((net) => chosen.includes(net.name));
+    // Opens for what is newly chosen, by an address for one; who closes it finds it closed.
+    folded.open ||= others.some(({ name }) => chosen.includes(name) && !before.includes(name));
+    before = chosen;
     const focused = (element.getRootNode() as Document).activeElement as HTMLElement | null;
     const kept = element.contains(focused) ? focused!.dataset.net : null;
     folded.replaceChildren(folded.firstElementChild!, table(others));
