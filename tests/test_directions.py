@@ -15,10 +15,13 @@ import pytest
 from resnet_lib.analysis import dead_channels
 from resnet_lib.archive import survey
 from resnet_lib.checkpoints import kept_nets, net_of
+from resnet_lib.experiments import EXPERIMENTS
 from resnet_lib.ledger import read_claims
+from resnet_lib.paper import published
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 ARCHIVE = survey()
+CHANGED = tuple(each.label for each in EXPERIMENTS["shortcuts-20"].arms)
 FOUR = ("plain20", "plain56", "resnet20", "resnet56")
 
 
@@ -63,6 +66,11 @@ def controls() -> pd.Series:
 def hardly_moved(record, iterations: int) -> bool:
     rows = record.curves.query(f"split == 'train' and iteration <= {iterations}")
     return rows["top1_error"].min() > 80
+
+
+def behind() -> list[str]:
+    """What was put on the shortcuts of ResNet-20, from the lowest test error to the highest."""
+    return sorted(CHANGED, key=lambda arm: values(arm, "test error", "short").mean())
 
 
 def dead(net: str) -> list[int]:
@@ -112,6 +120,27 @@ SENTENCES = {
             for gap in (
                 difference(f"resnet{n}-single-layer", f"plain{n}", "training error", "short")
                 for n in (20, 56)
+            )
+        ),
+    },
+    "04-shortcut-options": {
+        "All of them learn": lambda: all(
+            values(arm, "training error", "short").max() < 50 for arm in CHANGED
+        ),
+        "Dropout is the worst": lambda: behind()[-1] == "resnet20-dropout",
+        "The other is the best of the exclusive gates at 110 layers": lambda: (
+            behind()[-2] == "resnet20-exclusive-gate (-6)"
+            and published("P2/Table 1/exclusive gating, b = -6").value
+            < published("P2/Table 1/exclusive gating, b = -7").value
+        ),
+        "The rest ends within a few points of the identity": lambda: (
+            all(
+                abs(difference(arm, "resnet20", "test error", "short").mean()) < 5
+                for arm in behind()[:-2]
+            )
+            and all(
+                difference(arm, "resnet20", "test error", "short").min() > 5
+                for arm in behind()[-2:]
             )
         ),
     },
