@@ -16,7 +16,7 @@ from resnet_lib import MODELS, ConfigError, ModelConfig, build_model, complexity
 from resnet_lib.analysis import SignalProbe, signals
 from resnet_lib.blocks import Gate, ProjectionShortcut, SingleLayerBlock
 from resnet_lib.complexity import OTHER_NETS, count
-from resnet_lib.configs import INITS, JUNCTIONS, ORDERS, SHORTCUTS
+from resnet_lib.configs import INITS, JUNCTIONS, OF_JUNCTIONS, ORDERS, SHORTCUTS
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.weights import from_torchvision, load_weights, to_torchvision
 from resnet_lib.widgets import architecture
@@ -171,8 +171,9 @@ def test_orders_of_table_2(order) -> None:
 
 @pytest.mark.parametrize("junction", JUNCTIONS[1:])
 def test_junctions_of_table_1(junction) -> None:
-    scales = {"shortcut_scale": 0.5, "residual_scale": 0.25, "gate_bias": -1.5}
-    block, x = unit("original", junction=junction, **scales)
+    values = {"shortcut_scale": 0.5, "residual_scale": 0.25, "gate_bias": -1.5}
+    own = {name: value for name, value in values.items() if junction in OF_JUNCTIONS[name]}
+    block, x = unit("original", junction=junction, **own)
     block.eval()
     f, gate = block.residual(x), 0
     if "gate" in junction:

@@ -292,7 +292,7 @@ def test_the_runs_of_tier_short_settle_at_least_fifteen_claims(tmp_path):
                 response=(0.5 if "res" in label else 1) / (2 if "56" in label else 1) + seed / 1e3,
             )
     ledger = Ledger.read(survey(tmp_path))
-    settled = [row for row in ledger.values() if row.claim.tests and "direction" in row.verdict]
+    settled = [row for row in ledger.values() if row.claim.tests and "points" in row.verdict]
     assert len(settled) >= 15
     assert not any(row.verdict in ("holds", "does not hold") for row in settled)
 

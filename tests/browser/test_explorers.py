@@ -483,7 +483,10 @@ def test_runs_goes_on_where_the_next_question_stands(tab: Page, site: str) -> No
     for name, where in presses.items():
         place.get_by_role("button", name=name).focus()
         tab.keyboard.press("Enter")
-        tab.wait_for_function(f"document.activeElement.innerText.includes({where!r})")
+        tab.wait_for_function(  # the body holds every text, until something in it has the focus
+            "document.activeElement !== document.body"
+            f" && document.activeElement.innerText.includes({where!r})"
+        )
 
 
 def test_runs_shows_what_was_trained_otherwise(tab: Page, site: str) -> None:
