@@ -268,7 +268,7 @@ def survey(folder: Path | str = ARCHIVE) -> Archive:
             if (
                 record.status == "diverged"
                 and is_of_arm(record)
-                and record.numerics == (present_numerics(*configs_of(record)))
+                and record.numerics == present_numerics(*configs_of(record))
             ):
                 diverged[key_of_record(record), record.precision].add(record.model_seed)
         else:
