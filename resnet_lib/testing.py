@@ -36,6 +36,7 @@ from resnet_lib.data import (
     AnyNormaliser,
     ChannelNormaliser,
     ImageSet,
+    check_images,
     normaliser_of,
     source_of,
 )
@@ -373,14 +374,13 @@ def targets(nets: list[ResNet], pictures: ImageSet | Photos) -> Tensor:
     if len({net.config.classes for net in nets}) > 1:
         raise ConfigError("the nets of an ensemble must tell the same classes apart.")
     classes = nets[0].config.classes
-    channels = 3 if isinstance(pictures, Photos) else pictures.channels
-    for net in nets:
-        if net.config.in_channels != channels:
-            raise ConfigError(
-                f"{net.config.name} takes {net.config.in_channels} channels, and {pictures.name} "
-                f"has {channels}."
-            )
     if isinstance(pictures, Photos):
+        for net in nets:
+            if net.config.in_channels != 3:
+                raise ConfigError(
+                    f"{net.config.name} takes {net.config.in_channels} channels, and photographs "
+                    "have 3."
+                )
         labels = pictures.labels_for(classes)
         for net in nets:
             if (record := source_of(net)) is not None:
@@ -391,11 +391,8 @@ def targets(nets: list[ResNet], pictures: ImageSet | Photos) -> Tensor:
                     stacklevel=4,
                 )
         return labels
-    if classes < len(pictures.classes):
-        raise ConfigError(
-            f"the net tells {classes} classes apart, and {pictures.name} has "
-            f"{len(pictures.classes)}."
-        )
+    for net in nets:
+        check_images(net, pictures)
     return pictures.test_labels
 
 

@@ -257,6 +257,9 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     verdict.replaceChildren(...lines, ...(meaning ? [h("p", {}, meaning)] : []));
   }
 
+  const span = (low: number, high: number) =>
+    percent(low) === percent(high) ? percent(low) : `${num(low)}\u2013${percent(high)}`;
+
   function drawErrors(now: Net[], blocks: number[]): void {
     bars.replaceChildren(
       ...now.map((net) => {
@@ -266,7 +269,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
         const bar = error !== null
           ? h("i", { class: "rnx-errorbar", style: `width:${error}%;background:${colour(net)}` })
           : range && h("i", { class: "rnx-errorbar rnx-errorbar-range", style: `left:${range[0]}%;width:${Math.max(0.6, range[1] - range[0])}%;background:${colour(net)}` });
-        const text = error !== null ? percent(error) : range ? percent(range[0]) === percent(range[1]) ? percent(range[0]) : `${num(range[0])}\u2013${percent(range[1])}` : t.unknown;
+        const text = error !== null ? percent(error) : range ? span(range[0], range[1]) : t.unknown;
         return h("div", { class: "rnx-error" },
           h("span", { class: "rnx-del-error-name", style: `color:${colour(net)}` }, name(net)),
           h("span", { class: "rnx-track" }, bar,

@@ -32,12 +32,13 @@ export function netName(net: Net, texts: Texts): string {
   const t = texts.nets;
   const known: Record<string, string> = { plain: t.plain, preactivation: t.preactivation };
   const name = fill(known[net.kind] ?? t.residual, { depth: net.depth });
-  const whole = net.kind in known || net.kind === "A" ? name : `${name} ${net.kind}`;
-  return withVariant(net.kind in t.others ? fill(t.variant, { net: name, variant: otherOf(net, texts) }) : whole, net, texts);
+  const other = otherOf(net, texts);
+  const option = net.kind in known || net.kind === "A" ? "" : ` ${net.kind}`;
+  return withVariant(other ? fill(t.variant, { net: name, variant: other }) : name + option, net, texts);
 }
 
 /** What stands on the shortcut of a net, or how far it leads, where that is no option. */
-function otherOf({ kind }: Net, texts: Texts): string {
+function otherOf({ kind }: Net, texts: Texts): string | undefined {
   return texts.nets.others[kind as "constant"];
 }
 
