@@ -20,5 +20,5 @@ if [ ! -e .venv-colab/.ready ]; then
     touch .venv-colab/.ready
 fi
 # Warnings of older packages among themselves are not ours.
-.venv-colab/bin/python -m pytest -q -W ignore::DeprecationWarning --ignore tests/test_book.py --ignore tests/browser "$@"
+.venv-colab/bin/python -m pytest -q -W ignore::DeprecationWarning --ignore tests/book --ignore tests/browser "$@"
 .venv-colab/bin/python ci/run_notebooks.py --tier smoke --out _build/colab

@@ -1,4 +1,4 @@
-"""The rules that every notebook keeps. That they run is tested with the book (test_book.py)."""
+"""The rules that every notebook keeps. Running them is tested in book/test_book.py."""
 
 from __future__ import annotations
 

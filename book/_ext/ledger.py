@@ -8,6 +8,7 @@
     {archive}`short/plain56 - plain20/training error`    a measured number: mean, spread, seeds
     {archive}`short/plain56/test error::value`           the number alone, with its spread
     :::{ledger}                            all claims; :::{records} what is kept apart or missing
+    :::{ledger-tally}                      how many claims have each verdict, linked to them
 
 Pages that use one of these are read again when a record, a claim or the library has changed.
 """
@@ -197,12 +198,33 @@ class LedgerCards(SphinxDirective):
         return [nodes.paragraph("", "", link)]
 
 
-def filters(rows: Iterable[Any]) -> str:
-    """Two rows of radio buttons, and rules that hide the cards that they leave out."""
+class LedgerTally(SphinxDirective):
+    """How many claims have each verdict, as links to those claims, in the page's language."""
+
+    def run(self) -> list[nodes.Node]:
+        note_use(self.env)
+        chinese = self.env.docname.endswith(".zh")
+        line = nodes.paragraph(classes=["ledger-tally"])
+        for verdict, count in tally(read().values()).items():
+            word = CHINESE[verdict] if chinese else verdict
+            uri = f"{'../' * self.env.docname.count('/')}{PAGE}.html?verdict={slug(verdict)}"
+            link = nodes.reference("", f"{word} {count}", refuri=uri, internal=True)
+            link["classes"] = ["verdict", f"verdict-{slug(verdict)}"]
+            line += [link, nodes.Text(" ")]
+        return [line]
+
+
+def tally(rows: Iterable[Any]) -> dict[str, int]:
+    """The number of claims with each verdict, in the order in which the ledger lists verdicts."""
     from resnet_lib.ledger import VERDICTS
 
+    found = [row.verdict for row in rows]
+    return {name: found.count(name) for name in VERDICTS}
+
+
+def filters(rows: Iterable[Any]) -> str:
+    """Two rows of radio buttons, and rules that hide the cards that they leave out."""
     rows = list(rows)
-    verdicts = {name: sum(row.verdict == name for row in rows) for name in VERDICTS}
     ways = {name: sum(row.claim.kind == name for row in rows) for name in WAYS}
 
     def group(name: str, legend: str, counts: dict[str, int], words: dict[str, str]) -> str:
@@ -217,7 +239,7 @@ def filters(rows: Iterable[Any]) -> str:
 
     return (
         '<form class="ledger-filters" autocomplete="off">'
-        f"{group('verdict', 'Verdict', verdicts, {})}"
+        f"{group('verdict', 'Verdict', tally(rows), {})}"
         f"{group('kind', 'To be settled', ways, WAYS)}</form>"
         f'<style>{"".join(hiding(rows))}</style><p class="ledger-none">There is no such claim.</p>'
     )
@@ -386,6 +408,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("published", Lookup(find_published))
     app.add_role("archive", Lookup(find_measured))
     app.add_directive("ledger", LedgerCards)
+    app.add_directive("ledger-tally", LedgerTally)
     app.add_directive("records", Records)
     app.connect("doctree-read", mark_chinese)
     app.connect("env-get-outdated", outdated)

@@ -21,11 +21,11 @@ import pytest
 import run_notebooks
 import stamp
 from fontTools.ttLib import TTFont
+from helpers import ROOT
 
 from resnet_lib import playground
 from resnet_lib.paper import published_numbers
 
-ROOT = Path(__file__).resolve().parents[1]
 SLUGS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
 COLAB = "https://colab.research.google.com/github"
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
+import drawings
 import pytest
+from drawings import DRAWINGS
+from helpers import ROOT
 
 from resnet_lib.outputs import COLOURS
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
-
-import drawings  # noqa: E402
-from drawings import DRAWINGS  # noqa: E402
 
 
 class App:

@@ -8,15 +8,12 @@ import re
 import sys
 from pathlib import Path
 
+import api
 import pytest
+from helpers import ROOT
 
 import resnet_lib
 from resnet_lib import explore, widgets
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book" / "_ext"))
-
-import api  # noqa: E402
 
 PAGE = (ROOT / "book" / "api.md").read_text()
 LISTED = dict(re.findall(r"^:::\{api\} ([\w.*]+)\n(.*?):::$", PAGE, re.DOTALL | re.M))
