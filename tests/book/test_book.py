@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -211,6 +212,16 @@ def test_the_ledger_shows_every_claim_with_its_verdict(book: Path) -> None:
         name = verdict.replace(" ", "-")
         assert f'id="verdict-{name}"' in text
         assert f"#verdict-{name}:checked" in text, "what hides the others"
+
+
+@pytest.mark.parametrize("name", ["index", "index.zh"])
+def test_the_start_pages_count_the_claims_by_verdict(book: Path, name: str) -> None:
+    cards = re.findall(
+        r'<div class="[^"]*\bclaim verdict-([\w-]+)', (book / "book" / "ledger.html").read_text()
+    )
+    link = r'href="\.\./book/ledger\.html\?verdict=([\w-]+)"[^>]*>\s*[^<]*?(\d+)\s*</a>'
+    told = re.findall(link, (book / "book" / f"{name}.html").read_text())
+    assert {verdict: int(count) for verdict, count in told} == Counter(cards)
 
 
 # The way to it, on a small book
