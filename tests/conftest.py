@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from matplotlib import pyplot
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,10 +29,14 @@ def _figures_closed() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def book() -> Path:
-    """The folder with the pages of the book, tier smoke; built only as far as it changed."""
+    """The folder with the pages of the book, tier smoke; built only as far as it changed.
+
+    Where tests run in several processes, the first that needs it builds it, and the others wait.
+    """
     out = ROOT / "_build" / "smoke"
     command = [sys.executable, "ci/build_book.py", "--tier", "smoke", "--out", str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    with FileLock(f"{out}.lock"):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
         pytest.fail(f"ci/build_book.py failed:\n{done.stdout}{done.stderr}", pytrace=False)
     return out / "html"
