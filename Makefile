@@ -19,7 +19,7 @@ notebooks: $(READY)  ## only run the notebooks that changed
 	@$(PY) ci/run_notebooks.py --tier $(TIER)
 
 test: lint  ## lint, tests, a smoke run of every notebook, a smoke build of the book
-	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-colab:  ## tests and notebooks with the versions that Colab has (another 5 GB)
 	@sh ci/test_colab.sh
