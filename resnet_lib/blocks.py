@@ -7,13 +7,14 @@ differ in nothing else. The shortcut is a named choice made in one place, `make_
 from __future__ import annotations
 
 import math
+import re
 from collections import OrderedDict
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_lib.configs import ModelConfig
+from resnet_lib.configs import BLOCKS, ConfigError, ModelConfig
 from resnet_lib.numerics import alternative, layer
 
 
@@ -175,9 +176,16 @@ class ResidualUnit(nn.Module):
         """Reorder `block`.
 
         junction: joins residual and shortcut, None adds them. activated: the input has been
-        through BN and ReLU already, as that of a net's first unit has.
+        through BN and ReLU already, as that of a net's first unit has. Errors: `ConfigError` for
+        a block with layers that no order of the second paper's Table 2 has a place for.
         """
         super().__init__()
+        for name, _ in block.named_children():
+            if not re.fullmatch(r"(conv|bn)\d|shortcut", name):
+                raise ConfigError(
+                    f"{type(block).__name__} has {name!r}, for which no other order and no "
+                    "junction has a place: use order 'original' and junction 'add'."
+                )
         numbers = [n for n in (1, 2, 3) if hasattr(block, f"conv{n}")]
         layers: dict[str, nn.Module] = {}
         for n in numbers:
@@ -230,6 +238,9 @@ class ConstantScaling(nn.Module):
 @layer
 class Gate(nn.Module):
     """g = sigmoid(1x1 convolution of x + bias); shortcut * (1 - g), residual * g if exclusive.
+
+    It has weights of its own, so `draw` draws them, from another stream than the main path's: twins
+    with and without it start from the same weights.
 
     Highway networks gate both sides; the bias starts below zero to favour the shortcut.
     Source: second paper, section 3.1 (exclusive and shortcut-only gating); Paper, section 2.
@@ -292,16 +303,14 @@ def make_block(
 ) -> nn.Module:
     """One block as the configuration says; `activated` as in `ResidualUnit`."""
     place = in_channels, width, stride, config.shortcut, config.batch_norm
-    if config.block == "bottleneck":
-        block = Bottleneck(*place, config.stride_in)
-    else:
-        block = (BasicBlock if config.block == "basic" else SingleLayerBlock)(*place)
+    where = (config.stride_in,) if config.block == "bottleneck" else ()
+    block = CLASSES[config.block](*place, *where)
     if (config.order, config.junction) == ("original", "add"):
         return block
-    junction = make_junction(config, in_channels, width * EXPANSION[config.block], stride)
+    out_channels = width * BLOCKS[config.block].expansion
+    junction = make_junction(config, in_channels, out_channels, stride)
     return ResidualUnit(block, config.order, junction, activated)
 
 
-# Channels that leave a block for each channel of its 3x3 convolution.
-EXPANSION = {"single-layer": 1, "basic": 1, "bottleneck": 4}
-BLOCKS = (SingleLayerBlock, BasicBlock, Bottleneck, ResidualUnit)
+# The class of each of `configs.BLOCKS`.
+CLASSES = {"single-layer": SingleLayerBlock, "basic": BasicBlock, "bottleneck": Bottleneck}

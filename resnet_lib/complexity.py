@@ -15,14 +15,8 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from resnet_lib.blocks import (
-    EXPANSION,
-    Gate,
-    ProjectionShortcut,
-    ZeroPadShortcut,
-    make_block,
-)
-from resnet_lib.configs import IMAGENET_BLOCKS, LAYERS_PER_N, ConfigError, ModelConfig, whole
+from resnet_lib.blocks import ProjectionShortcut, ZeroPadShortcut, make_block
+from resnet_lib.configs import BLOCKS, IMAGENET_BLOCKS, ConfigError, ModelConfig, whole
 from resnet_lib.models import Place, build_model, layout, make_stem, model_config
 
 
@@ -107,7 +101,7 @@ def count(module: nn.Module, channels: int, size: int) -> Count:
     hooks = [
         layer.register_forward_hook(hook(name))
         for name, layer in module.named_modules()
-        if isinstance(layer, (nn.Conv2d, nn.Linear, Gate))
+        if isinstance(layer, (nn.Conv2d, nn.Linear)) or hasattr(layer, "draw")
     ]
     output = module(torch.empty(1, channels, size, size, device="meta"))
     for each in hooks:
@@ -155,7 +149,7 @@ def complexity(model: str | ModelConfig, size: int | None = None, **changes) -> 
         size = counts[place.stage][-1].size
     channels = {"conv1": config.width}
     for place in layout(config):
-        channels[place.stage] = place.width * EXPANSION[config.block]
+        channels[place.stage] = place.width * BLOCKS[config.block].expansion
     last = list(counts)[-1]
     ends = 2 * channels[last] if config.order == "preactivation" and config.batch_norm else 0
     weights = channels[last] * config.classes
@@ -240,7 +234,7 @@ def min_depth(config: ModelConfig) -> int:
     """The depth of the shallowest net of a family and block, to name blocks by."""
     if config.family == "imagenet":
         return min(IMAGENET_BLOCKS[config.block])
-    return LAYERS_PER_N[config.block] + 2
+    return 3 * BLOCKS[config.block].layers + 2
 
 
 def is_side_path(name: str) -> bool:

@@ -31,8 +31,21 @@ OF_JUNCTIONS = {
     "gate_bias": ("exclusive-gate", "shortcut-gate"),
     "shortcut_dropout": ("dropout",),
 }
-# Of the three stages of a CIFAR net, with one block each: the layers.
-LAYERS_PER_N = {"single-layer": 3, "basic": 6, "bottleneck": 9}
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a net's depth and channels take from its kind of block.
+
+    layers: convolutions on the main path. expansion: channels that leave the block for each of its
+    3x3 convolution.
+    """
+
+    layers: int
+    expansion: int = 1
+
+
+BLOCKS = {"single-layer": Block(1), "basic": Block(2), "bottleneck": Block(3, expansion=4)}
 # Blocks in conv2_x to conv5_x. Source: Paper, Table 1.
 IMAGENET_BLOCKS: dict[str, dict[int, tuple[int, ...]]] = {
     "basic": {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)},
@@ -187,14 +200,13 @@ class ModelConfig(Config):
 
     def __post_init__(self) -> None:
         one_of(self.family, ("cifar", "imagenet"), "family")
-        one_of(self.block, tuple(LAYERS_PER_N), "block")
-        if self.block == "single-layer":
-            one_of(self.family, ("cifar",), "family of nets with single-layer blocks")
-            if self.shortcut == "none":
-                raise ConfigError(
-                    f"a plain net skips no layer: without block='single-layer' it is "
-                    f"plain{self.depth}."
-                )
+        one_of(self.block, tuple(BLOCKS), "block")
+        if self.family == "imagenet":
+            one_of(self.block, tuple(IMAGENET_BLOCKS), "block of ImageNet nets")
+        if (self.block, self.shortcut) == ("single-layer", "none"):
+            raise ConfigError(
+                f"a plain net skips no layer: without block='single-layer' it is plain{self.depth}."
+            )
         check_depth(self.depth, self.family, self.block)
         one_of(self.shortcut, SHORTCUTS, "shortcut option")
         one_of(self.stride_in, ("1x1", "3x3"), "stride_in")
@@ -252,7 +264,7 @@ class ModelConfig(Config):
         """How many blocks each stage has."""
         if self.family == "imagenet":
             return IMAGENET_BLOCKS[self.block][self.depth]
-        return ((self.depth - 2) // LAYERS_PER_N[self.block],) * 3
+        return ((self.depth - 2) // (3 * BLOCKS[self.block].layers),) * 3
 
     @property
     def image_size(self) -> int:
@@ -266,19 +278,32 @@ class ModelConfig(Config):
 
     @property
     def name(self) -> str:
-        """The net's usual name, such as plain20, resnet56, resnet56-B or preresnet164."""
+        """The net's usual name, such as plain20, resnet56, resnet56-B or preresnet164.
+
+        It names what differs from the papers' net of this depth: option, block, order, junction.
+        """
+        prefix, option, order = "resnet", "A", "original"
+        if (self.family, self.block) == ("imagenet", "bottleneck"):
+            option = "B"
         if self.kind == "plain":
-            return f"plain{self.depth}"
-        prefix = "preresnet" if self.order == "preactivation" else "resnet"
-        usual = "B" if (self.family, self.block) == ("imagenet", "bottleneck") else "A"
+            prefix, option = "plain", "none"
+        elif self.order == "preactivation":
+            prefix, order = "preresnet", "preactivation"
         parts = [
-            f"{prefix}{self.depth}",
-            *([self.shortcut] if self.shortcut != usual else []),
-            *([self.block] if self.block == "single-layer" else []),
-            *([self.order] if self.order not in ("original", "preactivation") else []),
-            *([self.junction] if self.junction != "add" else []),
+            (self.shortcut, option),
+            (self.block, usual_block(self.depth, self.family)),
+            (self.order, order),
+            (self.junction, "add"),
         ]
-        return "-".join(parts)
+        return "-".join([f"{prefix}{self.depth}", *(own for own, usual in parts if own != usual)])
+
+
+def usual_block(depth: int, family: str = "cifar") -> str:
+    """The block of the papers' nets of a depth: basic where both fit, but for 164 layers."""
+    if family == "imagenet":
+        return "bottleneck" if depth in IMAGENET_BLOCKS["bottleneck"] else "basic"
+    two_layers, three = (not (depth - 2) % (3 * BLOCKS[b].layers) for b in ("basic", "bottleneck"))
+    return "bottleneck" if depth == 164 or (three and not two_layers) else "basic"
 
 
 def check_depth(depth: int, family: str = "cifar", block: str = "basic") -> None:
@@ -292,7 +317,7 @@ def check_depth(depth: int, family: str = "cifar", block: str = "basic") -> None
                 f"depth {depth} is no ImageNet net of {block} blocks: there are {listed}."
             )
         return
-    per_n = LAYERS_PER_N[block]
+    per_n = 3 * BLOCKS[block].layers
     low, high = per_n + 2, 1202
     if depth < low or depth > high:
         raise ConfigError(f"depth {depth} is out of range: {per_n}n+2 from {low} to {high}.")

@@ -29,9 +29,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_lib.blocks import EXPANSION
 from resnet_lib.checkpoints import net_of, weights_of
-from resnet_lib.configs import ConfigError, TrainConfig, whole
+from resnet_lib.configs import BLOCKS, ConfigError, TrainConfig, whole
 from resnet_lib.data import (
     AnyNormaliser,
     ImageSet,
@@ -58,7 +57,7 @@ Blocks = tuple[str, ...]
 def deletable(net: ResNet) -> Blocks:
     """The names of the blocks whose input and output have the same dimensions, in order."""
     places = layout(net.config)
-    factor = EXPANSION[net.config.block]
+    factor = BLOCKS[net.config.block].expansion
     return tuple(
         f"{each.stage}.{each.index}"
         for each in places

@@ -26,14 +26,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_lib.blocks import BLOCKS, EXPANSION, Gate, conv3x3, make_block, make_norm
+from resnet_lib.blocks import conv3x3, make_block, make_norm
 from resnet_lib.configs import (
+    BLOCKS,
     JUNCTIONS,
     ORDERS,
     SHORTCUTS,
     ConfigError,
     ModelConfig,
     unknown_name,
+    usual_block,
 )
 from resnet_lib.numerics import decides_numbers, layer, random_stream
 
@@ -78,7 +80,7 @@ def layout(config: ModelConfig) -> list[Place]:
             stride = 2 if number > 0 and index == 0 else 1
             first = number == 0 and index == 0
             places.append(Place(STAGES[number], index, channels, width, stride, first))
-            channels = width * EXPANSION[config.block]
+            channels = width * BLOCKS[config.block].expansion
     return places
 
 
@@ -131,7 +133,7 @@ class ResNet(nn.Module):
             stages[place.stage][str(place.index)] = make_block(
                 config, place.in_channels, place.width, place.stride, place.activated
             )
-        channels = config.width * 2 ** (len(self.stages) - 1) * EXPANSION[config.block]
+        channels = config.width * 2 ** (len(self.stages) - 1) * BLOCKS[config.block].expansion
         if config.order == "preactivation":
             stages[self.stages[-1]]["bn"] = make_norm(channels, config.batch_norm)
         if config.order in ("preactivation", "relu-only-preactivation"):
@@ -153,7 +155,7 @@ class ResNet(nn.Module):
             (f"{stage}.{name}", block)
             for stage in self.stages
             for name, block in getattr(self, stage).named_children()
-            if isinstance(block, BLOCKS)
+            if name.isdigit()
         ]
 
 
@@ -222,7 +224,7 @@ def named_config(name: str) -> ModelConfig:
     fields, parts = {}, "".join(f"-{each}" for each in rest)
     choices = {
         "shortcut": SHORTCUTS,
-        "block": ("single-layer",),
+        "block": tuple(BLOCKS),
         "order": ORDERS,
         "junction": JUNCTIONS,
     }
@@ -231,7 +233,10 @@ def named_config(name: str) -> ModelConfig:
         if value is not None:
             fields[field], parts = value, parts.removeprefix(f"-{value}")
     try:
-        config = dataclasses.replace(MODELS.get(first) or cifar_config(*found.groups()), **fields)
+        if first in MODELS:
+            config = dataclasses.replace(MODELS[first], **fields)
+        else:
+            config = cifar_config(*found.groups(), **fields)
     except ConfigError as fault:
         raise ConfigError(f"{str(error).rstrip('.')}; {fault}") from None
     if parts or config.name != name:
@@ -239,15 +244,14 @@ def named_config(name: str) -> ModelConfig:
     return config
 
 
-def cifar_config(kind: str, depth: str) -> ModelConfig:
+def cifar_config(kind: str, depth: str, **changes: str) -> ModelConfig:
     """The CIFAR net of a kind, plain, resnet or preresnet, and a depth. Errors: `ConfigError`."""
-    layers = int(depth)
-    return ModelConfig(
-        layers,
-        shortcut="none" if kind == "plain" else "A",
-        order="preactivation" if kind == "preresnet" else "original",
-        block="bottleneck" if layers % 6 != 2 and layers % 9 == 2 else "basic",
-    )
+    usual = {
+        "shortcut": "none" if kind == "plain" else "A",
+        "order": "preactivation" if kind == "preresnet" else "original",
+        "block": usual_block(int(depth)),
+    }
+    return ModelConfig(int(depth), **(usual | changes))
 
 
 BUILDING = threading.Lock()
@@ -290,7 +294,7 @@ def build_model(model: str | ModelConfig, seed: int | None = None, **changes) ->
         initialise(net, config.init, net.seed)
         gates = random_stream("gates", net.seed)
         for module in net.modules():
-            if isinstance(module, Gate):
+            if hasattr(module, "draw"):
                 module.draw(config.init, gates)
         if config.zero_init:
             for _, block in net.blocks():

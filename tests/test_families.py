@@ -14,9 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_lib import MODELS, ConfigError, ModelConfig, build_model, complexity
 from resnet_lib.analysis import SignalProbe, signals
-from resnet_lib.blocks import Gate, ProjectionShortcut, SingleLayerBlock
+from resnet_lib.blocks import CLASSES, Gate, ProjectionShortcut, ResidualUnit, SingleLayerBlock
 from resnet_lib.complexity import OTHER_NETS, count
-from resnet_lib.configs import INITS, JUNCTIONS, OF_JUNCTIONS, ORDERS, SHORTCUTS
+from resnet_lib.configs import BLOCKS, INITS, JUNCTIONS, OF_JUNCTIONS, ORDERS, SHORTCUTS
+from resnet_lib.models import model_config
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.weights import from_torchvision, load_weights, to_torchvision
 from resnet_lib.widgets import architecture
@@ -179,13 +180,29 @@ def test_junctions_of_table_1(junction) -> None:
     if "gate" in junction:
         assert (block.junction.bias == -1.5).all()
         gate = torch.sigmoid(F.conv2d(x, block.junction.weight) - 1.5)
-    wanted = {
+    formulas = {
         "constant": 0.25 * f + 0.5 * x,
         "exclusive-gate": gate * f + (1 - gate) * x,
         "shortcut-gate": f + (1 - gate) * x,
         "dropout": f + x,
-    }[junction]
-    assert torch.allclose(block(x), F.relu(wanted), atol=1e-12)
+    }
+    assert junction in formulas, "a new junction's formula belongs here"
+    assert torch.allclose(block(x), F.relu(formulas[junction]), atol=1e-12)
+
+
+@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("junction", JUNCTIONS[1:])
+def test_junctions_leave_the_initial_weights_alone(junction, init) -> None:
+    """Twins of one seed start from the same weights, and what a junction adds is drawn, too."""
+    fields = {"width": 4, "init": init}
+    simple = build_model(ModelConfig(8, **fields), seed=5)
+    nets = [build_model(ModelConfig(8, junction=junction, **fields), seed=5) for _ in range(2)]
+    ours = {name.replace("residual.", ""): value for name, value in nets[0].named_parameters()}
+    for name, value in simple.named_parameters():
+        assert torch.equal(ours.pop(name), value), f"{name}: a junction's weights need a `draw`"
+    assert same_weights(*nets)
+    for name in (name for name in ours if name.endswith("weight")):
+        assert 0 < ours[name].std() < 10, f"{name} was not drawn"
 
 
 @pytest.mark.parametrize("init", INITS)
@@ -358,10 +375,59 @@ def test_a_single_layer_activated_before_it() -> None:
     assert config.name == "preresnet11-single-layer"
 
 
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("option", SHORTCUTS[1:])
+def test_every_block_is_as_deep_as_it_says_and_has_a_name(block, option) -> None:
+    """Of each of the list: its class, layers, channels, cost by torch's counter, and the name."""
+    depth = 3 * BLOCKS[block].layers + 2
+    for config in (
+        ModelConfig(depth, option, width=4, block=block),
+        ModelConfig(20, option, width=4, block=block),
+        ModelConfig(depth, option, width=4, block=block, order="preactivation"),
+    ):
+        with torch.device("meta"):
+            net, x = build_model(config, seed=0).eval(), torch.empty(1, 3, 32, 32)
+        with FlopCounterMode(display=False) as counter:
+            net(x)
+        cost = complexity(config)
+        assert counter.get_total_flops() == 2 * cost.multiply_adds
+        assert cost.weighted_layers == config.depth
+        kind = CLASSES[block] if config.order == "original" else ResidualUnit
+        assert all(type(each) is kind for _, each in net.blocks())
+        assert dataclasses.replace(model_config(config.name), width=4) == config
+    assert CLASSES.keys() == BLOCKS.keys()
+
+
+def test_a_net_s_name_tells_its_block() -> None:
+    names = [
+        ModelConfig(20, block="bottleneck").name,
+        ModelConfig(20, "none", block="bottleneck").name,
+        ModelConfig(164).name,
+        ModelConfig(164, block="bottleneck").name,
+        ModelConfig(14, "none", order="preactivation").name,
+    ]
+    assert names == [
+        "resnet20-bottleneck",
+        "plain20-bottleneck",
+        "resnet164-basic",
+        "resnet164",
+        "plain14-preactivation",
+    ]
+    for name in names:
+        assert model_config(name).name == name
+
+
+def test_a_block_with_other_layers_is_not_reordered_in_silence() -> None:
+    block = CLASSES["basic"](4, 4, 1, "A")
+    block.excitation = nn.Linear(4, 4)
+    with pytest.raises(ConfigError, match="BasicBlock has 'excitation', for which no other order"):
+        ResidualUnit(block, "preactivation", None, False)
+
+
 def test_where_there_are_no_single_layers() -> None:
     with pytest.raises(ConfigError, match="it is plain20"):
         ModelConfig(20, "none", block="single-layer")
-    with pytest.raises(ConfigError, match="it is one of 'cifar'"):
+    with pytest.raises(ConfigError, match="it is one of 'basic', 'bottleneck'"):
         ModelConfig.imagenet(34, block="single-layer")
     with pytest.raises(ConfigError, match="20 and 23"):
         ModelConfig(21, block="single-layer")
