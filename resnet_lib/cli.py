@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import pandas as pd
 
-from resnet_lib.archive import survey
+from resnet_lib.archive import label_of, survey
 from resnet_lib.complexity import OTHER_NETS, complexity
 from resnet_lib.configs import (
     INITS,
@@ -307,6 +307,7 @@ def summary(records: Sequence[RunRecord]) -> pd.DataFrame:
         rows.append(
             {
                 "run_id": record.run_id,
+                "arm": label_of(record),
                 "tier": record.tier,
                 "status": record.status,
                 "iterations": record.iterations_done,

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from resnet_lib.configs import ModelConfig, TrainConfig, unknown_name
+from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, one_of, unknown_name
 from resnet_lib.data import ImageSet
 from resnet_lib.models import model_config
 from resnet_lib.runner import RunSpec, Stopped, load_once, run_all
@@ -143,6 +143,7 @@ class Experiment:
     arms: nets by name, or with changes. stretch: multiplies the iterations and milestones of the
     tier. probe: a name in PROBES. data: instead of the data of a tier of CIFAR-10. tiers: those
     in which the archive is meant to hold it; it runs in any. seeds: instead of the tier's.
+    Errors: `ConfigError` for arms that are not told apart, and for tiers that keep no runs.
     """
 
     id: str
@@ -157,6 +158,16 @@ class Experiment:
     def __post_init__(self) -> None:
         arms = tuple(arm(each) if isinstance(each, str) else each for each in self.arms)
         object.__setattr__(self, "arms", arms)
+        names = [each.label for each in arms]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(
+                    f"experiment {self.id!r} has {names.count(name)} arms called {name!r}: give "
+                    "each a label of its own."
+                )
+        for name in self.tiers:
+            archived = tuple(each for each in TIERS if each != "smoke")
+            one_of(name, archived, f"experiment {self.id!r}: tier")
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ def test_chapters_checks_solutions_and_wrong_answers_are_of_the_same_exercises()
 @pytest.mark.parametrize("slug", sorted(CHAPTERS))
 def test_a_chapter_has_three_to_five(slug: str) -> None:
     names = [name for name, (chapter, _) in EXERCISES.items() if chapter == slug]
-    assert 3 <= len(names) <= 5, names
+    assert 3 <= len(names) <= 5, f"{slug}.md has {len(names)} exercises; three to five are wanted"
     assert all(name.startswith(slug[:2]) for name in names)
 
 

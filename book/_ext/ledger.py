@@ -16,7 +16,6 @@ Pages that use one of these are read again when a record, a claim or the library
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import product
@@ -32,17 +31,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 PAGE = "book/ledger"
 ZH = "language-zh"
-CHAPTERS = {
-    "degradation": "Degradation",
-    "residual-learning": "Residual learning",
-    "plain-and-residual": "Plain and residual nets",
-    "shortcut-options": "Shortcut options",
-    "bottleneck": "Bottleneck",
-    "training": "Training",
-    "testing": "Testing",
-    "identity-mappings": "Identity mappings",
-    "further": "Further",
-}
+FURTHER = "further"  # where claims stand that belong to no chapter
 WAYS = {
     "run": "by training",
     "count": "by counting",
@@ -89,6 +78,11 @@ def state(root: Path | None = None) -> str:
     for path in sorted(each for each in files if each.is_file()):
         total.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
     return total.hexdigest()
+
+
+def chapter_pages(source: Path) -> dict[str, Path]:
+    """The page of each chapter, by the name that claims have for it."""
+    return {path.stem[3:]: path for path in sorted(source.glob("book/[0-9][0-9]-*.md"))}
 
 
 def note_use(env: BuildEnvironment) -> None:
@@ -165,37 +159,34 @@ class LedgerCards(SphinxDirective):
     """All claims, chapter by chapter, as cards that can be filtered without a script."""
 
     def run(self) -> list[nodes.Node]:
-        from resnet_lib.configs import ConfigError
+        from resnet_lib.configs import ConfigError, one_of
 
         note_use(self.env)
         try:
             rows = list(read().values())
-            unknown = {row.claim.chapter for row in rows} - set(CHAPTERS)
-            if unknown:
-                raise ConfigError(f"no chapter is called {', '.join(sorted(unknown))}.")
+            chapters = chapter_pages(Path(self.env.srcdir))
+            for row in rows:
+                one_of(row.claim.chapter, (*chapters, FURTHER), f"claim {row.claim.id}: chapter")
         except ConfigError as error:
             raise self.error(str(error)) from None
         found: list[nodes.Node] = [nodes.raw("", filters(rows), format="html")]
-        for chapter, title in CHAPTERS.items():
-            own = [row for row in rows if row.claim.chapter == chapter]
-            section = nodes.section(ids=[f"ledger-{chapter}"], classes=["ledger-group"])
-            section += nodes.title(title, title)
-            section += self.chapter_link(chapter)
-            section += [card(row) for row in own]
-            found.append(section)
-        return found
+        for chapter, page in chapters.items():
+            self.env.note_dependency(str(page))
+            title = page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+            uri = f"{'../' * self.env.docname.count('/')}book/{page.stem}.html"
+            link = nodes.reference("", "The chapter", refuri=uri, internal=True)
+            found.append(chapter_section(chapter, title, rows, nodes.paragraph("", "", link)))
+        return [*found, chapter_section(FURTHER, "Further", rows)]
 
-    def chapter_link(self, chapter: str) -> list[nodes.Node]:
-        """A link to the chapter, if the book has it."""
-        page = next(
-            (d for d in sorted(self.env.found_docs) if re.fullmatch(rf"book/\d\d-{chapter}", d)),
-            None,
-        )
-        if page is None:
-            return []
-        uri = f"{'../' * self.env.docname.count('/')}{page}.html"
-        link = nodes.reference("", "The chapter", refuri=uri, internal=True)
-        return [nodes.paragraph("", "", link)]
+
+def chapter_section(
+    chapter: str, title: str, rows: Iterable[Any], *head: nodes.Node
+) -> nodes.section:
+    """The cards of a chapter's claims, below its title and what else stands there."""
+    section = nodes.section(ids=[f"ledger-{chapter}"], classes=["ledger-group"])
+    section += [nodes.title(title, title), *head]
+    section += [card(row) for row in rows if row.claim.chapter == chapter]
+    return section
 
 
 class LedgerTally(SphinxDirective):
