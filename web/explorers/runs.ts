@@ -3,48 +3,12 @@
 import { button, choice, select, toggle } from "../shared/controls.ts";
 import { Chart, type Line, type Point, type Rule, type Sketch } from "../shared/chart.ts";
 import { h } from "../shared/dom.ts";
-import { colourOf, dashOf, netName as nameOf, netTable, type Net as AnyNet } from "../shared/nets.ts";
+import { colourOf, dashOf, netName as nameOf, netTable } from "../shared/nets.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
 import { choiceGate, gate } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
 import { fill, listed, number } from "../shared/words.ts";
-
-interface Series {
-  iteration: number[];
-  top1_error: number[];
-}
-
-interface Run {
-  run_id: string;
-  net: string;
-  seed: number;
-  schedule: string;
-  train: Series;
-  test: Series;
-}
-
-interface Net extends AnyNet {
-  published: { top1_error: number; place: string } | null;
-}
-
-interface Schedule {
-  id: string;
-  tier: string;
-  data: string;
-  iterations: number;
-  seeds: number;
-}
-
-interface Data {
-  nets: Net[];
-  schedules: Schedule[];
-  guided: string | null;
-  shorter: string | null;
-  runs: Run[];
-  left_out: { run_id: string; why: string }[];
-}
-
-type Split = "train" | "test";
+import { agreed, Archive, gaps, mean, type Data, type Group, type Net, type Schedule, type Split } from "./runs/archive.ts";
 
 interface State {
   [key: string]: string | number | boolean;
@@ -66,75 +30,15 @@ const PAIRS: Record<string, [string, string]> = {
   steps: ["plain20", "plain56"],
   residual: ["resnet20", "resnet56"],
 };
-/** Runs of one net in one schedule, and their mean and range at each iteration. */
-class Group {
-  private known: Partial<Record<Split, [number, number[]][]>> = {};
-  private means: Partial<Record<Split, Point[]>> = {};
-
-  constructor(readonly net: Net, readonly runs: Run[]) {}
-
-  points(split: Split): Point[] {
-    return (this.means[split] ??= this.values(split).map(([x, values]) => [x, mean(values)]));
-  }
-
-  /** The mean at one iteration, or null where it was not measured. */
-  at(split: Split, iteration: number): number | null {
-    return this.points(split).find(([x]) => x === iteration)?.[1] ?? null;
-  }
-
-  band(split: Split): [number, number, number][] {
-    if (this.runs.length < 2) return [];
-    return this.values(split).map(([x, values]) => [x, Math.min(...values), Math.max(...values)]);
-  }
-
-  /** The last error of each seed. */
-  ends(split: Split): number[] {
-    return this.runs.map((run) => run[split].top1_error.at(-1)!);
-  }
-
-  private values(split: Split): [number, number[]][] {
-    return (this.known[split] ??= this.collect(split));
-  }
-
-  private collect(split: Split): [number, number[]][] {
-    const found = new Map<number, number[]>();
-    for (const run of this.runs) {
-      run[split].iteration.forEach((x, i) => {
-        if (!found.has(x)) found.set(x, []);
-        found.get(x)!.push(run[split].top1_error[i]);
-      });
-    }
-    return [...found].sort((a, b) => a[0] - b[0]);
-  }
-}
-
-const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-
 function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {
-  const nets = new Map(data.nets.map((net) => [net.name, net]));
+  const archive = new Archive(data);
+  const { nets, guided, shorter } = archive;
   const num = (value: number, decimals = 1) => number(value, decimals, language);
   const chart = new Chart((at, passing) => view.set({ at }, passing));
   const lines: Record<string, (number | null)[] | undefined> = {}; // what the reader drew, by step
   const answers: Record<string, string | null> = {};
 
   const netName = (net: Net) => nameOf(net, texts);
-
-  const groups = (schedule: string): Map<string, Group> => {
-    const found = new Map<string, Run[]>();
-    for (const run of data.runs) {
-      if (run.schedule === schedule) found.set(run.net, [...(found.get(run.net) ?? []), run]);
-    }
-    return new Map([...found].map(([name, runs]) => [name, new Group(nets.get(name)!, runs)]));
-  };
-  const cache = new Map<string, Map<string, Group>>();
-  const groupsOf = (schedule: string) => {
-    if (!cache.has(schedule)) cache.set(schedule, groups(schedule));
-    return cache.get(schedule)!;
-  };
-  const scheduleOf = (id: string | null): Schedule | undefined => data.schedules.find((each) => each.id === id);
-  /** What the questions are about, and what they are compared with when the deeper net might need longer. */
-  const guided = scheduleOf(data.guided);
-  const shorter = scheduleOf(data.shorter);
 
   // The parts, from top to bottom.
   const steps = STEPS.map((step, i) => {
@@ -199,15 +103,13 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     let splits: Split[] = ["train"];
     let schedule = guided;
     if (step === "free") {
-      schedule = scheduleOf(view.state.schedule) ?? data.schedules[0];
+      schedule = archive.schedule(view.state.schedule) ?? data.schedules[0];
       names = chosen.split(",").filter((name) => nets.has(name));
       splits = split === "both" ? ["train", "test"] : [split as Split];
     } else if (step === "overfitting" && revealed) splits = ["train", "test"];
     else if (step === "steps" && !revealed) schedule = shorter ?? guided;
     else if ((step === "plain" || step === "residual") && !revealed) names = pair.slice(0, 1);
-    const recorded = schedule ? groupsOf(schedule.id) : new Map<string, Group>();
-    const found = names.flatMap((name) => recorded.get(name) ?? []);
-    return { groups: found, splits, schedule, names };
+    return { groups: archive.of(names, schedule), splits, schedule, names };
   }
 
   function linesOf(groups: Group[], splits: Split[]): Line[] {
@@ -329,7 +231,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     showBelow(step, revealed);
     free.hidden = step !== "free";
     if (step !== "free") return;
-    const recorded = groupsOf(now.schedule?.id ?? "");
+    const recorded = archive.groups(now.schedule);
     const countOf = (name: string) => recorded.get(name)?.runs.length ?? 0;
     table.draw(view.state.nets.split(","), countOf, now.schedule?.seeds ?? 0);
     schedule.set(now.schedule?.id ?? "");
@@ -343,9 +245,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
 
   /** The shorter runs, faint, under the longer ones. */
   function faint(): Line[] {
-    const recorded = groupsOf(shorter?.id ?? "");
-    const groups = now.names.flatMap((name) => recorded.get(name) ?? []);
-    return linesOf(groups, now.splits).map((each) => ({
+    return linesOf(archive.of(now.names, shorter), now.splits).map((each) => ({
       ...each, name: `shorter ${each.name}`, label: undefined, band: [], opacity: 0.4, width: 1.5,
     }));
   }
@@ -474,14 +374,6 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     return fill(t.seedRange, { mean: num(mean(ends)), low: num(Math.min(...ends)), high: num(Math.max(...ends)), count: ends.length });
   }
 
-  /** By how much the deep net's last error is above the shallow one's, for each seed of both. */
-  function gaps(shallow: Group, deep: Group, split: Split): number[] {
-    return deep.runs.flatMap((run) => {
-      const twin = shallow.runs.find((each) => each.seed === run.seed);
-      return twin ? [run[split].top1_error.at(-1)! - twin[split].top1_error.at(-1)!] : [];
-    });
-  }
-
   /** What the reader answered, where it was a choice. */
   function answered(step: "overfitting" | "steps"): string[] {
     const answer = answers[step];
@@ -490,13 +382,10 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   }
 
   function verdict(step: string): string[] {
-    const recorded = guided ? groupsOf(guided.id) : new Map<string, Group>();
     const pair = PAIRS[step] ?? [];
-    const [shallow, deep] = pair.map((name) => recorded.get(name));
+    const [shallow, deep] = archive.of(pair, guided);
     if (!shallow || !deep) return [t.pairMissing];
     const names = { shallow: netName(shallow.net), deep: netName(deep.net) };
-    const all = (values: number[], test: (value: number) => boolean) => values.length > 0 && values.every(test);
-    const verb = (values: number[]) => (all(values, (v) => v > 0) ? "higher" : all(values, (v) => v < 0) ? "lower" : "unclear");
     const trainGap = gaps(shallow, deep, "train");
     if (step === "plain" || step === "residual") {
       const own = lines[step]?.at(-1);
@@ -504,17 +393,18 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       return [
         ...said,
         fill(t.ends, { ...names, deepEnd: range(deep, "train"), shallowEnd: range(shallow, "train") }),
-        t.meaning[step][verb(trainGap)],
+        t.meaning[step][agreed(trainGap)],
       ];
     }
     if (step === "overfitting") {
       const testGap = gaps(shallow, deep, "test");
       const values = { ...names, trainGap: signed(trainGap), testGap: signed(testGap) };
-      return [...answered(step), fill(t.overfitting.measured, values), t.overfitting[verb(trainGap)]];
+      return [...answered(step), fill(t.overfitting.measured, values), t.overfitting[agreed(trainGap)]];
     }
     if (!shorter) return [...answered("steps"), t.longer.missing, t.longer.paper];
-    const [before, after] = [gaps(...pair.map((name) => groupsOf(shorter.id).get(name)!) as [Group, Group], "train"), trainGap];
-    const open = verb(after);
+    const [short, long] = archive.of(pair, shorter);
+    const [before, after] = [gaps(short, long, "train"), trainGap];
+    const open = agreed(after);
     const change = open !== "higher" ? open : mean(after) < mean(before) ? "shrank" : "grew";
     const measured = fill(t.longer.measured, { before: signed(before), after: signed(after), ...lengths });
     return [...answered("steps"), measured, t.longer[change], t.longer.paper];
@@ -532,7 +422,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const free = view.state.step === "free";
     if (!schedule) told.push(t.nothingRecorded);
     else {
-      const recorded = groupsOf(schedule.id);
+      const recorded = archive.groups(schedule);
       const watched = free ? view.state.nets.split(",") : names; // the ledger's page lists all others
       const known = watched.flatMap((name) => nets.get(name) ?? []);
       const absent = known.filter((net) => !recorded.has(net.name)).map(netName);
