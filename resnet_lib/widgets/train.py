@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from resnet_lib import widgets
 from resnet_lib.archive import survey
-from resnet_lib.configs import ModelConfig
+from resnet_lib.configs import INITS, ModelConfig
 from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
 from resnet_lib.explore import page_view, show, widget_class
 from resnet_lib.figures import panels, plot_curves
@@ -333,9 +333,7 @@ def panel(session: Session) -> Any:
         ),
         "shortcut": w.Dropdown(options=("A", "B", "C"), description="shortcut", **narrow),
         "batch_norm": w.Checkbox(value=True, description="batch normalisation", indent=False),
-        "init": w.Dropdown(
-            options=("he", "he-fan-out", "xavier", "small"), description="initialisation", **narrow
-        ),
+        "init": w.Dropdown(options=INITS, description="initialisation", **narrow),
         "data": w.Dropdown(options=tuple(RECIPES), description="data", **narrow),
         "lr": w.FloatText(value=usual.lr, description="learning rate", step=0.01, **narrow),
         "iterations": w.IntText(value=usual.iterations, description="iterations", **narrow),
