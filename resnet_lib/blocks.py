@@ -7,7 +7,6 @@ differ in nothing else. The shortcut is a named choice made in one place, `make_
 from __future__ import annotations
 
 import math
-import re
 from collections import OrderedDict
 
 import torch
@@ -180,13 +179,14 @@ class ResidualUnit(nn.Module):
         a block with layers that no order of the second paper's Table 2 has a place for.
         """
         super().__init__()
-        for name, _ in block.named_children():
-            if not re.fullmatch(r"(conv|bn)\d|shortcut", name):
+        numbers = [n for n in (1, 2, 3) if hasattr(block, f"conv{n}")]
+        placed = {"shortcut", *(f"{layer}{n}" for n in numbers for layer in ("conv", "bn"))}
+        for name in (*block._modules, *block._parameters, *block._buffers):
+            if name not in placed:
                 raise ConfigError(
                     f"{type(block).__name__} has {name!r}, for which no other order and no "
                     "junction has a place: use order 'original' and junction 'add'."
                 )
-        numbers = [n for n in (1, 2, 3) if hasattr(block, f"conv{n}")]
         layers: dict[str, nn.Module] = {}
         for n in numbers:
             conv, last = getattr(block, f"conv{n}"), n == numbers[-1]

@@ -307,7 +307,7 @@ def summary(records: Sequence[RunRecord]) -> pd.DataFrame:
         rows.append(
             {
                 "run_id": record.run_id,
-                "arm": label_of(record),
+                "net": label_of(record),
                 "tier": record.tier,
                 "status": record.status,
                 "iterations": record.iterations_done,

@@ -101,7 +101,7 @@ def count(module: nn.Module, channels: int, size: int) -> Count:
     hooks = [
         layer.register_forward_hook(hook(name))
         for name, layer in module.named_modules()
-        if isinstance(layer, (nn.Conv2d, nn.Linear)) or hasattr(layer, "draw")
+        if isinstance(layer, (nn.Conv2d, nn.Linear)) or is_gate(layer)
     ]
     output = module(torch.empty(1, channels, size, size, device="meta"))
     for each in hooks:
@@ -235,6 +235,11 @@ def min_depth(config: ModelConfig) -> int:
     if config.family == "imagenet":
         return min(IMAGENET_BLOCKS[config.block])
     return 3 * BLOCKS[config.block].layers + 2
+
+
+def is_gate(layer: nn.Module) -> bool:
+    """Whether a module of `resnet_lib.blocks` draws and applies weights of its own."""
+    return hasattr(layer, "draw") and getattr(layer, "weight", None) is not None
 
 
 def is_side_path(name: str) -> bool:

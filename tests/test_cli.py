@@ -144,7 +144,7 @@ def test_runs_lists_the_records_of_a_folder(capsys, tmp_path):
     other = tiny_train(tiny_net("plain8"), folder=tmp_path / "two", stop=lambda: True)
     text = succeed(capsys, "runs", tmp_path)
     line = next(line for line in text.splitlines() if record.run_id in line)
-    assert {"resnet8", "some", "complete", "12"} <= set(line.split()), "the arm, too"
+    assert {"resnet8", "some", "complete", "12"} <= set(line.split()), "the net's label, too"
     error = record.curves[record.curves["split"] == "test"]["top1_error"].iloc[-1]
     assert f"{error:.2f}".rstrip("0").rstrip(".") in line
     line = next(line for line in text.splitlines() if other.run_id in line)

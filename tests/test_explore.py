@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from helpers import ROOT, cost_of, tiny_data, tiny_net, tiny_train
 from resnet_lib import (
     MODELS,
     ConfigError,
+    ModelConfig,
     RunRecord,
     TrainConfig,
     explore,
@@ -28,6 +30,7 @@ from resnet_lib import (
     widgets,
 )
 from resnet_lib.analysis import SignalProbe
+from resnet_lib.configs import BLOCKS, ORDERS, SHORTCUTS
 from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
 from resnet_lib.outputs import COLOURS
 from resnet_lib.runs import ARCHIVE, CURVES
@@ -545,3 +548,18 @@ def test_runs_that_differ_in_more_than_their_seeds_are_not_averaged() -> None:
         alike = tiny_train(tiny_net(seed=1), seed=1, lr=0.01, **probe)
         assert module.data([records[0], alike])["nets"]
     assert runs.data(records[0])["runs"][0]["run_id"] == records[0].run_id
+
+
+def test_nets_of_one_depth_are_told_apart_whatever_their_blocks_and_orders() -> None:
+    """By kind and variant, which is all that the page has to name them by."""
+    configs = [
+        ModelConfig(20, shortcut, block=block, order=order)
+        for block, shortcut, order in product(BLOCKS, SHORTCUTS, ORDERS)
+        if (block, shortcut) != ("single-layer", "none")
+    ]
+    told = {(runs.kind_of(each), runs.variant_of(each.name, each)) for each in configs}
+    assert len(told) == len(configs)
+    assert runs.variant_of("plain56 float32", ModelConfig(56, "none")) == "float32"
+    assert runs.variant_of("resnet56-C", ModelConfig(56, "C")) == ""
+    gated = ModelConfig(20, junction="exclusive-gate")
+    assert runs.variant_of("resnet20-exclusive-gate (-6)", gated) == "(-6)"

@@ -383,7 +383,6 @@ def test_every_block_is_as_deep_as_it_says_and_has_a_name(block, option) -> None
     for config in (
         ModelConfig(depth, option, width=4, block=block),
         ModelConfig(20, option, width=4, block=block),
-        ModelConfig(depth, option, width=4, block=block, order="preactivation"),
     ):
         with torch.device("meta"):
             net, x = build_model(config, seed=0).eval(), torch.empty(1, 3, 32, 32)
@@ -392,8 +391,7 @@ def test_every_block_is_as_deep_as_it_says_and_has_a_name(block, option) -> None
         cost = complexity(config)
         assert counter.get_total_flops() == 2 * cost.multiply_adds
         assert cost.weighted_layers == config.depth
-        kind = CLASSES[block] if config.order == "original" else ResidualUnit
-        assert all(type(each) is kind for _, each in net.blocks())
+        assert all(type(each) is CLASSES[block] for _, each in net.blocks())
         assert dataclasses.replace(model_config(config.name), width=4) == config
     assert CLASSES.keys() == BLOCKS.keys()
 
@@ -418,10 +416,15 @@ def test_a_net_s_name_tells_its_block() -> None:
 
 
 def test_a_block_with_other_layers_is_not_reordered_in_silence() -> None:
-    block = CLASSES["basic"](4, 4, 1, "A")
-    block.excitation = nn.Linear(4, 4)
-    with pytest.raises(ConfigError, match="BasicBlock has 'excitation', for which no other order"):
-        ResidualUnit(block, "preactivation", None, False)
+    for name, more in (
+        ("excitation", nn.Linear(4, 4)),
+        ("bn4", nn.BatchNorm2d(4)),
+        ("alpha", nn.Parameter(torch.ones(4))),
+    ):
+        block = CLASSES["basic"](4, 4, 1, "A")
+        setattr(block, name, more)
+        with pytest.raises(ConfigError, match=f"BasicBlock has '{name}', for which no other order"):
+            ResidualUnit(block, "preactivation", None, False)
 
 
 def test_where_there_are_no_single_layers() -> None:

@@ -5,12 +5,24 @@
     en: "The explorer could not be loaded; this is its plain figure.",
     zh: "交互图无法加载；这是它的静态图。",
   };
+  const FOLDED = { en: "What was measured", zh: "测量结果" };
   const script = document.currentScript;
   const files = JSON.parse(script.dataset.files);
   const address = (key) => new URL(files[key], script.src).href;
   const places = [...document.querySelectorAll(".explorer[data-explorer]")];
   for (const place of places) place.id ||= `explorer-${place.dataset.explorer}`; // in a notebook's page
-  if (!["http:", "https:"].includes(location.protocol)) return;
+  if (!["http:", "https:"].includes(location.protocol)) return places.forEach(fold);
+
+  /** The plain figure of an explorer that asks first: shown to those who want it. */
+  function fold(place) {
+    if (!place.classList.contains("explorer-asks")) return;
+    const details = document.createElement("details");
+    const summary = document.createElement("summary");
+    summary.textContent = FOLDED[place.dataset.language] ?? FOLDED.en;
+    details.append(summary, ...[...place.childNodes].filter((each) => !each.matches?.(".explorer-hint")));
+    place.prepend(details);
+    place.classList.remove("explorer-asks");
+  }
 
   const loaded = new Map();
   const once = (key, load) => {
@@ -57,6 +69,7 @@
     } catch (error) {
       console.warn(error);
       target.remove();
+      fold(place);
       const hint = place.querySelector(".explorer-hint");
       if (hint) hint.textContent = LOST[place.dataset.language] ?? LOST.en;
     }

@@ -48,7 +48,8 @@ class Explorer(SphinxDirective):
     """An explorer, and in its place a plain figure until it runs.
 
     :state: a query string, as behind the "?" in the address of a view; :language: of its texts, by
-    default the page's; :name: of its place in the page, where an explorer stands on a page twice.
+    default the page's; :name: of its place in the page, where an explorer stands on a page twice;
+    :asks: keep the plain figure, which has the answer, from readers who can be asked first.
     """
 
     required_arguments = 1
@@ -56,6 +57,7 @@ class Explorer(SphinxDirective):
         "state": directives.unchanged,
         "language": directives.unchanged,
         "name": directives.unchanged_required,
+        "asks": directives.flag,
     }
 
     def run(self) -> list[nodes.Node]:
@@ -74,7 +76,7 @@ class Explorer(SphinxDirective):
         suffix = Path(self.env.docname).suffix.removeprefix(".")
         language = self.options.get("language", suffix or self.config.language)
         values = {
-            "class": "explorer",
+            "class": "explorer explorer-asks" if "asks" in self.options else "explorer",
             "id": f"explorer-{target}",
             "data-explorer": name,
             "data-state": self.options.get("state", ""),

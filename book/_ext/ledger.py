@@ -16,6 +16,7 @@ Pages that use one of these are read again when a record, a claim or the library
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import product
@@ -82,7 +83,8 @@ def state(root: Path | None = None) -> str:
 
 def chapter_pages(source: Path) -> dict[str, Path]:
     """The page of each chapter, by the name that claims have for it."""
-    return {path.stem[3:]: path for path in sorted(source.glob("book/[0-9][0-9]-*.md"))}
+    pages = sorted(source.glob("book/[0-9][0-9]-*.md"))
+    return {path.stem[3:]: path for path in pages if "." not in path.stem}
 
 
 def note_use(env: BuildEnvironment) -> None:
@@ -172,7 +174,7 @@ class LedgerCards(SphinxDirective):
         found: list[nodes.Node] = [nodes.raw("", filters(rows), format="html")]
         for chapter, page in chapters.items():
             self.env.note_dependency(str(page))
-            title = page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+            title = re.search(r"^# (.+)", page.read_text(encoding="utf-8"), re.M).group(1)
             uri = f"{'../' * self.env.docname.count('/')}book/{page.stem}.html"
             link = nodes.reference("", "The chapter", refuri=uri, internal=True)
             found.append(chapter_section(chapter, title, rows, nodes.paragraph("", "", link)))
@@ -193,13 +195,19 @@ class LedgerTally(SphinxDirective):
     """How many claims have each verdict, as links to those claims, in the page's language."""
 
     def run(self) -> list[nodes.Node]:
+        from resnet_lib.configs import ConfigError
+
         note_use(self.env)
+        try:
+            counts = tally(read().values())
+        except ConfigError as error:
+            raise self.error(str(error)) from None
         chinese = self.env.docname.endswith(".zh")
         line = nodes.paragraph(classes=["ledger-tally"])
-        for verdict, count in tally(read().values()).items():
-            word = CHINESE[verdict] if chinese else verdict
+        for verdict, count in counts.items():
+            text = f"{CHINESE[verdict]} {count} 条" if chinese else f"{verdict} {count}"
             uri = f"{'../' * self.env.docname.count('/')}{PAGE}.html?verdict={slug(verdict)}"
-            link = nodes.reference("", f"{word} {count}", refuri=uri, internal=True)
+            link = nodes.reference("", text, refuri=uri, internal=True)
             link["classes"] = ["verdict", f"verdict-{slug(verdict)}"]
             line += [link, nodes.Text(" ")]
         return [line]

@@ -56,7 +56,7 @@ def state(config: ModelConfig) -> dict[str, Any]:
     )
     before = config.order == "preactivation"
     drawn = dataclasses.replace(usual, order="preactivation" if before else "original")
-    if drawn != config or config.block == "single-layer":
+    if drawn != config or config.block not in ("basic", "bottleneck"):
         raise ConfigError(
             "the page draws nets of the papers' widths with BN, of two-layer blocks or "
             f"bottlenecks, plain, residual or pre-activation: {config.name} has something else."

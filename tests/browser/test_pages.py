@@ -68,6 +68,39 @@ def test_pages(browser: Browser, site: str, width: int, scheme: str) -> None:
             assert tab.locator(unnumbered).count() == 0, name
 
 
+@pytest.mark.parametrize("name", ["index", "index.zh"])
+def test_the_start_page_asks_before_it_shows(
+    browser: Browser, site: str, book: Path, name: str
+) -> None:
+    """Its plain figure has the answer: not while the explorer loads, nor where it cannot."""
+    figure = "#explorer-runs .rn-figure >> nth=0"
+    with browser.new_context() as context:
+        tab = context.new_page()
+        held = []
+        tab.route("**/*.json", lambda route: held.append(route))
+        tab.goto(f"{site}/book/{name}.html")
+        tab.locator("#explorer-runs").scroll_into_view_if_needed()
+        tab.wait_for_function("() => document.querySelector('#explorer-runs .rn-figure')")
+        assert not tab.locator(figure).is_visible()
+        while not held:
+            tab.wait_for_timeout(50)
+        held[0].continue_()
+        tab.locator("#explorer-runs .rnx-ask").wait_for()
+        assert not tab.locator(figure).is_visible()
+        tab.unroute("**/*.json")
+        tab.route("**/*.json", lambda route: route.abort())
+        for address in (f"{site}/book/{name}.html", f"file://{book}/book/{name}.html"):
+            tab.goto(address)
+            tab.locator("#explorer-runs").scroll_into_view_if_needed()
+            tab.locator("#explorer-runs summary").click()
+            assert tab.locator(figure).is_visible()
+            assert tab.locator("#explorer-runs .explorer-hint").is_visible()
+    with browser.new_context(java_script_enabled=False) as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/book/{name}.html")
+        assert tab.locator(figure).is_visible()
+
+
 def test_the_start_leads_to_the_book(browser: Browser, site: str) -> None:
     with browser.new_context() as context:
         tab = context.new_page()
