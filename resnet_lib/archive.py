@@ -37,7 +37,7 @@ from resnet_lib.experiments import (
 )
 from resnet_lib.models import build_model
 from resnet_lib.numerics import numerics_hash
-from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, run_id
+from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, curves, run_id
 from resnet_lib.tested import read_tests
 
 # Width in pixels, channels and classes of the data sets whose checksums are known.
@@ -230,6 +230,14 @@ def label_of(record: RunRecord) -> str:
             if (share, precision) in known:
                 return known[share, precision]
     return record.model_name
+
+
+def labelled_curves(records: Iterable[RunRecord]) -> pd.DataFrame:
+    """`curves` of some records; its column "model" has the label of each run's arm."""
+    records = list(records)
+    frame = curves(records)
+    labels = {each.run_id: label_of(each) for each in records}
+    return frame.assign(model=frame["run_id"].map(labels))
 
 
 def usual(net: ModelConfig) -> ModelConfig:

@@ -19,6 +19,7 @@ from resnet_lib.archive import (
     arms_in,
     id_of,
     label_of,
+    labelled_curves,
     present_numerics,
     survey,
 )
@@ -316,6 +317,14 @@ def test_a_run_on_other_data_keeps_its_arm_s_label():
         start=None,
     )
     assert label_of(record) == "resnet20 without momentum"
+
+
+def test_curves_have_the_labels_of_their_arms():
+    kept, _ = archived("recipe", "short")
+    frame = labelled_curves(iter(kept))
+    assert set(frame["model"]) == {each.label for each in EXPERIMENTS["recipe"].arms}
+    assert {*frame["run_id"]} == {each.run_id for each in kept}
+    assert labelled_curves([]).empty
 
 
 def test_a_run_that_diverged_is_not_missing(runs):
