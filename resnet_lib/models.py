@@ -37,6 +37,7 @@ from resnet_lib.configs import (
     unknown_name,
     usual_block,
 )
+from resnet_lib.layouts import keep_layouts
 from resnet_lib.numerics import decides_numbers, layer, random_stream
 
 MODELS: dict[str, ModelConfig] = {
@@ -142,6 +143,10 @@ class ResNet(nn.Module):
             setattr(self, stage, nn.Sequential(layers))
         shape = channels, config.classes
         self.fc = DropoutLinear(*shape, config.dropout) if config.dropout else nn.Linear(*shape)
+        # Where BN comes right before the addition and no ReLU follows, its backward pass would add
+        # up in another order: that moves numbers, in the last digits.
+        if config.order != "relu-only-preactivation":
+            keep_layouts(self, getattr(self, self.stages[-1]))
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.bn1(self.conv1(x)))

@@ -117,6 +117,14 @@ def same_weights(one: nn.Module, other: nn.Module) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
+def hooks_of(net: nn.Module) -> list[list]:
+    """The hooks on all modules of a net."""
+    return [
+        [*module._forward_hooks.values(), *module._forward_pre_hooks.values()]
+        for module in net.modules()
+    ]
+
+
 def randomise_norms(model: nn.Module, seed: int = 0) -> None:
     """Give every BN scales, shifts and statistics that no test passes by chance."""
     draw = torch.Generator().manual_seed(seed)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from helpers import (
     FIRST_PAPER,
+    hooks_of,
     net_by_hand,
     randomise_norms,
     same_weights,
@@ -87,7 +88,7 @@ def test_measuring_leaves_the_net_as_it_was(training):
     assert same_weights(net, before)
     assert net.training == training
     assert all(value.grad is None for value in net.parameters())
-    assert not any(module._forward_hooks for module in net.modules())
+    assert hooks_of(net) == hooks_of(before)
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import net_by_hand, same_weights, tiny_data, tiny_net
+from helpers import hooks_of, net_by_hand, same_weights, tiny_data, tiny_net
 
 from resnet_lib import build_model, load
 from resnet_lib.analysis import SignalProbe, main_path
@@ -86,7 +86,7 @@ def test_measuring_leaves_the_net_as_it_was():
     assert same_weights(net, before)
     assert not net.training
     assert all(value.grad is None for value in net.parameters())
-    assert not any(module._forward_hooks for module in net.modules())
+    assert hooks_of(net) == hooks_of(before)
     assert torch.equal(torch.get_rng_state(), state)
 
 
