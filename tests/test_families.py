@@ -100,9 +100,8 @@ def test_the_papers_nets_are_told_from_torchvisions() -> None:
     assert complexity("vgg19").multiply_adds > 5 * complexity("resnet50").multiply_adds
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if complexity(n).weighted_layers < 1000])
-def test_multiply_adds_equal_torchs_counter(name) -> None:
-    config = dataclasses.replace(MODELS[name], width=4)
+def counted_by_torch(config: ModelConfig) -> nn.Module:
+    """A net on the meta device whose multiply-adds and parameters are those that we count."""
     with torch.device("meta"):
         net = build_model(config, seed=0).eval()
         x = torch.empty(1, 3, config.image_size, config.image_size)
@@ -111,6 +110,12 @@ def test_multiply_adds_equal_torchs_counter(name) -> None:
     found = complexity(config)
     assert counter.get_total_flops() == 2 * found.multiply_adds
     assert sum(p.numel() for p in net.parameters()) == found.parameters
+    return net
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if complexity(n).weighted_layers < 1000])
+def test_multiply_adds_equal_torchs_counter(name) -> None:
+    counted_by_torch(dataclasses.replace(MODELS[name], width=4))
 
 
 @pytest.mark.parametrize(
@@ -230,13 +235,8 @@ def test_gates_leave_the_other_initial_weights_alone(junction, option, init) -> 
 @pytest.mark.parametrize("junction", JUNCTIONS)
 def test_multiply_adds_of_every_junction_equal_torchs_counter(junction) -> None:
     config = ModelConfig(14, "B", width=4, junction=junction)
-    with torch.device("meta"):
-        net, x = build_model(config, seed=0).eval(), torch.empty(1, 3, 32, 32)
-    with FlopCounterMode(display=False) as counter:
-        net(x)
-    found = complexity(config)
-    assert counter.get_total_flops() == 2 * found.multiply_adds
-    assert found.weighted_layers == 14, "gates are no layers of the main path"
+    counted_by_torch(config)
+    assert complexity(config).weighted_layers == 14, "gates are no layers of the main path"
 
 
 def test_how_gates_are_drawn_moves_the_hash_of_gated_nets_only(monkeypatch) -> None:
@@ -384,13 +384,8 @@ def test_every_block_is_as_deep_as_it_says_and_has_a_name(block, option) -> None
         ModelConfig(depth, option, width=4, block=block),
         ModelConfig(20, option, width=4, block=block),
     ):
-        with torch.device("meta"):
-            net, x = build_model(config, seed=0).eval(), torch.empty(1, 3, 32, 32)
-        with FlopCounterMode(display=False) as counter:
-            net(x)
-        cost = complexity(config)
-        assert counter.get_total_flops() == 2 * cost.multiply_adds
-        assert cost.weighted_layers == config.depth
+        net = counted_by_torch(config)
+        assert complexity(config).weighted_layers == config.depth
         assert all(type(each) is CLASSES[block] for _, each in net.blocks())
         assert dataclasses.replace(model_config(config.name), width=4) == config
     assert CLASSES.keys() == BLOCKS.keys()
