@@ -191,9 +191,9 @@ def test_the_fonts_have_the_icons_of_the_style_sheets(book: Path) -> None:
 
 
 def test_building_again_is_quick(book: Path) -> None:
-    began = time.perf_counter()
     command = [sys.executable, "ci/build_book.py", "--tier", "smoke", "--out", str(book.parent)]
-    with FileLock(f"{book.parent}.lock"):
+    with FileLock(f"{book.parent}.lock"):  # the wait for other processes is no building
+        began = time.perf_counter()
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert all(f"{slug}: unchanged" in done.stdout for slug in SLUGS)
     assert time.perf_counter() - began < 60

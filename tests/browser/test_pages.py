@@ -82,8 +82,9 @@ def test_the_start_page_asks_before_it_shows(
         tab.locator("#explorer-runs").scroll_into_view_if_needed()
         tab.wait_for_function("() => document.querySelector('#explorer-runs .rn-figure')")
         assert not tab.locator(figure).is_visible()
-        while not held:
-            tab.wait_for_timeout(50)
+        for _ in range(200):
+            if not held:
+                tab.wait_for_timeout(50)
         held[0].continue_()
         tab.locator("#explorer-runs .rnx-ask").wait_for()
         assert not tab.locator(figure).is_visible()
