@@ -32,9 +32,10 @@ from typing import Any
 
 from resnet_lib.archive import UNITS, Archive, arms_in, survey
 from resnet_lib.checks import CHECKS, Check
+from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, one_of, unknown_name
 from resnet_lib.experiments import find_arm
-from resnet_lib.paper import TABLES, Published, published
+from resnet_lib.paper import SCALES, SUFFIXES, TABLES, Published, published
 
 VERDICTS = (
     "holds",
@@ -47,6 +48,7 @@ VERDICTS = (
 KINDS = ("run", "count", "proof", "eval", "printed", "no")
 TIERS = ("paper", "short")
 MINUS = "\N{MINUS SIGN}"
+COUNTED = {"parameters": "parameters", "multiply-adds": "multiply_adds"}
 ENOUGH_SEEDS = 3
 # Student's t for an interval of 95%, by degrees of freedom; the last serves all beyond.
 STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
@@ -549,6 +551,19 @@ def read_claims(path: Path = TABLES / "claims.toml") -> tuple[Claim, ...]:
                 "name the one that is decided."
             )
     return claims
+
+
+def repeated(archive: Archive, printed: Published) -> str:
+    """What is here beside a printed number: counted, or trained by the full schedule.
+
+    "not measured" where the run is missing, empty where nothing here repeats it. Errors:
+    `ConfigError` for an unknown net or arm.
+    """
+    if printed.quantity in COUNTED and printed.ours:
+        count = getattr(complexity(printed.ours), COUNTED[printed.quantity])
+        return f"{count / SCALES[printed.unit]:.3f}{SUFFIXES[printed.unit]}"
+    found = measured(archive, f"paper/{printed.ours}/test error") if printed.ours else ""
+    return found.replace(", tier paper", "")
 
 
 def measured(archive: Archive, id: str, alone: bool = False) -> str:

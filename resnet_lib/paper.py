@@ -34,7 +34,8 @@ class Published:
     """A printed number.
 
     printed: as the paper prints it; empty where it prints a word, which `note` then gives.
-    unit: "%", "1e6", "1e9", or a word. protocol: how it was measured.
+    unit: "%", "1e6", "1e9", or a word. protocol: how it was measured. ours: what repeats it here,
+    an arm of the archive, or a net where it counts; empty where nothing does.
     """
 
     paper: str
@@ -47,6 +48,7 @@ class Published:
     data: str
     protocol: str
     note: str
+    ours: str
 
     @property
     def id(self) -> str:

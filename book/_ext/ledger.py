@@ -87,6 +87,21 @@ def chapter_pages(source: Path) -> dict[str, Path]:
     return {path.stem[3:]: path for path in pages if "." not in path.stem}
 
 
+def chapter_title(page: Path) -> str:
+    """The heading of a chapter's page."""
+    return re.search(r"^# (.+)", page.read_text(encoding="utf-8"), re.M).group(1)
+
+
+def address(env: BuildEnvironment, page: str) -> str:
+    """The address of a page of the book, as seen from the one being read."""
+    return f"{'../' * env.docname.count('/')}{page}.html"
+
+
+def reference(text: str, uri: str, **more: str) -> nodes.reference:
+    """A link within the book."""
+    return nodes.reference("", text, refuri=uri, internal=True, **more)
+
+
 def note_use(env: BuildEnvironment) -> None:
     """Remember that the page being read depends on the ledger."""
     pages(env).add(env.docname)
@@ -132,8 +147,8 @@ def find_verdict(env: BuildEnvironment, id: str, form: str) -> nodes.Node:
     check_form(form, "word", "zh")
     row = read()[id]
     text = {"": row.short, "word": row.verdict, "zh": CHINESE[row.verdict]}[form]
-    uri = f"{'../' * env.docname.count('/')}{PAGE}.html#claim-{id}"
-    link = nodes.reference("", text, refuri=uri, internal=True, reftitle=row.claim.title)
+    uri = f"{address(env, PAGE)}#claim-{id}"
+    link = reference(text, uri, reftitle=row.claim.title)
     link["classes"] = ["verdict", f"verdict-{slug(row.verdict)}"]
     return link
 
@@ -174,10 +189,9 @@ class LedgerCards(SphinxDirective):
         found: list[nodes.Node] = [nodes.raw("", filters(rows), format="html")]
         for chapter, page in chapters.items():
             self.env.note_dependency(str(page))
-            title = re.search(r"^# (.+)", page.read_text(encoding="utf-8"), re.M).group(1)
-            uri = f"{'../' * self.env.docname.count('/')}book/{page.stem}.html"
-            link = nodes.reference("", "The chapter", refuri=uri, internal=True)
-            found.append(chapter_section(chapter, title, rows, nodes.paragraph("", "", link)))
+            uri = address(self.env, f"book/{page.stem}")
+            link = nodes.paragraph("", "", reference("The chapter", uri))
+            found.append(chapter_section(chapter, chapter_title(page), rows, link))
         return [*found, chapter_section(FURTHER, "Further", rows)]
 
 
@@ -206,8 +220,7 @@ class LedgerTally(SphinxDirective):
         line = nodes.paragraph(classes=["ledger-tally"])
         for verdict, count in counts.items():
             text = f"{CHINESE[verdict]} {count} 条" if chinese else f"{verdict} {count}"
-            uri = f"{'../' * self.env.docname.count('/')}{PAGE}.html?verdict={slug(verdict)}"
-            link = nodes.reference("", text, refuri=uri, internal=True)
+            link = reference(text, f"{address(self.env, PAGE)}?verdict={slug(verdict)}")
             link["classes"] = ["verdict", f"verdict-{slug(verdict)}"]
             line += [link, nodes.Text(" ")]
         return [line]

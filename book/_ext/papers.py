@@ -1,0 +1,287 @@
+"""The papers, section by section: what is claimed there, what is printed, and what is here.
+
+    :::{papers} P1
+    :::
+
+One section of the page for each section of the paper, in its order: the claims that have their
+place there, the chapters that treat them, the experiments that repeat it, and each printed table
+with what is counted or trained here beside it. {papers} N has the claims that are in no paper.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from ledger import (
+    address,
+    chapter_pages,
+    chapter_title,
+    find_verdict,
+    note_use,
+    read,
+    reference,
+    small,
+)
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+NEITHER = "N"
+# A paper, or a place in one; what names a paper holds until another is named.
+PAPER = re.compile(r"P1|P2|[Ss]econd paper|[Pp]aper")
+PLACE = re.compile(r"(section|Figure|Table)s? (\d(?:\.\d)?)(?: and (\d))?")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of a paper. topic: in this book's words. figures: those that stand in it."""
+
+    paper: str
+    number: str
+    topic: str
+    figures: tuple[int, ...] = ()
+
+
+SECTIONS = (
+    Section("P1", "1", "The problem", (1,)),
+    Section("P1", "2", "Earlier work"),
+    Section("P1", "3.1", "Residual learning", (2,)),
+    Section("P1", "3.2", "Shortcuts"),
+    Section("P1", "3.3", "The nets", (3,)),
+    Section("P1", "3.4", "Training and testing"),
+    Section("P1", "4.1", "ImageNet", (4, 5)),
+    Section("P1", "4.2", "CIFAR-10", (6, 7)),
+    Section("P1", "4.3", "Detection"),
+    Section("P2", "2", "Identity shortcuts, and what passes through them"),
+    Section("P2", "3", "Shortcuts that are scaled"),
+    Section("P2", "3.1", "What else can stand on a shortcut"),
+    Section("P2", "3.2", "What that shows"),
+    Section("P2", "4.1", "Where BN and ReLU stand"),
+    Section("P2", "4.2", "Why pre-activation helps"),
+    Section("P2", "5", "The deepest nets"),
+)
+"""The sections of both papers that something in this book belongs to, in their order."""
+
+
+@cache
+def section_of() -> dict[tuple[str, str], str]:
+    """The section of each place of a paper: {("P1", "Table 6"): "4.2"}."""
+    from resnet_lib.paper import published_numbers
+
+    found = {(each.paper, each.place): each.section for each in published_numbers()}
+    for each in SECTIONS:
+        found[each.paper, f"section {each.number}"] = each.number
+        found |= {(each.paper, f"Figure {figure}"): each.number for figure in each.figures}
+    return found
+
+
+def sections_in(text: str) -> set[tuple[str, str]]:
+    """The sections that a text refers to, such as {("P1", "4.2")} for "P1 Table 6".
+
+    Errors: `ConfigError` for a place that is in none of them.
+    """
+    from resnet_lib.configs import ConfigError
+
+    found, paper = set(), ""
+    for token in re.finditer(rf"{PAPER.pattern}|{PLACE.pattern}", text):
+        kind, *numbers = token.groups()
+        if kind is None:
+            paper = "P2" if token[0].lower() in ("p2", "second paper") else "P1"
+            continue
+        for number in filter(None, numbers):
+            place = f"{kind} {number}"
+            if (paper, place) not in section_of():
+                raise ConfigError(f"{text!r}: {paper} {place} is in no section of papers.py.")
+            found.add((paper, section_of()[paper, place]))
+    return found
+
+
+class Papers(SphinxDirective):
+    """The sections of a paper: claims, chapters, experiments, printed tables and what is here."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        from resnet_lib.configs import ConfigError, one_of
+
+        note_use(self.env)
+        paper = self.arguments[0]
+        try:
+            one_of(paper, ("P1", "P2", NEITHER), "papers")
+            if paper == NEITHER:
+                rows = [row for row in read().values() if not sections_in(row.claim.source)]
+                return [self.claims(rows)]
+            return [self.section(each) for each in SECTIONS if each.paper == paper]
+        except ConfigError as error:
+            raise self.error(str(error)) from None
+
+    def section(self, part: Section) -> nodes.section:
+        """One section of a paper."""
+        from resnet_lib.experiments import EXPERIMENTS
+        from resnet_lib.paper import published_numbers
+
+        here = part.paper, part.number
+        title = f"{part.number} {part.topic}"
+        found = nodes.section(ids=[f"{part.paper}-{part.number}".lower().replace(".", "-")])
+        found += nodes.title(title, title)
+        rows = [row for row in read().values() if here in sections_in(row.claim.source)]
+        found += [self.chapters(rows), self.claims(rows, part)] if rows else []
+        printed = [each for each in published_numbers() if (each.paper, each.section) == here]
+        for place in dict.fromkeys(each.place for each in printed):
+            found += table(place, [each for each in printed if each.place == place])
+        repeats = [e for e in EXPERIMENTS.values() if here in sections_in(e.reproduces)]
+        if repeats:
+            found += commands(repeats)
+        return found
+
+    def chapters(self, rows: Iterable[Any]) -> nodes.paragraph:
+        """Links to the chapters that treat some claims."""
+        pages = chapter_pages(Path(self.env.srcdir))
+        line = nodes.paragraph("", "In this book: ")
+        wanted = [pages[row.claim.chapter] for row in rows if row.claim.chapter in pages]
+        for i, page in enumerate(sorted(set(wanted))):
+            self.env.note_dependency(str(page))
+            uri = address(self.env, f"book/{page.stem}")
+            line += [nodes.Text(", ")] if i else []
+            line += reference(chapter_title(page), uri)
+        return line if wanted else nodes.paragraph("", "In no chapter.")
+
+    def claims(self, rows: Iterable[Any], part: Section | None = None) -> nodes.bullet_list:
+        """Claims, with their verdicts as links to the ledger, and their place within a section."""
+        found = nodes.bullet_list(classes=["paper-claims"])
+        for row in rows:
+            line = nodes.paragraph("", f"{row.claim.says} ")
+            line += find_verdict(self.env, row.claim.id, "")
+            if where := place_in(row.claim.source, part):
+                line += [nodes.Text(" "), nodes.inline("", where, classes=["claim-small"])]
+            found += nodes.list_item("", line)
+        return found
+
+
+def place_in(source: str, part: Section | None) -> str:
+    """What a source says beyond the section itself: "Figure 6, left; reading notes"."""
+    parts = source.split("; ")
+    if part is not None:
+        own = rf"({part.paper} )?(section {re.escape(part.number)}(,| and|$) ?)?"
+        parts = [re.sub(f"^{own}", "", each) for each in parts]
+    return "; ".join("reading notes" if each == "N" else each for each in parts if each)
+
+
+def table(place: str, numbers: list[Any]) -> nodes.container:
+    """Printed numbers, with what is here beside them; unfolded where something is.
+
+    A table has a row for each net; what stands in the text has one for each number.
+    """
+    from resnet_lib.ledger import repeated
+
+    ours = {each.id: repeated(read().archive, each) for each in numbers}
+    title = f"{capital(place)}, in the text" if place.startswith("section") else place
+    layout = by_subject if place.startswith("Table") else by_number
+    heads, *rows = layout(numbers, ours)
+    grid = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in heads), cols=len(heads))
+    grid += [nodes.thead("", row_of(heads)), nodes.tbody("", *map(row_of, rows))]
+    opened = " open" if set(ours.values()) - {"", "not measured"} else ""
+    return nodes.container(
+        "",
+        nodes.raw("", f"<details{opened}><summary>{title}</summary>", format="html"),
+        nodes.table("", grid),
+        *map(small, conditions(numbers)),
+        nodes.raw("", "</details>", format="html"),
+        classes=["paper-table"],
+    )
+
+
+def by_subject(numbers: list[Any], ours: Mapping[str, str]) -> Iterator[list[str]]:
+    """Heads, then a row for each net, with all of its errors (best, mean) in one column."""
+    columns = sorted(
+        {kind_of(each)[0] for each in numbers}, key=lambda name: (name[0] != "t", name)
+    )
+    mine = {name for name in columns for x in numbers if kind_of(x)[0] == name and ours[x.id]}
+    heads = [[f"{name}, printed", *(["here"] if name in mine else [])] for name in columns]
+    yield ["net", *chain(*heads)]
+    for subject in dict.fromkeys(each.subject for each in numbers):
+        cells = [subject]
+        for name in columns:
+            found = [x for x in numbers if (x.subject, kind_of(x)[0]) == (subject, name)]
+            cells.append("; ".join(told(each, numbers) for each in found))
+            if name in mine:
+                cells.append("; ".join(ours[each.id] for each in found if ours[each.id]))
+        yield cells
+
+
+def by_number(numbers: list[Any], ours: Mapping[str, str]) -> Iterator[list[str]]:
+    """Heads, then a row for each number."""
+    width = 4 if any(ours.values()) else 3
+    yield ["of", "quantity", "printed", "here"][:width]
+    for each in numbers:
+        yield [each.subject, each.quantity, told(each, numbers), ours[each.id]][:width]
+
+
+def kind_of(number: Any) -> tuple[str, str]:
+    """A quantity, and which kind of it: ("top-1 error", "best of 5")."""
+    name, _, kind = number.quantity.partition(", ")
+    return (name, kind) if name.endswith("error") else (number.quantity, "")
+
+
+def told(number: Any, numbers: list[Any]) -> str:
+    """A printed number with its kind, in a table, and with a note that the others do not share."""
+    kind = kind_of(number)[1] if number.place.startswith("Table") else ""
+    note = number.note if number.printed and not shared_note(numbers) else ""
+    more = "; ".join(filter(None, (kind, note)))
+    return f"{number.text} ({more})" if more else number.text
+
+
+def shared_note(numbers: list[Any]) -> str:
+    """The note that all numbers have; empty where they differ."""
+    notes = {each.note for each in numbers}
+    return notes.pop() if len(notes) == 1 else ""
+
+
+def conditions(numbers: list[Any]) -> Iterator[str]:
+    """How errors were measured, and of which nets where it is not how most of them were."""
+    groups: dict[str, list[str]] = {}
+    for each in numbers:
+        if each.quantity != "parameters":
+            how = ", ".join(filter(None, (each.data, each.protocol)))
+            groups.setdefault(how, []).append(each.subject)
+    most = max(groups.values(), key=len, default=[])
+    for how, subjects in groups.items():
+        names = "" if subjects is most else f": {', '.join(dict.fromkeys(subjects))}"
+        if how:
+            yield f"{capital(how)}{names}."
+    if note := shared_note(numbers):
+        yield f"{capital(note)}."
+
+
+def capital(text: str) -> str:
+    """A text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def row_of(texts: Iterable[str]) -> nodes.row:
+    """A row of a table."""
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", each)) for each in texts))
+
+
+def commands(experiments: Iterable[Any]) -> nodes.paragraph:
+    """The names by which experiments are run."""
+    line = nodes.paragraph("", "To repeat it, ", classes=["claim-small"])
+    line += [nodes.literal("", "python -m resnet_lib reproduce"), nodes.Text(" ")]
+    for i, each in enumerate(experiments):
+        line += [nodes.Text(", ")] if i else []
+        line += nodes.literal("", each.id)
+    line += nodes.Text(".")
+    return line
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive with Sphinx."""
+    app.setup_extension("ledger")
+    app.add_directive("papers", Papers)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
