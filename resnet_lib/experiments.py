@@ -253,7 +253,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         Experiment(
             "options-56",
-            "Own experiment: plain, and options A, B and C, at 56 layers (the paper's Table 3)",
+            "Own experiment: plain, and options A, B and C, at 56 layers",
             ("plain56", "resnet56", *(arm("resnet56", shortcut=option) for option in "BC")),
             probe="signals",
         ),
@@ -264,7 +264,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         Experiment(
             "preactivation",
-            "Own experiment: pre-activation at 56 layers (second paper, Table 2, begins at 110)",
+            "Own experiment: pre-activation at 56 layers (the second paper begins at 110)",
             ("preresnet56",),
         ),
         Experiment(
@@ -288,7 +288,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         Experiment(
             "recipe",
-            "Own experiment: ResNet-20 by the paper's recipe (section 3.4), one part changed",
+            "Own experiment: ResNet-20 by the paper's recipe, and with one part of it changed",
             (
                 "resnet20",
                 arm("resnet20", "resnet20 without augmentation", pad=0, flip=False),
@@ -316,7 +316,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         Experiment(
             "scales",
-            "Own experiment: the paper's scale augmentation (section 3.4) at CIFAR's size",
+            "Own experiment: scale augmentation at CIFAR's size, for testing at several scales",
             (
                 "resnet20",
                 arm("resnet20", "resnet20, scales", scale_range=(1.0, 480 / 224)),

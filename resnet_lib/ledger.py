@@ -559,11 +559,15 @@ def repeated(archive: Archive, printed: Published) -> str:
     "not measured" where the run is missing, empty where nothing here repeats it. Errors:
     `ConfigError` for an unknown net or arm.
     """
-    if printed.quantity in COUNTED and printed.ours:
+    if not printed.ours:
+        return ""
+    if printed.quantity in COUNTED:
         count = getattr(complexity(printed.ours), COUNTED[printed.quantity])
         return f"{count / SCALES[printed.unit]:.3f}{SUFFIXES[printed.unit]}"
-    found = measured(archive, f"paper/{printed.ours}/test error") if printed.ours else ""
-    return found.replace(", tier paper", "")
+    if not printed.quantity.startswith("top-1 error"):
+        raise ConfigError(f"{printed.id} is neither counted nor a top-1 error: nothing repeats it.")
+    found, unit = looked_up(archive, f"paper/{printed.ours}/test error")
+    return f"{with_spread(found, unit)} ({seeds(found.n)})" if found.n else "not measured"
 
 
 def measured(archive: Archive, id: str, alone: bool = False) -> str:
@@ -572,14 +576,28 @@ def measured(archive: Archive, id: str, alone: bool = False) -> str:
     The mean over seeds, its standard deviation and, unless it is to stand alone, tier and number of
     seeds; or "not measured". Errors: `ConfigError` for an unknown tier, arm or measure.
     """
+    found, unit = looked_up(archive, id)
+    if not found.n:
+        return "not measured"
+    told, tier = with_spread(found, unit), id.partition("/")[0]
+    return told if alone else f"{told} ({seeds(found.n)}, tier {tier})"
+
+
+def looked_up(archive: Archive, id: str) -> tuple[Sample, str]:
+    """A quantity of the archive over the seeds that all of its arms have, and its unit."""
     tier, _, rest = id.partition("/")
     of, _, measure = rest.rpartition("/")
     one_of(tier, TIERS, "tier")
     statement = Statement.of_entry({"of": of, "measure": measure, "is": "above 0"}, id)
-    found = statement.held_against(archive, tier).difference
-    if not found.n:
-        return "not measured"
-    spread = f" ± {found.std:.2f}" if found.n > 1 else ""
-    told = f"{signed(found.mean)}{spread}{statement.unit}"
-    seeds = f"{found.n} seeds" if found.n > 1 else "1 seed"
-    return told if alone else f"{told} ({seeds}, tier {tier})"
+    return statement.held_against(archive, tier).difference, statement.unit
+
+
+def with_spread(sample: Sample, unit: str) -> str:
+    """The mean over seeds and, if there are several, its standard deviation."""
+    spread = f" ± {sample.std:.2f}" if sample.n > 1 else ""
+    return f"{signed(sample.mean)}{spread}{unit}"
+
+
+def seeds(number: int) -> str:
+    """A number of seeds in words."""
+    return f"{number} seeds" if number > 1 else "1 seed"

@@ -60,12 +60,56 @@ def test_what_repeats_a_printed_number_is_known_and_planned_in_full():
             assert "paper" in experiment.tiers, each.id
             assert each.quantity.startswith("top-1 error"), each.id
             assert experiment.data_in(TIERS["paper"]) == data_name(each.data), each.id
-    cifar = {"P1/Table 6", "P2/Table 1", "P2/Table 2", "P2/Table 3"}
+
+
+NEVER = ("exclusive gating, b = 0 to -5", "ResNet-1001, CIFAR-100")
+ORDERS = {
+    "original": "original",
+    "BN after addition": "bn-after-addition",
+    "ReLU before addition": "relu-before-addition",
+    "ReLU-only pre-activation": "relu-only-preactivation",
+    "full pre-activation": "preactivation",
+    "pre-activation": "preactivation",
+}
+JUNCTIONS = {
+    "ResNet-110": {"junction": "add", "shortcut": "A"},
+    "constant scaling (0, 1)": {"shortcut_scale": 0, "residual_scale": 1},
+    "constant scaling (0.5, 1)": {"shortcut_scale": 0.5, "residual_scale": 1},
+    "constant scaling (0.5, 0.5)": {"shortcut_scale": 0.5, "residual_scale": 0.5},
+    "exclusive gating, b = -6": {"junction": "exclusive-gate", "gate_bias": -6},
+    "exclusive gating, b = -7": {"junction": "exclusive-gate", "gate_bias": -7},
+    "shortcut-only gating, b = 0": {"junction": "shortcut-gate", "gate_bias": 0},
+    "shortcut-only gating, b = -6": {"junction": "shortcut-gate", "gate_bias": -6},
+    "1x1 convolution on every shortcut": {"junction": "add", "shortcut": "C"},
+    "dropout 0.5 on the shortcut": {"junction": "dropout"},
+}
+
+
+def test_every_cifar_error_of_the_second_paper_is_repeated_by_the_net_that_it_names():
+    """Table 1 by what is on the shortcut, Tables 2 and 3 by depth, order and block."""
     for each in published_numbers():
-        known = each.subject.startswith(("ResNet", "constant", "shortcut", "1x1", "dropout"))
-        if f"{each.paper}/{each.place}" in cifar and each.quantity == "top-1 error" and known:
-            never = each.subject.startswith("ResNet-1001") and "CIFAR-100" in each.subject
-            assert bool(each.ours) is not never, each.id
+        if each.paper != "P2" or each.place not in ("Table 1", "Table 2", "Table 3"):
+            continue
+        if each.subject in NEVER or each.subject == "ResNet-1001, pre-activation, CIFAR-100":
+            assert each.ours == "", each.id
+            continue
+        net = find_arm(each.ours)[1].net()
+        if each.place == "Table 1":
+            wanted = {"depth": 110, "order": "original", **JUNCTIONS[each.subject]}
+        else:
+            name, *how = each.subject.replace(", CIFAR-100", "").split(", ")
+            depth, _, block = name.removeprefix("ResNet-").partition(" ")
+            wanted = {"depth": int(depth), "order": ORDERS[(how or ["original"])[0]]}
+            wanted |= {"junction": "add", "block": "single-layer"} if block else {"junction": "add"}
+        assert {name: getattr(net, name) for name in wanted} == wanted, each.id
+
+
+def test_every_own_error_of_table_6_is_repeated_by_the_net_that_it_names():
+    rows = [x for x in published_numbers() if (x.paper, x.place) == ("P1", "Table 6") and x.ours]
+    errors = {each.subject: each.ours for each in rows if each.quantity != "parameters"}
+    assert errors == {f"ResNet-{n}": f"resnet{n}" for n in (20, 32, 44, 56, 110, 1202)}
+    sizes = {each.subject: each.ours for each in rows if each.quantity == "parameters"}
+    assert sizes == errors
 
 
 def data_name(text: str) -> str:

@@ -10,6 +10,7 @@ with what is counted or trained here beside it. {papers} N has the claims that a
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,9 +34,14 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 NEITHER = "N"
-# A paper, or a place in one; what names a paper holds until another is named.
+# A paper, or places in one; what names a paper holds until another is named.
 PAPER = re.compile(r"P1|P2|[Ss]econd paper|[Pp]aper")
-PLACE = re.compile(r"(section|Figure|Table)s? (\d(?:\.\d)?)(?: and (\d))?")
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+PLACES = re.compile(
+    rf"([Ss]ection|Figure|Table)s? ({NUMBER.pattern}(?:(?:, | and ){NUMBER.pattern})*)( to \d|-\d)?"
+)
+# What may follow the number of a section and is told without it.
+FINER = ("Figure", "Table", "equation", "footnote")
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ SECTIONS = (
     Section("P2", "4.1", "Where BN and ReLU stand"),
     Section("P2", "4.2", "Why pre-activation helps"),
     Section("P2", "5", "The deepest nets"),
+    Section("P2", "", "Elsewhere"),
 )
 """The sections of both papers that something in this book belongs to, in their order."""
 
@@ -89,16 +96,20 @@ def sections_in(text: str) -> set[tuple[str, str]]:
     from resnet_lib.configs import ConfigError
 
     found, paper = set(), ""
-    for token in re.finditer(rf"{PAPER.pattern}|{PLACE.pattern}", text):
-        kind, *numbers = token.groups()
+    for token in re.finditer(rf"{PAPER.pattern}|{PLACES.pattern}", text):
+        kind, numbers, span = token.groups()
         if kind is None:
             paper = "P2" if token[0].lower() in ("p2", "second paper") else "P1"
             continue
-        for number in filter(None, numbers):
-            place = f"{kind} {number}"
-            if (paper, place) not in section_of():
-                raise ConfigError(f"{text!r}: {paper} {place} is in no section of papers.py.")
-            found.add((paper, section_of()[paper, place]))
+        if span or not paper:
+            wanted = "a paper before the place" if span is None else "each place by its number"
+            raise ConfigError(f"{text!r}: name {wanted}.")
+        kind = "section" if kind == "Section" else kind
+        for number in NUMBER.findall(numbers):
+            place = paper, f"{kind} {number}"
+            if place not in section_of():
+                raise ConfigError(f"{text!r}: {' '.join(place)} is in no section of papers.py.")
+            found.add((paper, section_of()[place]))
     return found
 
 
@@ -111,33 +122,31 @@ class Papers(SphinxDirective):
         from resnet_lib.configs import ConfigError, one_of
 
         note_use(self.env)
+        self.env.note_dependency(__file__)
         paper = self.arguments[0]
         try:
             one_of(paper, ("P1", "P2", NEITHER), "papers")
             if paper == NEITHER:
                 rows = [row for row in read().values() if not sections_in(row.claim.source)]
-                return [self.claims(rows)]
+                return [self.claims(rows, None)]
             return [self.section(each) for each in SECTIONS if each.paper == paper]
         except ConfigError as error:
             raise self.error(str(error)) from None
 
     def section(self, part: Section) -> nodes.section:
         """One section of a paper."""
-        from resnet_lib.experiments import EXPERIMENTS
         from resnet_lib.paper import published_numbers
 
         here = part.paper, part.number
-        title = f"{part.number} {part.topic}"
-        found = nodes.section(ids=[f"{part.paper}-{part.number}".lower().replace(".", "-")])
+        title = f"{part.number} {part.topic}".strip()
+        found = nodes.section(ids=[nodes.make_id(f"{part.paper} {part.number}")])
         found += nodes.title(title, title)
         rows = [row for row in read().values() if here in sections_in(row.claim.source)]
         found += [self.chapters(rows), self.claims(rows, part)] if rows else []
         printed = [each for each in published_numbers() if (each.paper, each.section) == here]
         for place in dict.fromkeys(each.place for each in printed):
             found += table(place, [each for each in printed if each.place == place])
-        repeats = [e for e in EXPERIMENTS.values() if here in sections_in(e.reproduces)]
-        if repeats:
-            found += commands(repeats)
+        found += commands(experiments_of(part, rows))
         return found
 
     def chapters(self, rows: Iterable[Any]) -> nodes.paragraph:
@@ -152,24 +161,38 @@ class Papers(SphinxDirective):
             line += reference(chapter_title(page), uri)
         return line if wanted else nodes.paragraph("", "In no chapter.")
 
-    def claims(self, rows: Iterable[Any], part: Section | None = None) -> nodes.bullet_list:
+    def claims(self, rows: Iterable[Any], part: Section | None) -> nodes.bullet_list:
         """Claims, with their verdicts as links to the ledger, and their place within a section."""
         found = nodes.bullet_list(classes=["paper-claims"])
         for row in rows:
             line = nodes.paragraph("", f"{row.claim.says} ")
             line += find_verdict(self.env, row.claim.id, "")
-            if where := place_in(row.claim.source, part):
-                line += [nodes.Text(" "), nodes.inline("", where, classes=["claim-small"])]
+            told = [place_in(row.claim.source, part)]
+            told += ["own experiment"] if row.claim.own else []
+            more = "; ".join(filter(None, told))
+            line += nodes.inline("", f" ({more})" if more else "", classes=["claim-small"])
             found += nodes.list_item("", line)
         return found
+
+
+def experiments_of(part: Section, rows: Iterable[Any]) -> list[Any]:
+    """The experiments that a section's claims are tested by, and those that name a place in it."""
+    from resnet_lib.archive import arms_in
+    from resnet_lib.experiments import EXPERIMENTS, find_arm
+
+    arms = (arm for row in rows for test in row.claim.tests for _, arm in arms_in(test.of))
+    wanted = {find_arm(arm)[0].id for arm in arms}
+    here = part.paper, part.number
+    return [e for e in EXPERIMENTS.values() if e.id in wanted or here in sections_in(e.reproduces)]
 
 
 def place_in(source: str, part: Section | None) -> str:
     """What a source says beyond the section itself: "Figure 6, left; reading notes"."""
     parts = source.split("; ")
     if part is not None:
-        own = rf"({part.paper} )?(section {re.escape(part.number)}(,| and|$) ?)?"
-        parts = [re.sub(f"^{own}", "", each) for each in parts]
+        parts = [each.removeprefix(f"{part.paper} ") for each in parts]
+        section = rf"section {re.escape(part.number)}(?:,| and)?(?: (?={'|'.join(FINER)})|$)"
+        parts = [re.sub(f"^{section}", "", each) for each in parts]
     return "; ".join("reading notes" if each == "N" else each for each in parts if each)
 
 
@@ -181,7 +204,7 @@ def table(place: str, numbers: list[Any]) -> nodes.container:
     from resnet_lib.ledger import repeated
 
     ours = {each.id: repeated(read().archive, each) for each in numbers}
-    title = f"{capital(place)}, in the text" if place.startswith("section") else place
+    title = place if place.startswith(("Table", "Figure")) else "In the text"
     layout = by_subject if place.startswith("Table") else by_number
     heads, *rows = layout(numbers, ours)
     grid = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in heads), cols=len(heads))
@@ -189,7 +212,7 @@ def table(place: str, numbers: list[Any]) -> nodes.container:
     opened = " open" if set(ours.values()) - {"", "not measured"} else ""
     return nodes.container(
         "",
-        nodes.raw("", f"<details{opened}><summary>{title}</summary>", format="html"),
+        nodes.raw("", f"<details{opened}><summary>{html.escape(title)}</summary>", format="html"),
         nodes.table("", grid),
         *map(small, conditions(numbers)),
         nodes.raw("", "</details>", format="html"),
@@ -200,18 +223,21 @@ def table(place: str, numbers: list[Any]) -> nodes.container:
 def by_subject(numbers: list[Any], ours: Mapping[str, str]) -> Iterator[list[str]]:
     """Heads, then a row for each net, with all of its errors (best, mean) in one column."""
     columns = sorted(
-        {kind_of(each)[0] for each in numbers}, key=lambda name: (name[0] != "t", name)
+        {kind_of(each)[0] for each in numbers}, key=lambda name: (not name.endswith("error"), name)
     )
-    mine = {name for name in columns for x in numbers if kind_of(x)[0] == name and ours[x.id]}
-    heads = [[f"{name}, printed", *(["here"] if name in mine else [])] for name in columns]
+    repeated = {kind_of(each)[0] for each in numbers if ours[each.id]}
+    heads = [[f"{name}, printed", *(["here"] if name in repeated else [])] for name in columns]
     yield ["net", *chain(*heads)]
     for subject in dict.fromkeys(each.subject for each in numbers):
         cells = [subject]
         for name in columns:
-            found = [x for x in numbers if (x.subject, kind_of(x)[0]) == (subject, name)]
+            found = [
+                each for each in numbers if (each.subject, kind_of(each)[0]) == (subject, name)
+            ]
             cells.append("; ".join(told(each, numbers) for each in found))
-            if name in mine:
-                cells.append("; ".join(ours[each.id] for each in found if ours[each.id]))
+            if name in repeated:
+                own = [(kind_of(each)[1], ours[each.id]) for each in found if ours[each.id]]
+                cells.append("; ".join(f"{kind}: {text}" if kind else text for kind, text in own))
         yield cells
 
 
@@ -247,14 +273,16 @@ def conditions(numbers: list[Any]) -> Iterator[str]:
     """How errors were measured, and of which nets where it is not how most of them were."""
     groups: dict[str, list[str]] = {}
     for each in numbers:
-        if each.quantity != "parameters":
-            how = ", ".join(filter(None, (each.data, each.protocol)))
+        how = ", ".join(filter(None, (each.data, each.protocol)))
+        if each.unit == "%" and how:
             groups.setdefault(how, []).append(each.subject)
     most = max(groups.values(), key=len, default=[])
     for how, subjects in groups.items():
-        names = "" if subjects is most else f": {', '.join(dict.fromkeys(subjects))}"
-        if how:
-            yield f"{capital(how)}{names}."
+        if subjects is not most:
+            yield f"{capital(how)}: {'; '.join(dict.fromkeys(subjects))}."
+    for how, subjects in groups.items():
+        if subjects is most:
+            yield f"The others: {how}." if len(groups) > 1 else f"{capital(how)}."
     if note := shared_note(numbers):
         yield f"{capital(note)}."
 
@@ -269,15 +297,19 @@ def row_of(texts: Iterable[str]) -> nodes.row:
     return nodes.row("", *(nodes.entry("", nodes.paragraph("", each)) for each in texts))
 
 
-def commands(experiments: Iterable[Any]) -> nodes.paragraph:
-    """The names by which experiments are run."""
-    line = nodes.paragraph("", "To repeat it, ", classes=["claim-small"])
-    line += [nodes.literal("", "python -m resnet_lib reproduce"), nodes.Text(" ")]
-    for i, each in enumerate(experiments):
-        line += [nodes.Text(", ")] if i else []
-        line += nodes.literal("", each.id)
-    line += nodes.Text(".")
-    return line
+def commands(experiments: list[Any]) -> Iterator[nodes.paragraph]:
+    """How to run some experiments: by the papers' schedule, and those meant for a short one."""
+    full = [each for each in experiments if "paper" in each.tiers]
+    for title, tier, group in (
+        ("By the full schedule", "paper", full),
+        ("By a short one", "short", [each for each in experiments if each not in full]),
+    ):
+        if group:
+            names = " ".join(each.id for each in group)
+            call = f"python -m resnet_lib reproduce {names} --tier {tier}"
+            line = nodes.paragraph("", f"{title}: ", classes=["claim-small"])
+            line += nodes.literal("", call)
+            yield line
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
