@@ -447,6 +447,14 @@ def gradient_loss(record: RunRecord, *, start: bool = False, either_way: bool = 
     return float(decades[first] if start else decades[decades.index > first].mean())
 
 
+def lowest_gradient_ratio(record: RunRecord) -> float:
+    """The smallest that the activation gradient gets at the first layer, in units of the last's."""
+    if not len(record.probe):
+        return math.nan
+    rows = record.probe.sort_values("layer").groupby("iteration")["activation_gradient"]
+    return float((rows.first() / rows.last()).min())
+
+
 def tested(record: RunRecord, *protocols: str) -> float:
     """The test error under the first protocol, minus that under the second if there is one.
 
@@ -474,6 +482,7 @@ MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "gradient loss at the start": partial(gradient_loss, start=True),
     "gradient decades": partial(gradient_loss, either_way=True),
     "gradient decades at the start": partial(gradient_loss, start=True, either_way=True),
+    "lowest gradient ratio": lowest_gradient_ratio,
     "10-crop error": lambda record: tested(record, "10-crop"),
     "multi-scale error": lambda record: tested(record, "multi-scale"),
     "multi-scale minus 10-crop error": lambda record: tested(record, "multi-scale", "10-crop"),

@@ -594,8 +594,9 @@ def looked_up(archive: Archive, id: str) -> tuple[Sample, str]:
 
 def with_spread(sample: Sample, unit: str) -> str:
     """The mean over seeds and, if there are several, its standard deviation."""
-    spread = f" ± {sample.std:.2f}" if sample.n > 1 else ""
-    return f"{signed(sample.mean)}{spread}{unit}"
+    digits = 0 if unit == UNITS["end of warm-up"] else 2
+    spread = f" ± {sample.std:.{digits}f}" if sample.n > 1 else ""
+    return f"{signed(sample.mean, digits)}{spread}{unit}"
 
 
 def seeds(number: int) -> str:

@@ -86,6 +86,20 @@ SENTENCES = {
             min(FOUR, key=lambda arm: abs(decades(arm, "short").iloc[-1])) == "plain56"
             and max(FOUR, key=lambda arm: values(arm, "training error", "short").min()) == "plain56"
         ),
+        "in the first few hundred steps of plain-56 the ratio drops": lambda: (
+            decades("plain56", "short").idxmin() < 500
+        ),
+        "on one seed below our bound of 1/10": lambda: (
+            (values("plain56", "lowest gradient ratio", "short") < 0.1).sum() == 1
+            and values("resnet56", "lowest gradient ratio", "short").min() > 0.1
+        ),
+        "Then it rises again": lambda: all(
+            decades(arm, "short").iloc[-1] > decades(arm, "short").min()
+            for arm in ("plain56", "resnet56")
+        ),
+        "vanishes at none of these moments": lambda: all(
+            values(arm, "lowest gradient ratio").min() > 0.1 for arm in FOUR
+        ),
         "the ratio falls at first and then grows in all four nets": lambda: all(
             map(falls_then_grows, FOUR)
         ),
