@@ -470,6 +470,21 @@ def tested(record: RunRecord, *protocols: str) -> float:
     return float(first - sum(others))
 
 
+def gained_together(record: RunRecord) -> float:
+    """The test error of the ensemble that a run is in, minus that of its best member.
+
+    On the same images, each seen once; NaN where no ensemble was tested.
+    """
+    rows = read_tests().query("protocol == 'centre-crop'")
+    for ids, images, error in rows[["run_ids", "images", "top1_error"]].itertuples(index=False):
+        members = ids.split()
+        if len(members) > 1 and record.run_id in members:
+            alone = rows[(rows["images"] == images) & rows["run_ids"].isin(members)]
+            if len(alone) == len(members):
+                return float(error - alone["top1_error"].min())
+    return math.nan
+
+
 # What can be read off one run; errors in percent, losses in nats.
 MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "training error": last_of("train"),
@@ -486,6 +501,7 @@ MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "10-crop error": lambda record: tested(record, "10-crop"),
     "multi-scale error": lambda record: tested(record, "multi-scale"),
     "multi-scale minus 10-crop error": lambda record: tested(record, "multi-scale", "10-crop"),
+    "ensemble minus best member error": gained_together,
     "end of warm-up": lambda record: float(
         math.nan if record.warmup_ended is None else record.warmup_ended
     ),
@@ -493,6 +509,7 @@ MEASURES: dict[str, Callable[[RunRecord], float]] = {
 UNITS = {name: "%" if "error" in name else "" for name in MEASURES} | {
     "training loss": " nats",
     "multi-scale minus 10-crop error": " points",
+    "ensemble minus best member error": " points",
     "end of warm-up": " iterations",
 }
 

@@ -24,10 +24,11 @@ from resnet_lib.blocks import (
 )
 from resnet_lib.complexity import complexity, count
 from resnet_lib.configs import ModelConfig
-from resnet_lib.data import ImageSet
+from resnet_lib.data import ImageSet, Normaliser
 from resnet_lib.models import MODELS, build_model
 from resnet_lib.numerics import random_stream
 from resnet_lib.paper import published
+from resnet_lib.testing import PROTOCOLS, Sizes, class_scores, fitted
 
 
 @dataclass(frozen=True)
@@ -500,3 +501,23 @@ def only_grows() -> Check:
                 after = unit(x)
                 least, x = min(least, (after - x).min().item()), after
     return Check(least >= 0, f"no value falls over 3 units; the least change is {least:g}")
+
+
+@check("10-crop averages ten views")
+def ten_views() -> Check:
+    pixels = torch.randint(0, 256, (16, 1, 12, 12), generator=random_stream("pixels")).byte()
+    labels = torch.arange(16) % 10
+    data = ImageSet("noise", tuple("0123456789"), pixels, labels, pixels, labels)
+    net, normalise = settle(build_model("plain8", seed=0, width=4, in_channels=1)), Normaliser(data)
+    sizes = Sizes(crop=8, centre_from=8, ten_from=12, scales=())
+    scores = class_scores([net], pixels, PROTOCOLS["10-crop"], sizes, normalise)
+    corners_and_centre = ((0, 0), (0, 4), (4, 0), (4, 4), (2, 2))
+    cut = [pixels[:, :, y : y + 8, x : x + 8] for y, x in corners_and_centre]
+    with torch.no_grad():
+        seen = [net(fitted(normalise, view)(view)) for each in cut for view in (each, each.flip(3))]
+    difference = worst(torch.stack(seen).softmax(2).mean(0), scores)
+    return Check(
+        difference < 1e-5,
+        "four corners, the centre and their mirror images, cut by hand, seen one by one and their "
+        f"scores averaged: {tiny(difference)} from what the protocol gives",
+    )

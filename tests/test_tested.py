@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from helpers import tiny_data
 
 from resnet_lib import ConfigError, load, load_net, load_records, reproduce, tested
 from resnet_lib.archive import MEASURES
+from resnet_lib.checks import CHECKS
 from resnet_lib.data import Normaliser
 from resnet_lib.runs import RecordError, RunRecord
 from resnet_lib.tested import COLUMNS, measure_test, read_tests
@@ -89,6 +91,43 @@ def test_the_ledger_compares_protocols_on_the_same_images(monkeypatch) -> None:
     assert MEASURES["multi-scale minus 10-crop error"](record) == 3.0
     monkeypatch.setattr("resnet_lib.archive.read_tests", lambda: frame.iloc[:2])
     assert pd.isna(MEASURES["multi-scale minus 10-crop error"](record))
+
+
+@pytest.mark.parametrize("protocol", ["centre-crop", "centre-and-mirror"])
+def test_the_check_of_ten_views_is_no_foregone_conclusion(monkeypatch, protocol) -> None:
+    monkeypatch.setitem(PROTOCOLS, "10-crop", PROTOCOLS[protocol])
+    check = CHECKS["10-crop averages ten views"]
+    assert not check.__wrapped__().holds
+    monkeypatch.undo()
+    assert check.__wrapped__().holds
+
+
+def test_an_ensemble_is_held_against_its_best_member(monkeypatch) -> None:
+    rows = [
+        ("one two", "centre-crop", 100, 20.0, 0.0),
+        ("one", "centre-crop", 100, 22.0, 0.0),
+        ("two", "centre-crop", 100, 19.5, 0.0),
+        ("two", "centre-crop", 50, 10.0, 0.0),  # other images
+        ("two", "10-crop", 100, 5.0, 0.0),
+        ("three four", "centre-crop", 100, 20.0, 0.0),
+        ("three", "centre-crop", 100, 22.0, 0.0),
+    ]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    monkeypatch.setattr("resnet_lib.archive.read_tests", lambda: frame)
+    measure = MEASURES["ensemble minus best member error"]
+    for id in ("one", "two"):
+        assert measure(SimpleNamespace(run_id=id)) == 0.5
+    for id in ("three", "five"):  # a member is not tested alone; in no ensemble
+        assert pd.isna(measure(SimpleNamespace(run_id=id)))
+
+
+def test_the_best_of_the_kept_ensembles_is_the_net_that_claim_59b_names() -> None:
+    """Its note says so; a test that is added may change it."""
+    whole = read_tests().query("protocol == 'centre-crop' and images == 10_000")
+    alone = whole.set_index("run_ids")["top1_error"]
+    together = [ids.split() for ids in alone.index if " " in ids]
+    assert len(together) == 3
+    assert all(alone[ids].idxmin().startswith("preresnet56-") for ids in together)
 
 
 def test_the_kept_tests_are_of_recorded_runs() -> None:
