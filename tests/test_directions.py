@@ -82,6 +82,10 @@ def dead(net: str) -> list[int]:
 
 SENTENCES = {
     "01-degradation": {
+        "At 56 layers and this rate He's rule alone does not start the net": lambda: all(
+            values(f"plain56 without BN{rule}", "training error", "short").min() > 89
+            for rule in ("", ", xavier")
+        ),
         "by the last step plain-56 is nearest to 1 of all, and trains worst": lambda: (
             min(FOUR, key=lambda arm: abs(decades(arm, "short").iloc[-1])) == "plain56"
             and max(FOUR, key=lambda arm: values(arm, "training error", "short").min()) == "plain56"
