@@ -170,7 +170,8 @@ def publish(rendered: Path, html: Path) -> None:
     # Here and not in _static of the sources: every script there would load on every page.
     shutil.copytree(ROOT / "book" / "_vendor", fresh / "_static" / "vendor", dirs_exist_ok=True)
     for page in fresh.rglob("*.html"):
-        page.write_text(lean(page.read_text(encoding="utf-8")), encoding="utf-8")
+        text = page.read_text(encoding="utf-8")
+        page.write_text(lean(text, searches=page.name == "search.html"), encoding="utf-8")
     for copy in (fresh / "_sources" / "notebooks").glob("*.ipynb"):
         shutil.copyfile(ROOT / "notebooks" / copy.name, copy)
     drop_unused(fresh)
@@ -198,9 +199,14 @@ def start_page() -> str:
     )
 
 
-def lean(page: str) -> str:
-    """A page without fontawesome.js: 1.4 MB that draws icons which the web font has."""
-    return re.sub(r"\s*<script[^>]*fontawesome\.js[^>]*></script>", "", page)
+def lean(page: str, searches: bool) -> str:
+    """A page without scripts that it has no use for.
+
+    fontawesome.js has 1.4 MB and draws icons which the web font has. The index of the whole book is
+    for a search while one types, which this book does not have: only the page of results reads it.
+    """
+    unused = ["fontawesome", *([] if searches else ["searchtools", "language_data", "searchindex"])]
+    return re.sub(rf"\s*<script[^>]*(?:{'|'.join(unused)})\.js[^>]*></script>", "", page)
 
 
 def drop_unused(html: Path) -> None:

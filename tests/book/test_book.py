@@ -80,8 +80,11 @@ def test_pages_load_only_what_they_need(book: Path) -> None:
     for name in build_book.pages():
         text = (book / f"{name}.html").read_text()
         assert ("vendor/mathjax" in text) == ('class="math' in text), name
-        for unused in ("fontawesome.js", "require.js", "require.min.js", "html-manager", "thebe"):
-            assert unused not in text, name
+        unused = ("fontawesome.js", "require.js", "require.min.js", "html-manager", "thebe")
+        for script in (*unused, "searchindex.js", "searchtools.js", "language_data.js"):
+            assert script not in text, name
+    results = (book / "search.html").read_text()
+    assert results.count("searchindex.js") == results.count("searchtools.js") == 1
 
 
 @pytest.mark.parametrize("slug", SLUGS)
