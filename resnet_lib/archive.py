@@ -473,16 +473,16 @@ def tested(record: RunRecord, *protocols: str) -> float:
 def gained_together(record: RunRecord) -> float:
     """The test error of the ensemble that a run is in, minus that of its best member.
 
-    On the same images, each seen once; NaN where no ensemble was tested.
+    On the same images, each seen once; NaN where no ensemble was tested, or several were.
     """
-    rows = read_tests().query("protocol == 'centre-crop'")
+    rows, found = read_tests().query("protocol == 'centre-crop'"), []
     for ids, images, error in rows[["run_ids", "images", "top1_error"]].itertuples(index=False):
         members = ids.split()
         if len(members) > 1 and record.run_id in members:
             alone = rows[(rows["images"] == images) & rows["run_ids"].isin(members)]
             if len(alone) == len(members):
-                return float(error - alone["top1_error"].min())
-    return math.nan
+                found.append(float(error - alone["top1_error"].min()))
+    return found[0] if len(found) == 1 else math.nan
 
 
 # What can be read off one run; errors in percent, losses in nats.

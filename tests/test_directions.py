@@ -18,6 +18,7 @@ from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.experiments import EXPERIMENTS
 from resnet_lib.ledger import read_claims
 from resnet_lib.paper import published
+from resnet_lib.tested import read_tests
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 ARCHIVE = survey()
@@ -40,11 +41,16 @@ def decades(arm: str, tier: str = "paper") -> pd.Series:
 
     The mean over the seeds. (`first_to_last` has the first moment and the last only.)
     """
+    return pd.concat(ratios_of(arm, tier), axis=1).mean(axis=1)
+
+
+def ratios_of(arm: str, tier: str) -> list[pd.Series]:
+    """The same for each seed."""
     ratios = []
     for record in max(ARCHIVE.runs(arm, tier).values(), key=len).values():
         rows = record.probe.sort_values("layer").groupby("iteration")["activation_gradient"]
         ratios.append(np.log10(rows.first() / rows.last()))
-    return pd.concat(ratios, axis=1).mean(axis=1)
+    return ratios
 
 
 def falls_then_grows(arm: str) -> bool:
@@ -66,6 +72,16 @@ def controls() -> pd.Series:
 def hardly_moved(record, iterations: int) -> bool:
     rows = record.curves.query(f"split == 'train' and iteration <= {iterations}")
     return rows["top1_error"].min() > 80
+
+
+def five_scales_minus_once(arm: str) -> pd.Series:
+    """In test error, on the same 2,000 images, for each run."""
+    rows = read_tests().query("images == 2_000")
+    ids = [run.run_id for run in max(ARCHIVE.runs(arm, "short").values(), key=len).values()]
+    errors = rows[rows["run_ids"].isin(ids)].pivot(
+        index="run_ids", columns="protocol", values="top1_error"
+    )
+    return errors["multi-scale"] - errors["centre-crop"]
 
 
 def behind() -> list[str]:
@@ -90,16 +106,17 @@ SENTENCES = {
             min(FOUR, key=lambda arm: abs(decades(arm, "short").iloc[-1])) == "plain56"
             and max(FOUR, key=lambda arm: values(arm, "training error", "short").min()) == "plain56"
         ),
-        "in the first few hundred steps of plain-56 the ratio drops": lambda: (
-            decades("plain56", "short").idxmin() < 500
+        "in the first few hundred steps of plain-56 the ratio drops": lambda: all(
+            ratios.idxmin() < 500 for ratios in ratios_of("plain56", "short")
         ),
         "on one seed below our bound of 1/10": lambda: (
             (values("plain56", "lowest gradient ratio", "short") < 0.1).sum() == 1
             and values("resnet56", "lowest gradient ratio", "short").min() > 0.1
         ),
         "Then it rises again": lambda: all(
-            decades(arm, "short").iloc[-1] > decades(arm, "short").min()
+            ratios.iloc[-1] > ratios.min() + 0.3  # twice as large
             for arm in ("plain56", "resnet56")
+            for ratios in ratios_of(arm, "short")
         ),
         "vanishes at none of these moments": lambda: all(
             values(arm, "lowest gradient ratio").min() > 0.1 for arm in FOUR
@@ -107,9 +124,15 @@ SENTENCES = {
         "the ratio falls at first and then grows in all four nets": lambda: all(
             map(falls_then_grows, FOUR)
         ),
-        "So plain-20 is not healthy by it and trains well": lambda: (
-            values("plain20", "gradient decades").mean() > 1
+        "three seeds of the plain nets, one of each residual net": lambda: all(
+            len(values(arm, "gradient decades")) == (3 if arm.startswith("plain") else 1)
+            for arm in FOUR
+        ),
+        "So only ResNet-56 is healthy by it, and plain-20 and ResNet-20, which train well, are "
+        "not": lambda: (
+            [arm for arm in FOUR if values(arm, "gradient decades").mean() < 1] == ["resnet56"]
             and values("plain20", "training error").max() < 2
+            and values("resnet20", "training error").max() < 2
         ),
         "this measure does not tell the nets that degrade from the others": lambda: (
             values("plain20", "gradient decades").mean()
@@ -160,6 +183,12 @@ SENTENCES = {
                 difference(arm, "resnet20", "test error", "short").min() > 5
                 for arm in behind()[-2:]
             )
+        ),
+    },
+    "07-testing": {
+        "So five scales hardly change its error any more": lambda: (
+            abs(five_scales_minus_once("resnet20, scales").mean()) < 0.5
+            and five_scales_minus_once("resnet20").min() > 5
         ),
     },
     "06-training": {

@@ -111,13 +111,18 @@ def test_an_ensemble_is_held_against_its_best_member(monkeypatch) -> None:
         ("two", "10-crop", 100, 5.0, 0.0),
         ("three four", "centre-crop", 100, 20.0, 0.0),
         ("three", "centre-crop", 100, 22.0, 0.0),
+        ("six", "centre-crop", 100, 22.0, 0.0),
+        ("six two", "centre-crop", 200, 20.0, 0.0),
+        ("six one", "centre-crop", 100, 20.0, 0.0),
+        ("six seven", "centre-crop", 100, 20.0, 0.0),
+        ("seven", "centre-crop", 100, 22.0, 0.0),
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     monkeypatch.setattr("resnet_lib.archive.read_tests", lambda: frame)
     measure = MEASURES["ensemble minus best member error"]
-    for id in ("one", "two"):
-        assert measure(SimpleNamespace(run_id=id)) == 0.5
-    for id in ("three", "five"):  # a member is not tested alone; in no ensemble
+    assert measure(SimpleNamespace(run_id="two")) == 0.5
+    assert measure(SimpleNamespace(run_id="seven")) == -2.0
+    for id in ("three", "five", "six"):  # a member is not tested alone; in no ensemble; in two
         assert pd.isna(measure(SimpleNamespace(run_id=id)))
 
 

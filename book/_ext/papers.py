@@ -168,7 +168,8 @@ class Papers(SphinxDirective):
             line = nodes.paragraph("", f"{row.claim.says} ")
             line += find_verdict(self.env, row.claim.id, "")
             told = [place_in(row.claim.source, part)]
-            told += ["own experiment"] if row.claim.own else []
+            if row.claim.own:
+                told = [re.sub(r"^own,? ", "", told[0]), "own experiment"]
             more = "; ".join(filter(None, told))
             line += nodes.inline("", f" ({more})" if more else "", classes=["claim-small"])
             found += nodes.list_item("", line)
