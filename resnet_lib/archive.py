@@ -431,6 +431,18 @@ def smallest_response(record: RunRecord) -> float:
     return float(probed(record, "response_std").min())
 
 
+def gradient_ratios(record: RunRecord) -> pd.Series:
+    """The activation gradient's norm at the first layer, in units of the last's, by iteration.
+
+    Empty where nothing was probed.
+    """
+    rows = record.probe
+    if not len(rows):
+        return pd.Series(dtype=float)
+    rows = rows.sort_values("layer").groupby("iteration")["activation_gradient"]
+    return rows.first() / rows.last()
+
+
 def gradient_loss(record: RunRecord, *, start: bool = False, either_way: bool = False) -> float:
     """By how many powers of 10 the activation gradient shrinks from the last layer to the first.
 
@@ -438,21 +450,12 @@ def gradient_loss(record: RunRecord, *, start: bool = False, either_way: bool = 
     grows. start: before the first step, else the mean over the later measurements. either_way:
     without the sign, so that 1 is a factor of 10 up or down.
     """
-    if not len(record.probe):
+    decades = -np.log10(gradient_ratios(record))
+    if not len(decades):
         return math.nan
-    rows = record.probe.sort_values("layer").groupby("iteration")["activation_gradient"]
-    decades = np.log10(rows.last() / rows.first())
     decades = decades.abs() if either_way else decades
     first = decades.index.min()
     return float(decades[first] if start else decades[decades.index > first].mean())
-
-
-def lowest_gradient_ratio(record: RunRecord) -> float:
-    """The smallest that the activation gradient gets at the first layer, in units of the last's."""
-    if not len(record.probe):
-        return math.nan
-    rows = record.probe.sort_values("layer").groupby("iteration")["activation_gradient"]
-    return float((rows.first() / rows.last()).min())
 
 
 def tested(record: RunRecord, *protocols: str) -> float:
@@ -497,7 +500,7 @@ MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "gradient loss at the start": partial(gradient_loss, start=True),
     "gradient decades": partial(gradient_loss, either_way=True),
     "gradient decades at the start": partial(gradient_loss, start=True, either_way=True),
-    "lowest gradient ratio": lowest_gradient_ratio,
+    "lowest gradient ratio": lambda record: float(gradient_ratios(record).min()),
     "10-crop error": lambda record: tested(record, "10-crop"),
     "multi-scale error": lambda record: tested(record, "multi-scale"),
     "multi-scale minus 10-crop error": lambda record: tested(record, "multi-scale", "10-crop"),

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from resnet_lib.analysis import dead_channels
-from resnet_lib.archive import survey
+from resnet_lib.archive import gradient_ratios, survey
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.experiments import EXPERIMENTS
 from resnet_lib.ledger import read_claims
@@ -46,11 +46,8 @@ def decades(arm: str, tier: str = "paper") -> pd.Series:
 
 def ratios_of(arm: str, tier: str) -> list[pd.Series]:
     """The same for each seed."""
-    ratios = []
-    for record in max(ARCHIVE.runs(arm, tier).values(), key=len).values():
-        rows = record.probe.sort_values("layer").groupby("iteration")["activation_gradient"]
-        ratios.append(np.log10(rows.first() / rows.last()))
-    return ratios
+    records = max(ARCHIVE.runs(arm, tier).values(), key=len).values()
+    return [np.log10(gradient_ratios(record)) for record in records]
 
 
 def falls_then_grows(arm: str) -> bool:

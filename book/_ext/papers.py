@@ -278,11 +278,10 @@ def conditions(numbers: list[Any]) -> Iterator[str]:
         if each.unit == "%" and how:
             groups.setdefault(how, []).append(each.subject)
     most = max(groups.values(), key=len, default=[])
-    for how, subjects in groups.items():
+    for how, subjects in sorted(groups.items(), key=lambda group: group[1] is most):
         if subjects is not most:
             yield f"{capital(how)}: {'; '.join(dict.fromkeys(subjects))}."
-    for how, subjects in groups.items():
-        if subjects is most:
+        else:
             yield f"The others: {how}." if len(groups) > 1 else f"{capital(how)}."
     if note := shared_note(numbers):
         yield f"{capital(note)}."
