@@ -126,6 +126,19 @@ def test_under_bn_the_weight_gradient_is_inverse_to_the_weights():
     close(ten["response_std"], one["response_std"])
 
 
+def test_the_gradient_of_a_wide_plain_net_grows_as_chapter_1_derives():
+    """Fully connected layers, He's weights and BN: by 1 / sqrt(1 - 1 / pi) a layer."""
+    torch.manual_seed(0)
+    signal, outputs = torch.randn(1000, 300), []
+    for _ in range(16):
+        weights = torch.randn(300, 300) * (2 / 300) ** 0.5
+        outputs.append(F.batch_norm(signal @ weights, None, None, training=True).requires_grad_())
+        signal = F.relu(outputs[-1])
+    gradients = torch.autograd.grad((signal * torch.randn(1000, 300)).sum(), outputs)
+    growth = (gradients[0].norm() / gradients[-1].norm()) ** (1 / 15)
+    assert growth == pytest.approx((1 - 1 / torch.pi) ** -0.5, rel=0.02)
+
+
 @pytest.mark.parametrize("name", list(PROBES))
 def test_every_probe_gives_the_same_table_twice(name):
     net = tiny_net("resnet8")

@@ -16,7 +16,7 @@ from resnet_lib.analysis import dead_channels
 from resnet_lib.archive import gradient_ratios, survey
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.experiments import EXPERIMENTS
-from resnet_lib.ledger import read_claims
+from resnet_lib.ledger import looked_up, read_claims
 from resnet_lib.paper import published
 from resnet_lib.tested import read_tests
 
@@ -34,6 +34,10 @@ def values(arm: str, measure: str, tier: str = "paper") -> pd.Series:
 def difference(one: str, other: str, measure: str, tier: str = "paper") -> pd.Series:
     """Within each seed that both have."""
     return (values(one, measure, tier) - values(other, measure, tier)).dropna()
+
+
+def interval(quantity: str) -> tuple[float, float]:
+    return looked_up(ARCHIVE, quantity)[0].interval
 
 
 def decades(arm: str, tier: str = "paper") -> pd.Series:
@@ -95,9 +99,19 @@ def dead(net: str) -> list[int]:
 
 SENTENCES = {
     "01-degradation": {
-        "At 56 layers and this rate He's rule alone does not start the net": lambda: all(
+        "at the paper's rate only BN does": lambda: (
+            values("plain20 without BN", "training error", "short").min() > 89
+            and values("plain20, small init", "training error", "short").max() < 50
+        ),
+        "At 56 layers and the paper's rate He's rule alone does not start the net": lambda: all(
             values(f"plain56 without BN{rule}", "training error", "short").min() > 89
             for rule in ("", ", xavier")
+        ),
+        "where they are not, they are too large at the first layer, not too small": lambda: all(
+            decades(arm, tier).iloc[1:].mean() > 0.5
+            for arm in ("plain20", "plain56")
+            for tier in ("short", "paper")
+            if values(arm, "gradient decades", tier).mean() > 1
         ),
         "by the last step plain-56 is nearest to 1 of all, and trains worst": lambda: (
             min(FOUR, key=lambda arm: abs(decades(arm, "short").iloc[-1])) == "plain56"
@@ -160,6 +174,10 @@ SENTENCES = {
                 for n in (20, 56)
             )
         ),
+        "the 95% interval of the mean reaches from a large advantage past zero": lambda: (
+            (found := interval("short/resnet56-single-layer - plain56/training error"))[0] < -20
+            and found[1] > 0
+        ),
     },
     "04-shortcut-options": {
         "All of them learn": lambda: all(
@@ -193,6 +211,9 @@ SENTENCES = {
         "a slower start": lambda: (
             difference("resnet56 with warm-up", "resnet20", "training error", "short").mean()
             < difference("resnet56", "resnet20", "training error", "short").mean() / 2
+        ),
+        "ends at the first look on every seed": lambda: (
+            set(values("resnet56 with warm-up", "end of warm-up", "short")) == {100}
         ),
         "The seeds differ much, with the warm-up even more than without": lambda: (
             np.ptp(values("resnet56 with warm-up", "training error", "short"))
@@ -232,8 +253,11 @@ SENTENCES = {
                 ("resnet56", "resnet20"),
             )
         ),
-        "ResNet-56 has lost channels of its very first layer, on which all its shortcuts build; "
-        "ResNet-20 has lost none": lambda: dead("resnet56")[0] > 0 == sum(dead("resnet20")),
+        "Both nets of 56 layers have lost channels, neither of 20 has; only ResNet-56 has lost "
+        "some of its first layer": lambda: (
+            [arm for arm in FOUR if sum(dead(arm))] == ["plain56", "resnet56"]
+            and [arm for arm in FOUR if dead(arm)[0]] == ["resnet56"]
+        ),
         "with a warm-up it ends lower in tier *short*": (
             lambda: (
                 difference("resnet56 with warm-up", "resnet56", "training error", "short").max()

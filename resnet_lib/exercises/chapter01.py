@@ -35,15 +35,15 @@ def name_the_case(answer: Any) -> str | None:
 def factor(answer: Any) -> str | None:
     if not is_number(answer):
         return "Answer with one number."
-    value, right = float(answer), 10 ** (1 / 55)
+    value, right = float(answer), 10 ** (1 / 54)
     if abs(value - right) < 5e-4:
         return None
-    if abs(value - 10 / 55) < 1e-2:
+    if abs(value - 10 / 54) < 1e-2:
         return "The layers' factors are multiplied, not added."
     if abs(value - 1 / right) < 5e-4:
         return "That shrinks the signal on its way down; here it grows."
-    if abs(value - 10 ** (1 / 56)) < 5e-4 and abs(value - right) > 5e-4:
-        return "From the last of 56 outputs to the first there are fewer steps than outputs."
+    if abs(value - 10 ** (1 / 55)) < 5e-4:
+        return "From the last of 55 outputs to the first there are fewer steps than outputs."
     if not 1 < value < 1.2:
         return "Put your factor to the power of the number of steps: that must give 10."
     return "Close: count the steps again, and give at least four digits after the point."

@@ -16,9 +16,9 @@ WRONG = {
         ("degradation", "dictionary"),
     ],
     "01-factor": [
-        (10 / 55, "multiplied, not added"),
-        (10 ** (-1 / 55), "shrinks"),
-        (10 ** (1 / 56), "fewer steps"),
+        (10 / 54, "multiplied, not added"),
+        (10 ** (-1 / 54), "shrinks"),
+        (10 ** (1 / 55), "fewer steps"),
         (10, "to the power"),
         (1.05, "count the steps"),
     ],

@@ -443,7 +443,7 @@ const zh: Words = {
   beside: "与 VGG 比较乘加次数",
   printed: "论文表 1 印的是 {printed} 亿。",
   torchvision: "torchvision 把步长 2 放在 3×3 卷积，论文则放在第一个 1×1 卷积。",
-  twinSame: "有没有方案 A 的捷径，代价完全相同：恒等捷径是免费的。",
+  twinSame: "有没有方案 A 的捷径，参数和计算量都完全相同：恒等捷径是免费的。",
   twinLess: "与完全没有捷径相比，它的投影多用 {parameters} 个参数和 {multiply_adds} 次乘加。",
   vggNote: "VGG 连同全连接层一起计算；论文为 VGG-16 所印的 153 亿没有算全连接层。",
 };

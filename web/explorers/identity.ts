@@ -399,7 +399,7 @@ const zh: Words = {
   back: "重新开始",
   hint: "手动输入各数，或用按钮设定。也试试把卷积核缩小到十分之一：BN 会除以标准差，所以单做这一步，什么也不会改变。",
   input: "输入",
-  after: "{count} 块后",
+  after: "{count} 个块后",
   alike: "{name}：与输入的相似度 {alike}",
   built: "{kind}，{numbers} 个数中改动了 {set} 个：与输入的相似度，一个块之后为 {one}（最大差值 {off}），数值相同的 {most} 个块之后为 {all}。",
   copies: "复制成功。",

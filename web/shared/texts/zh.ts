@@ -34,9 +34,9 @@ export const zh: Texts = {
     anyResidual: "残差",
     others: {
       constant: "捷径缩放", "exclusive-gate": "互斥门控", "shortcut-gate": "捷径门控",
-      dropout: "捷径 dropout", "single-layer": "绕过每一层",
+      dropout: "捷径 dropout", "single-layer": "每层一条捷径",
     },
-    more: "有所改动的网络：训练方案、起始、精度、捷径",
+    more: "有所改动的网络：训练设置、训练的开头、数值精度、捷径",
     variant: "{net}（{variant}）",
     notRecorded: "{net}，尚无记录",
     seedsRecorded: "{net}，{wanted} 个种子中已记录 {count} 个",
