@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from resnet_lib.blocks import BasicBlock, ProjectionShortcut, ResidualUnit
 from resnet_lib.complexity import is_side_path
-from resnet_lib.configs import ConfigError
+from resnet_lib.configs import ConfigError, whole
 from resnet_lib.data import (
     AnyNormaliser,
     ImageSet,
@@ -93,10 +93,12 @@ class SignalProbe:
     ) -> None:
         chosen = torch.randperm(len(data.train_images), generator=torch.Generator().manual_seed(0))
         chosen = chosen[:images]
+        self.data = data
         self.x = (normalise or Normaliser(data))(data.train_images[chosen])
         self.y = data.train_labels[chosen]
 
     def __call__(self, model: nn.Module) -> pd.DataFrame:
+        check_images(model, self.data)
         device = next(model.parameters()).device
         return signals(model, self.x.to(device), self.y.to(device))
 
@@ -245,6 +247,7 @@ def deepen(net: ResNet, depth: int, data: ImageSet) -> ResNet:
     Errors: `ConfigError` when `depth` is smaller than the net's, or under option C, whose
     projections are no identities. Source: Paper, section 1 and section 3.1.
     """
+    whole(depth, 1, "depth")
     if depth < net.config.depth:
         raise ConfigError(f"depth {depth} is not deeper than the net's {net.config.depth}.")
     usual = ("basic", "original", "add")

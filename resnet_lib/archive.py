@@ -162,7 +162,8 @@ def archived(
     missing: dict[str, list[int]] = {}
     entries = [entry for name in names for entry in find_experiments(name)]
     recorded = survey(folder).alike(entries, tier)
-    for seed, entry in itertools.product(tier.seeds, entries):
+    seeds = sorted({*tier.seeds, *(seed for entry in entries for seed in entry.seeds_in(tier))})
+    for seed, entry in itertools.product(seeds, entries):
         for arm in entry.arms:
             label = entry.label(arm)
             runs = recorded[label]

@@ -56,7 +56,7 @@ def load_classifier(model: str = "resnet50") -> Classifier:
     from torchvision.models import get_model_weights
 
     net = pretrained(model)
-    weights = get_model_weights(model).IMAGENET1K_V1
+    weights = get_model_weights(f"resnet{net.config.depth}").IMAGENET1K_V1
     return Classifier(net, weights.transforms(), tuple(weights.meta["categories"]))
 
 

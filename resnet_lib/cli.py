@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -142,6 +143,7 @@ def parser() -> argparse.ArgumentParser:
     test.add_argument(
         "--weights",
         nargs="+",
+        action="extend",
         required=True,
         help="torchvision (ImageNet nets), or a run's folder, or a safetensors or torch file",
     )
@@ -349,8 +351,9 @@ def do_evaluate(options: argparse.Namespace) -> int:
         )
     for each in caught:
         print(f"resnet_lib: {each.message}", file=sys.stderr)
-    several = f" x {len(nets)}" if len(nets) > 1 else ""
-    print(f"{options.model}{several}, {pictures.name}, {options.protocol}: {errors}")
+    counts = Counter(net.config.name for net in nets)
+    tested = " + ".join(name if n == 1 else f"{name} x {n}" for name, n in counts.items())
+    print(f"{tested}, {pictures.name}, {options.protocol}: {errors}")
     return 0
 
 

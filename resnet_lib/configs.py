@@ -90,20 +90,39 @@ def finite(value: float, what: str) -> None:
 
 def whole(value: int, smallest: int, what: str) -> None:
     """Raise `ConfigError` unless `value` is a whole number of at least `smallest`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
+    if is_flag(value) or not isinstance(value, (int, np.integer)) or value < smallest:
         raise ConfigError(f"{what} is {value!r}: it must be a whole number of at least {smallest}.")
 
 
-def unknown_name(name: str, names: list[str], what: str) -> ConfigError:
+def as_seed(value: int) -> int:
+    """A seed as Python's own number. Errors: `ConfigError` for what is none."""
+    whole(value, 0, "seed")
+    if value >= 2**63:
+        raise ConfigError(f"seed is {value}: it must be below 2**63.")
+    return int(value)
+
+
+def unknown_name(name: object, names: list[str], what: str) -> ConfigError:
     """The error for a name that is not in `names`, with its nearest neighbours."""
-    near = difflib.get_close_matches(name, names, n=4, cutoff=0.3) or sorted(names)[:4]
+    near = difflib.get_close_matches(str(name), names, n=4, cutoff=0.3) or sorted(names)[:4]
     return ConfigError(
         f"there is no {what} {name!r}: the nearest are {', '.join(near)} ({len(names)} in all)."
     )
 
 
+def without_numpy(value: Any) -> Any:
+    """NumPy's numbers and flags as Python's own, which can be written as JSON."""
+    if isinstance(value, tuple):
+        return tuple(map(without_numpy, value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
 class Config:
     """What both configurations share: a dictionary form that is stable as fields are added."""
+
+    def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):
+            object.__setattr__(self, each.name, without_numpy(getattr(self, each.name)))
 
     def changes(self) -> dict[str, Any]:
         """The fields that differ from their defaults, as plain data.
@@ -199,6 +218,7 @@ class ModelConfig(Config):
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         one_of(self.family, ("cifar", "imagenet"), "family")
         one_of(self.block, tuple(BLOCKS), "block")
         if self.family == "imagenet":
@@ -249,6 +269,7 @@ class ModelConfig(Config):
 
         Source: Paper, Table 1; section 4.1.
         """
+        whole(depth, 1, "depth")
         deep = depth >= 50
         fields = {
             "shortcut": "B" if deep else "A",
@@ -378,6 +399,7 @@ class TrainConfig(Config):
     scale_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("iterations", "batch_size", "window", "eval_every"):
             whole(getattr(self, name), 1, name)
         for name in ("lr", "momentum", "weight_decay", "warmup_error"):
@@ -385,9 +407,7 @@ class TrainConfig(Config):
         whole(self.pad, 0, "pad")
         for name in ("decay_all", "flip", "deterministic", "pad_first"):
             one_of(getattr(self, name), (True, False), name)
-        whole(self.seed, 0, "seed")
-        if self.seed >= 2**63:
-            raise ConfigError(f"seed is {self.seed}: it must be below 2**63.")
+        as_seed(self.seed)
         one_of(self.precision, PRECISIONS, "precision")
         one_of(self.normalisation, NORMALISATIONS, "normalisation")
         if self.scale_range is not None:

@@ -35,6 +35,7 @@ from resnet_lib.data import (
     AnyNormaliser,
     ImageSet,
     Normaliser,
+    check_images,
     load,
     make_normaliser,
     normaliser_of,
@@ -328,6 +329,7 @@ def single_deletions(
     percent.
     """
     whole(count, 1, "count")
+    check_images(net, data)
     step = math.ceil(len(data.test_images) / count)
     images, labels = data.test_images[::step], data.test_labels[::step]
     numbers = {name: number for number, (name, _) in enumerate(net.blocks(), 1)}

@@ -484,6 +484,8 @@ def find_tier(tier: str | Tier) -> Tier:
     """A tier by name. Errors: `ConfigError` that lists the nearest."""
     if isinstance(tier, Tier):
         return tier
+    if not isinstance(tier, str):
+        raise unknown_name(tier, list(TIERS), "tier")
     return TIERS[tier]
 
 

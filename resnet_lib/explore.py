@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from resnet_lib import widgets
+from resnet_lib.configs import ConfigError
 
 if TYPE_CHECKING:
     import anywidget
@@ -79,8 +80,15 @@ def show(
 ) -> anywidget.AnyWidget:
     """An explorer by name, with its data and the values of its controls that are not usual.
 
-    own_data: the data are not what the module's `data()` gives without arguments.
+    own_data: the data are not what the module's `data()` gives without arguments. A name that no
+    control has is told on the widget. Errors: `ConfigError` for a value that no control can have.
     """
+    for key, value in state.items():
+        if not isinstance(value, (str, int, float)):
+            raise ConfigError(
+                f"{key} is {value!r}: a control of explore.{name} is set to a text, a number, True "
+                "or False."
+            )
     widget = widget_class()(explorer=name, data=data, state=state)
     widget.own_data = own_data
     return widget

@@ -489,6 +489,15 @@ class Ledger(Mapping[str, Row]):
             self.rows[id] = self.row(self.claims[id])
         return self.rows[id]
 
+    def __contains__(self, id: object) -> bool:
+        return id in self.claims
+
+    def get(self, id: str, default: Any = None) -> Any:
+        """The row of a claim, or `default` where there is none."""
+        if id not in self:
+            return default
+        return self[id]
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.claims)
 

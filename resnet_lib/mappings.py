@@ -50,9 +50,16 @@ def input_of(net: ResNet, name: str, x: Tensor) -> Tensor:
     return kept[0]
 
 
+def check_block(block: nn.Module) -> None:
+    """Raise `ConfigError` unless a block has two layers, of which conv2 and bn2 are the last."""
+    if not isinstance(block, BasicBlock):
+        raise ConfigError(f"a {type(block).__name__} is no block of two layers (BasicBlock).")
+
+
 @torch.no_grad()
 def residual(block: BasicBlock, x: Tensor) -> Tensor:
     """F(x): what the block's two layers add to the shortcut, in training mode."""
+    check_block(block)
     block = copy.deepcopy(block).train()
     return block.bn2(block.conv2(F.relu(block.bn1(block.conv1(x)))))
 
@@ -62,7 +69,9 @@ def shrink(block: BasicBlock, part: str, factor: float) -> BasicBlock:
     """A copy of a block with a part of its last layer multiplied by `factor`.
 
     part: "weights" of the last convolution, or "scale and shift" of the BN after it.
+    Errors: `ConfigError` for another part, or a block that has not two layers.
     """
+    check_block(block)
     if part not in PARTS:
         raise ConfigError(f"part {part!r} is unknown: it is one of {', '.join(map(repr, PARTS))}.")
     block = copy.deepcopy(block)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-import operator
 import re
 import threading
 from collections import OrderedDict
@@ -34,6 +33,7 @@ from resnet_lib.configs import (
     SHORTCUTS,
     ConfigError,
     ModelConfig,
+    as_seed,
     unknown_name,
     usual_block,
 )
@@ -333,16 +333,6 @@ def other_start(net: ResNet) -> str | None:
 def draws(net: nn.Module) -> bool:
     """Whether a net draws from torch's random numbers as it trains: whether it has dropout."""
     return any(isinstance(module, (nn.Dropout, DropoutLinear)) for module in net.modules())
-
-
-def as_seed(seed: object) -> int:
-    """A seed as Python's own number: NumPy's of the same value gives the same weights."""
-    try:
-        if isinstance(seed, bool):
-            raise TypeError
-        return operator.index(seed)
-    except TypeError:
-        raise ConfigError(f"seed is {seed!r}: it must be a whole number.") from None
 
 
 @torch.no_grad()

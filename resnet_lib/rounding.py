@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_lib.analysis import main_path
+from resnet_lib.configs import one_of
 from resnet_lib.devices import one_thread, seeded
 from resnet_lib.training import loss_and_errors
 
@@ -33,7 +34,9 @@ def rounding(model: nn.Module, x: Tensor, y: Tensor, precision: str = "bfloat16"
 
     Works on copies in training mode, on the CPU, whose kernels decide what float32 rounds: the net
     is left as it was. Not said by it: what a GPU or torch.compile would round.
+    Errors: `ConfigError` for another precision.
     """
+    one_of(precision, ("bfloat16", "float32"), "precision")
     exact, rounded = (pass_through(model, x, y, each) for each in ("float64", precision))
     return pd.DataFrame(
         {

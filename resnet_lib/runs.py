@@ -14,7 +14,7 @@ import platform
 import subprocess
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -192,6 +192,9 @@ class RunRecord:
             values = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(values, dict) or values.get("format") != FORMAT:
                 raise RecordError(f"{path} is not a record of format {FORMAT}.")
+            known = {each.name for each in fields(cls)}
+            if strange := sorted(values.keys() - known):
+                raise RecordError(f"{path} has a field {strange[0]!r}, which no record has.")
             record = cls(**values)
             record.check()
             ModelConfig.from_dict(record.model)
@@ -209,7 +212,8 @@ class RunRecord:
         except RecordError:
             raise
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise RecordError(f"{path} cannot be read as a record: {error}.") from None
+            told = str(error).removesuffix(".")
+            raise RecordError(f"{path} cannot be read as a record: {told}.") from None
         return record
 
     def frame(self) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable, Collection
 from contextlib import nullcontext, suppress
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from resnet_lib.checkpoints import (
     write_checkpoint,
 )
 from resnet_lib.complexity import complexity
-from resnet_lib.configs import ConfigError, TrainConfig
+from resnet_lib.configs import ConfigError, TrainConfig, whole
 from resnet_lib.data import (
     BatchesAhead,
     ImageSet,
@@ -163,6 +164,7 @@ def train(
     last, if listed); its tables are joined in `record.probe`. progress: a bar, nothing,
     or a function called with (iteration, row) once a window. stop: asked before each iteration;
     Ctrl-C and a kernel's interrupt button stop too. The record then holds what was done so far.
+    checkpoint_seconds: between two checkpoints; `math.inf` leaves one only where a run is stopped.
     recompute: activations a second time in the backward pass instead of keeping them; slower, the
     same numbers, less memory (see `recomputing`). graph: replay steps as CUDA graphs, which is
     faster and gives the same numbers (see `GraphedStep`); by default wherever it can be done.
@@ -176,11 +178,19 @@ def train(
         ("model", model, ResNet, "a net, as build_model makes it"),
         ("data", data, ImageSet, "an image set, as load makes it"),
         ("config", config, TrainConfig, "a TrainConfig"),
+        ("folder", folder, (str, Path, type(None)), "a path, or None to keep nothing"),
+        ("tier", tier, str, "a name of the schedule"),
+        ("probe", probe, (Callable, type(None)), "called with the net, such as SignalProbe(data)"),
+        ("stop", stop, (Callable, type(None)), "a function that says whether to stop"),
+        ("checkpoint_seconds", checkpoint_seconds, Real, "a number of seconds"),
+        ("probe_at", probe_at, Collection, "iterations, such as (0, 400)"),
     ):
         if not isinstance(given, kind):
             raise ConfigError(f"{name} is {given!r}: it must be {how}.")
-    if not isinstance(probe_at, Collection):
-        raise ConfigError(f"probe_at is {probe_at!r}: it must be iterations, such as (0, 400).")
+    for moment in probe_at:
+        whole(moment, 0, "each iteration of probe_at")
+    if not checkpoint_seconds >= 0:
+        raise ConfigError(f"checkpoint_seconds is {checkpoint_seconds}: it must be 0 or more.")
     check_fit(model, data, config)
     device = as_device(device)
     fast = device.type == "cuda" and not recompute

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from resnet_lib.analysis import SignalProbe, end_of_branch
 from resnet_lib.configs import ConfigError
-from resnet_lib.data import ImageSet, normaliser_of
+from resnet_lib.data import ImageSet, check_images, normaliser_of
 from resnet_lib.devices import one_thread
 from resnet_lib.models import ResNet
 
@@ -21,8 +21,10 @@ def unit_signals(net: ResNet, data: ImageSet, images: int = 64) -> pd.DataFrame:
 
     One row a unit: unit (from 1), name such as "conv3_x.0", mean and std of all values of x_l, and
     gradient, the norm of the mean loss's gradient with respect to it. In training mode, on a copy:
-    the net is left as it was. Source: second paper, equations 4 and 5.
+    the net is left as it was. Errors: `ConfigError` for images that the net does not take.
+    Source: second paper, equations 4 and 5.
     """
+    check_images(net, data)
     batch = SignalProbe(data, images, normaliser_of([net], data))
     net = copy.deepcopy(net).cpu().float().train()
     inputs: list[Tensor] = []
@@ -58,6 +60,7 @@ def sum_error(net: ResNet, stage: str, data: ImageSet, images: int = 64) -> floa
     """
     if net.config.kind == "plain":
         raise ConfigError(f"{net.config.name} has no shortcuts: nothing adds up in it.")
+    check_images(net, data)
     net = copy.deepcopy(net).cpu().eval()
     units = [unit for name, unit in net.blocks() if name.startswith(f"{stage}.")][1:]
     if not units:
@@ -71,6 +74,6 @@ def sum_error(net: ResNet, stage: str, data: ImageSet, images: int = 64) -> floa
         unit.register_forward_hook(lambda _unit, given, out: ends.append((given[0], out)))
         end_of_branch(unit).register_forward_hook(lambda _layer, _given, out: residuals.append(out))
     with one_thread():
-        net(SignalProbe(data, images).x)
+        net(SignalProbe(data, images, normaliser_of([net], data)).x)
     first, last = ends[0][0], ends[-1][1]
     return ((last - first - sum(residuals)).norm() / last.norm()).item()

@@ -27,6 +27,7 @@ NAMES_BACK = (
     (r"\.shortcut\.conv\.", ".downsample.0."),
     (r"\.shortcut\.bn\.", ".downsample.1."),
 )
+TORCHVISION_NETS = tuple(f"resnet{depth}" for depth in (18, 34, 50, 101, 152))
 
 
 def renamed(weights: Mapping[str, Tensor], names: tuple) -> dict[str, Tensor]:
@@ -106,10 +107,10 @@ def pretrained(model: str) -> ResNet:
     from torchvision.models import get_model_weights
 
     config = model_config(model)
-    if (config.family, config.kind) != ("imagenet", "residual"):
+    if config.name.removesuffix("-B") not in TORCHVISION_NETS:
         raise ConfigError(
-            f"torchvision has no weights for {model}: it has them for resnet18, resnet34, "
-            "resnet50, resnet101 and resnet152."
+            f"torchvision has no weights for {model}: it has them for "
+            f"{', '.join(TORCHVISION_NETS)}, all of option B."
         )
     weights = get_model_weights(f"resnet{config.depth}").IMAGENET1K_V1
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -224,6 +225,17 @@ def test_an_experiment_is_read_from_the_archive_and_what_is_missing_is_named(tmp
     record.status = "interrupted"
     record.save(tmp_path / "smoke" / record.run_id)
     assert archived("figure6-plain", "smoke", folder=tmp_path)[0] == []
+
+
+def test_an_experiment_s_own_seeds_are_read_and_missed(tmp_path, monkeypatch):
+    """The tier plans three; a seed beyond them was neither read nor missed."""
+    entry = replace(EXPERIMENTS["figure6-plain"], seeds=(0, 3, 4))
+    monkeypatch.setitem(EXPERIMENTS, "figure6-plain", entry)
+    for seed in (0, 3):
+        write_record(tmp_path, "plain20", seed)
+    records, missing = archived("figure6-plain", "short", tmp_path)
+    assert [each.train["seed"] for each in records] == [0, 3]
+    assert missing == "Not recorded yet: plain56, seeds 0, 3, 4; plain20, seed 4."
 
 
 @pytest.mark.parametrize(

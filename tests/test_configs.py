@@ -252,7 +252,8 @@ def test_the_option_stands_in_the_name_unless_it_is_a():
 
 def test_what_is_handed_in_wrongly_is_one_sentence() -> None:
     """A name for a net, a name for data, a number for a recipe: told, not traced back."""
-    from resnet_lib import build_model, complexity, load, measure_errors, reproduce, train
+    from resnet_lib import complexity, deepen, load, measure_errors, reproduce, train
+    from resnet_lib.analysis import SignalProbe
 
     net, data = build_model("resnet8", seed=0, in_channels=1), load("embedded", 7)
     wrong = {
@@ -264,15 +265,42 @@ def test_what_is_handed_in_wrongly_is_one_sentence() -> None:
         "size is '14'": lambda: load("embedded", "14"),
         "size is 0": lambda: complexity("resnet20", 0),
         "jobs is '2'": lambda: reproduce("figure6-plain", "smoke", seeds=0, jobs="2"),
+        "tier is 5": lambda: train(net, data, tier=5),
+        "folder is 5": lambda: train(net, data, folder=5),
+        "probe is 'signals'": lambda: train(net, data, probe="signals"),
+        "stop is True": lambda: train(net, data, stop=True),
+        "each iteration of probe_at is 'a'": lambda: train(net, data, probe_at="abc"),
+        "checkpoint_seconds is 'a'": lambda: train(net, data, checkpoint_seconds="a"),
+        "checkpoint_seconds is nan": lambda: train(net, data, checkpoint_seconds=float("nan")),
+        "no tier None": lambda: reproduce("figure6-plain", None),
+        r"no tier \['quick'\]": lambda: reproduce("figure6-plain", ["quick"]),
+        "depth is '50'": lambda: ModelConfig.imagenet("50"),
+        "depth is '14'": lambda: deepen(net, "14", data),
+        "takes 3 channels": lambda: SignalProbe(data)(build_model("resnet8", seed=0)),
     }
     for told, act in wrong.items():
         with pytest.raises(ConfigError, match=told):
             act()
 
 
-def test_choices_out_of_an_array_are_choices():
-    assert TrainConfig(flip=np.True_).flip
-    assert ModelConfig(20, shortcut=np.str_("B")).name == "resnet20-B"
+def test_values_out_of_an_array_are_values_that_json_can_write():
+    """A whole run was trained and then not recorded over a flag of NumPy's."""
+    recipe = TrainConfig(
+        iterations=np.int64(60), flip=np.True_, lr=np.float64(0.1), milestones=(np.int32(30),)
+    )
+    assert recipe == TrainConfig(iterations=60, milestones=(30,))
+    net = ModelConfig(np.int64(20), shortcut=np.str_("B"), zero_init=np.False_)
+    assert net.name == "resnet20-B"
+    for config in (recipe, net):
+        assert json.loads(json.dumps(config.to_dict())) == config.to_dict()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, True, 0.5, "0", np.True_])
+def test_a_seed_is_one_for_a_net_and_for_a_recipe(seed):
+    for make in (lambda: build_model("resnet8", seed=seed), lambda: TrainConfig(seed=seed)):
+        with pytest.raises(ConfigError, match="seed is"):
+            make()
+    assert build_model("resnet8", seed=np.int64(3)).seed == TrainConfig(seed=np.int64(3)).seed == 3
 
 
 @pytest.mark.parametrize(

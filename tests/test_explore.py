@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import re
@@ -402,6 +403,8 @@ def test_a_recipe_keeps_its_shape_at_any_length(iterations: int) -> None:
     [
         ({"depth": 21}, "nearest valid depths are 20 and 26"),
         ({"iterations": 0}, "iterations is 0"),
+        ({"data": "cifar99"}, "data set 'cifar99' is unknown"),
+        ({"kind": "dense"}, "kind of net 'dense' is unknown"),
     ],
 )
 def test_wrong_settings_are_one_sentence(tmp_path: Path, wrong: dict, told: str) -> None:
@@ -437,6 +440,22 @@ def test_the_door_lists_the_explorers_and_knows_no_other() -> None:
     assert dir(explore) == sorted([*widgets.names(), "playground"])
     with pytest.raises(AttributeError, match="no explorer gradients; there are architecture, "):
         explore.gradients  # noqa: B018
+
+
+def test_what_no_control_can_be_set_to_is_refused() -> None:
+    with pytest.raises(ConfigError, match="net is "):
+        explore.deletion(net=object())
+    with pytest.raises(ConfigError, match="no run record"):
+        explore.runs(["plain20"])
+
+
+def test_a_session_without_a_folder_leaves_none_behind() -> None:
+    session = Session()
+    folder = session.folder
+    assert folder.is_dir()
+    del session
+    gc.collect()
+    assert not folder.exists()
 
 
 def test_without_anywidget_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

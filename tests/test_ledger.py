@@ -422,8 +422,12 @@ def test_a_wrong_file_is_one_sentence(tmp_path):
 
 
 def test_an_unknown_claim_lists_the_nearest():
+    ledger = Ledger.read()
     with pytest.raises(ConfigError, match="the nearest are"):
-        Ledger.read()["130"]
+        ledger["130"]
+    assert "130" not in ledger
+    assert ledger.get("130") is None
+    assert ledger.get("13") is ledger["13"]
 
 
 def test_tiers_are_those_of_the_archive():

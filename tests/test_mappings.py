@@ -5,6 +5,7 @@ import torch
 from helpers import randomise_norms, tiny_data, tiny_net
 
 from resnet_lib import ConfigError
+from resnet_lib.blocks import Bottleneck
 from resnet_lib.mappings import (
     PARTS,
     bias_before_norm,
@@ -71,6 +72,14 @@ def test_shrinking_leaves_the_block_itself(inside, part):
     before = {name: value.clone() for name, value in block.state_dict().items()}
     shrink(block, part, 0)
     assert all(torch.equal(before[name], value) for name, value in block.state_dict().items())
+
+
+def test_a_block_whose_last_layer_is_another_is_refused():
+    """conv2 is in the middle of a bottleneck: the table would look right and be of it."""
+    block, x = Bottleneck(16, 4, 1, "A"), torch.rand(2, 16, 4, 4)
+    for act in (lambda: shrink(block, PARTS[0], 0), lambda: residual(block, x)):
+        with pytest.raises(ConfigError, match="no block of two layers"):
+            act()
 
 
 def test_an_unknown_part_is_named(inside):

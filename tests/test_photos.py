@@ -175,7 +175,7 @@ def test_the_errors_are_those_of_torchvision_s_own_pipeline(imagenette, torchvis
 def test_evaluate_as_the_help_shows_it(capsys, imagenette, torchvision_s) -> None:
     options = ("--weights", "torchvision", "--data", "imagenette", "--images", "2")
     out, err = run(capsys, "resnet18", *options, "--protocol", "10-crop")
-    assert out.startswith("resnet18, imagenette, 10-crop: top-1 error ")
+    assert out.startswith("resnet18-B, imagenette, 10-crop: top-1 error ")
     assert out.endswith("on 2 images\n")
     assert "2 images are tested, and imagenette has 3,925" in err
     assert len(err.splitlines()) == 1
@@ -390,8 +390,19 @@ def test_weights_of_another_net_are_one_sentence(capsys, tmp_path) -> None:
     assert "conv2_x.1.bn1.num_batches_tracked is unknown" in text
     tiny_train(tiny_net(), folder=tmp_path / "run")
     assert "resnet8, and not a plain8" in fail(capsys, "plain8", "--weights", tmp_path / "run")
-    with pytest.raises(ConfigError, match="no weights"):
-        pretrained("resnet20")
+    for name in ("resnet20", "resnet50-A", "resnet50-C", "plain18"):
+        with pytest.raises(ConfigError, match=f"no weights for {name}"):
+            pretrained(name)
+
+
+def test_an_ensemble_is_named_by_the_nets_that_it_has(capsys, tmp_path) -> None:
+    weights = []
+    for name in ("resnet8", "resnet8-B", "resnet8"):
+        folder = tmp_path / str(len(weights))
+        tiny_train(tiny_net(name, seed=len(weights)), folder=folder)
+        weights += ["--weights", folder]
+    out, _ = run(capsys, "resnet8", *weights, "--data", "embedded", "--images", "10")
+    assert out.startswith("resnet8 x 2 + resnet8-B, embedded,")
 
 
 def test_a_damaged_photograph_is_named(capsys, imagenette, torchvision_s) -> None:

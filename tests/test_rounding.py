@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from helpers import hooks_of, net_by_hand, same_weights, tiny_data, tiny_net
 
-from resnet_lib import build_model, load
+from resnet_lib import ConfigError, build_model, load
 from resnet_lib.analysis import SignalProbe, main_path
 from resnet_lib.rounding import agreement, rounding
 
@@ -33,6 +33,12 @@ def by_hand(net, x, y):
     return kept, dict(
         zip(kept, torch.autograd.grad(F.cross_entropy(logits, y), weights), strict=True)
     )
+
+
+def test_a_precision_that_is_not_compared_is_refused():
+    """It was taken for float32."""
+    with pytest.raises(ConfigError, match="precision 'float16' is unknown"):
+        rounding(tiny_net("resnet8"), *batch(), "float16")
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])

@@ -482,6 +482,13 @@ def test_a_field_of_a_wrong_type_is_a_record_error(record, tmp_path, field, valu
     assert len(survey(tmp_path).refused) == 1
 
 
+def test_a_field_that_no_record_has_is_named(record, tmp_path):
+    path = record.save(tmp_path) / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"colour": "red"}))
+    with pytest.raises(RecordError, match="'colour', which no record has"):
+        RunRecord.load(tmp_path)
+
+
 def test_a_probe_is_whole_with_all_its_moments_and_layers(record):
     rows = [{"iteration": at, "layer": layer} for at in (0, 4) for layer in (1, 2)]
     probed = replace(record, probe=pd.DataFrame(rows))

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from helpers import randomise_norms, same_weights, tiny_data, tiny_net
 
-from resnet_lib import ConfigError
+from resnet_lib import ConfigError, TrainConfig, build_model, train
 from resnet_lib.analysis import SignalProbe, block_maps
 from resnet_lib.configs import ORDERS
 from resnet_lib.units import sum_error, unit_signals
@@ -36,6 +36,28 @@ def test_unit_signals_are_those_of_the_net_run_unit_by_unit(order) -> None:
         ("gradient", [each.norm() for each in gradients]),
     ):
         assert table[column].tolist() == pytest.approx([v.item() for v in values], rel=1e-4)
+
+
+def test_a_trained_net_sees_images_as_in_its_training() -> None:
+    data, recipe = (
+        tiny_data(),
+        TrainConfig(iterations=3, milestones=(), normalisation="per-channel"),
+    )
+    net = tiny_net("resnet14")
+    train(net, data, recipe, device="cpu", progress=False)
+    found = sum_error(net, "conv3_x", data)
+    del net.record  # then it is taken for a net that got images minus the mean of each pixel
+    assert found != pytest.approx(sum_error(net, "conv3_x", data), rel=1e-3)
+
+
+def test_images_that_a_net_does_not_take_are_refused() -> None:
+    net = build_model("resnet14", seed=0)
+    for look in (
+        lambda: unit_signals(net, tiny_data()),
+        lambda: sum_error(net, "conv3_x", tiny_data()),
+    ):
+        with pytest.raises(ConfigError, match="takes 3 channels"):
+            look()
 
 
 @pytest.mark.parametrize("order", ["relu-only-preactivation", "preactivation"])

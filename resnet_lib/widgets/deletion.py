@@ -24,13 +24,13 @@ from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
 WANTED = ("plain56", "resnet56")
 
 
-def explore(folder: Any = None, **state: Any) -> Any:
+def explore(records: Any = None, **state: Any) -> Any:
     """Does every block matter? Recorded nets without some of their blocks.
 
-    folder: of runs of your own instead of the project's archive; `python -m resnet_lib deletions`
-    measures them.
+    records: a folder of runs of your own instead of the project's archive;
+    `python -m resnet_lib deletions` measures them.
     """
-    return show("deletion", data(folder or ARCHIVE), own_data=folder is not None, **state)
+    return show("deletion", data(records or ARCHIVE), own_data=records is not None, **state)
 
 
 def data(folder: Path | str = ARCHIVE) -> dict[str, Any]:

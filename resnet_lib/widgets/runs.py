@@ -123,6 +123,10 @@ def usable(
     whole, refused = [], []
     records = [records] if isinstance(records, RunRecord) else records
     for each in load_records(records) if isinstance(records, (Path, str)) else records:
+        if not isinstance(each, RunRecord):
+            raise ConfigError(
+                f"{each!r} is no run record: give records, or the folder they are in."
+            )
         if each.status == "complete" and len(each.curves):
             whole.append(each)
         else:

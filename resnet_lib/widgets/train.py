@@ -7,9 +7,11 @@ train.
 from __future__ import annotations
 
 import html
+import shutil
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,7 +23,7 @@ from matplotlib.figure import Figure
 
 from resnet_lib import widgets
 from resnet_lib.archive import survey
-from resnet_lib.configs import INITS, ModelConfig
+from resnet_lib.configs import INITS, ModelConfig, one_of
 from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
 from resnet_lib.explore import page_view, show, widget_class
 from resnet_lib.figures import panels, plot_curves
@@ -32,6 +34,8 @@ from resnet_lib.widgets import runs
 
 # The tier whose recipe a data set's runs start from.
 RECIPES = {"embedded": "quick", "cifar10": "short"}
+# What the names of nets of a kind begin with.
+PREFIXES = {"plain": "plain", "residual": "resnet", "pre-activation": "preresnet"}
 # What the controls begin with; its runs are recorded.
 BEGINNING = EXPERIMENTS["train-yourself"]
 DEFAULT, BEGINNING_DATA = BEGINNING.models, TIERS["quick"].data
@@ -54,9 +58,11 @@ class Settings:
 
     def spec(self) -> RunSpec:
         """The run that they mean. Errors: `ConfigError`."""
+        one_of(self.data, tuple(RECIPES), "data set")
+        one_of(self.kind, tuple(PREFIXES), "kind of net")
         tier = TIERS[RECIPES[self.data]]
         images = load_once(self.data, tier.size)
-        name = {"plain": "plain", "residual": "resnet", "pre-activation": "preresnet"}[self.kind]
+        name = PREFIXES[self.kind]
         fields = {**tier.model, "batch_norm": self.batch_norm, "init": self.init}
         if self.kind != "plain":
             fields["shortcut"] = self.shortcut
@@ -74,12 +80,15 @@ class Settings:
 class Session:
     """The runs of one sitting: one is trained at a time, in a thread of its own.
 
-    folder: where checkpoints and records are kept; a temporary one unless given. changed: called
-    whenever there is something new to show.
+    folder: where checkpoints and records are kept; unless given, a temporary one that goes with the
+    session. changed: called whenever there is something new to show.
     """
 
     def __init__(self, folder: Path | str | None = None) -> None:
-        self.folder = Path(folder or tempfile.mkdtemp(prefix="resnet-session-"))
+        if folder is None:
+            folder = tempfile.mkdtemp(prefix="resnet-session-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.folder = Path(folder)
         self.records: dict[str, RunRecord] = {}
         self.rows: list[dict[str, Any]] = []
         self.spec: RunSpec | None = None
