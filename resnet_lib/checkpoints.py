@@ -6,6 +6,7 @@ old file or the new one; and read without unpickling code.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,6 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from resnet_lib.configs import ConfigError, ModelConfig
 from resnet_lib.models import ResNet, build_model
@@ -99,12 +99,16 @@ def damaged(path: Path, error: Exception) -> ConfigError:
     )
 
 
-def save_weights(model: nn.Module, folder: Path) -> Path:
-    """Write a net's parameters and BN statistics as safetensors."""
+def save_weights(model: ResNet, folder: Path) -> Path:
+    """Write a net's parameters and BN statistics as safetensors, and in it what net it is.
+
+    Tensors do not show a stride: a copy of the file, without its record, would be taken for another
+    net.
+    """
     tensors = {name: value.contiguous().cpu() for name, value in model.state_dict().items()}
     partial = folder / f"{WEIGHTS}.partial"
     try:
-        save_file(tensors, partial)
+        save_file(tensors, partial, {"model": json.dumps(model.config.to_dict())})
         return partial.replace(folder / WEIGHTS)
     except Exception as error:
         if isinstance(error, OSError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -131,23 +133,37 @@ def read_net(model: str, source: Path) -> ResNet:
 
     source: a run's folder, its record.json or its weights; or a safetensors or torch file of any
     net of ours, or of torchvision's ResNets. Where a record belongs to it (beside it, or in the
-    archive under the file's name), the record says what net it is; else `model` does, with width,
-    channels and classes as the tensors have them.
+    archive under the file's name), the record says what net it is; else the file itself, where this
+    library wrote it; else `model` does, with width, channels and classes as the tensors have them.
     Errors: `ConfigError`, `DataError` or `RecordError` in one sentence.
     """
     record, path = find_record(source)
     weights = read_weights(path)
-    if record is not None:
-        if model not in (record.model_name, record.model_name.partition("-")[0]):
-            raise ConfigError(f"{source} is a {record.model_name}, and not a {model}.")
-        net = build_model(ModelConfig.from_dict(record.model), seed=record.model_seed)
-        net.record = record
+    config = ModelConfig.from_dict(record.model) if record is not None else config_in(path)
+    if config is not None:
+        if model not in (config.name, config.name.partition("-")[0]):
+            raise ConfigError(f"{source} is a {config.name}, and not a {model}.")
+        net = build_model(config, seed=0 if record is None else record.model_seed)
+        if record is not None:
+            net.record = record
     elif "layer1.0.conv1.weight" in weights and model_config(model).family == "imagenet":
         return from_torchvision(weights, model_config(model).depth)
     else:
         net = build_model(model, seed=0, **sizes_of(weights))
     load_weights(net, weights)
     return net.eval()
+
+
+def config_in(path: Path) -> ModelConfig | None:
+    """The net that a weights file of this library says it is of; None for any other file."""
+    if path.suffix != ".safetensors":
+        return None
+    with safe_open(path, "pt") as file:
+        told = (file.metadata() or {}).get("model")
+    try:
+        return None if told is None else ModelConfig.from_dict(json.loads(told))
+    except ValueError as error:
+        raise DataError(f"{path} does not say which net it is of: {error}") from None
 
 
 def sizes_of(weights: Mapping[str, Tensor]) -> dict[str, int]:

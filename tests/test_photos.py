@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import urllib.error
 
@@ -393,6 +394,17 @@ def test_weights_of_another_net_are_one_sentence(capsys, tmp_path) -> None:
     for name in ("resnet20", "resnet50-A", "resnet50-C", "plain18"):
         with pytest.raises(ConfigError, match=f"no weights for {name}"):
             pretrained(name)
+
+
+def test_weights_without_their_record_are_still_of_their_net(capsys, tmp_path) -> None:
+    """A stride of the first convolution shows in no tensor."""
+    net = tiny_net("resnet8", stem_stride=2)
+    tiny_train(net, folder=tmp_path / "run")
+    copied = shutil.copy(tmp_path / "run" / "weights.safetensors", tmp_path / "mine.safetensors")
+    assert read_net("resnet8", copied).config == net.config
+    assert "resnet8, and not a plain8" in fail(capsys, "plain8", "--weights", copied)
+    save_file(net.state_dict(), copied, {"model": "{"})
+    assert "does not say which net" in fail(capsys, "resnet8", "--weights", copied)
 
 
 def test_an_ensemble_is_named_by_the_nets_that_it_has(capsys, tmp_path) -> None:
