@@ -153,8 +153,8 @@ def archived(
 ) -> tuple[list[RunRecord], str]:
     """The usable records of some experiments, seed by seed, and a sentence on what is missing.
 
-    Trains nothing and loads no data. Nets are compared in one precision: see `Archive.alike`.
-    Errors: `ConfigError`.
+    experiments: ids or groups. tier: a name in TIERS. folder: of the records. Trains nothing and
+    loads no data. Nets are compared in one precision: see `Archive.alike`. Errors: `ConfigError`.
     """
     names = [experiments] if isinstance(experiments, str) else list(experiments)
     tier = find_tier(tier)

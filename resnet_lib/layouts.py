@@ -2,8 +2,8 @@
 
 Nets are trained with channels last (`devices.choose_layout`). A strided slice and a mean hand back
 gradients in torch's default layout all the same, and every step behind them, down to the next
-convolution or BN, then reads one layout and writes another: a ReLU's backward pass takes up to
-forty times as long. The values are the same; only where they lie in memory is not.
+convolution or BN, then reads one layout and writes another, many times slower (data/runs/LOG.md has
+how much). The values are the same; only where they lie in memory is not.
 """
 
 from __future__ import annotations

@@ -287,6 +287,7 @@ def undrawn() -> Iterator[None]:
 def build_model(model: str | ModelConfig, seed: int | None = None, **changes) -> ResNet:
     """Build and initialise a net.
 
+    model, changes: a name in MODELS or a configuration, and fields of `ModelConfig` to change.
     seed: of the initial weights, a whole number; without one it is drawn from torch's global
     random state. The net keeps it as `net.seed`. Errors: `ConfigError`.
     """

@@ -1,12 +1,7 @@
 """Training deep nets in less memory: a block's activations are computed again when needed.
 
-Peak memory of a process on the CPU after one step at batch 32 in float32 (torch alone takes 0.8):
-
-    resnet1202       4.0 GiB    recomputing 3.0 GiB
-    preresnet1001    5.7 GiB    recomputing 3.5 GiB
-
-glibc keeps many freed pieces: with MALLOC_MMAP_THRESHOLD_=65536 in the environment the first line
-is 3.6 and 1.5 GiB.
+What it saves and costs was measured: data/runs/LOG.md. On a CPU glibc keeps many freed pieces; with
+MALLOC_MMAP_THRESHOLD_=65536 in the environment it saves more.
 """
 
 from __future__ import annotations

@@ -10,12 +10,9 @@ positions, the scores before the softmax, so that their mean is what the net its
 Fully convolutional (dense) evaluation scores every window of an image in one pass. It equals
 sliding the window only in a net without padding: where a window by itself is padded with zeros,
 here it sees its neighbours. `sliding_scores` is the slow definition, `padding_effect` the
-difference: for the recorded resnet20 (tier short) on 100 test images of CIFAR-10, resized to 64
-pixels, the scores of windows of 32 differ by 0.39 of their standard deviation in the mean, and
-the best class is the same in 61% of the windows.
+difference; the book's chapter on testing has both, measured.
 
-Nets for CIFAR see one scale in training, and more views made that net worse: it errs on 18.1%
-(centre crop, the whole image), 28.0% (10-crop) and 47.2% (multi-scale) of 2,000 images.
+Nets for CIFAR see one scale in training, and more views can make them worse: that chapter shows it.
 """
 
 from __future__ import annotations
@@ -249,7 +246,8 @@ def measure_errors(
     protocol: a name in PROTOCOLS. normalise: how the nets were given their training images; by
     default as their records say, or with the per-pixel mean of an `ImageSet`'s training images, and
     with ImageNet's channel statistics for `Photos`. images: test so many only, spread over the set.
-    batch_size: images in memory at a time; of their views there is one at a time.
+    batch_size: images in memory at a time; of their views there is one at a time. device: found by
+    itself unless given. precision: as in `TrainConfig`. progress: show a bar.
 
     Warns where the images are not as many as the set has. Errors: `ConfigError`, `DataError`.
     """

@@ -403,7 +403,7 @@ def test_weights_without_their_record_are_still_of_their_net(capsys, tmp_path) -
     copied = shutil.copy(tmp_path / "run" / "weights.safetensors", tmp_path / "mine.safetensors")
     assert read_net("resnet8", copied).config == net.config
     assert "resnet8, and not a plain8" in fail(capsys, "plain8", "--weights", copied)
-    save_file(net.state_dict(), copied, {"model": "{"})
+    save_file(tiny_net().state_dict(), copied, {"model": "{"})
     assert "does not say which net" in fail(capsys, "resnet8", "--weights", copied)
 
 
