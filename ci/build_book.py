@@ -171,7 +171,8 @@ def publish(rendered: Path, html: Path) -> None:
     shutil.copytree(ROOT / "book" / "_vendor", fresh / "_static" / "vendor", dirs_exist_ok=True)
     for page in fresh.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        page.write_text(lean(text, searches=page.name == "search.html"), encoding="utf-8")
+        text = mark_english(lean(text, searches=page.name == "search.html"))
+        page.write_text(text, encoding="utf-8")
     for copy in (fresh / "_sources" / "notebooks").glob("*.ipynb"):
         shutil.copyfile(ROOT / "notebooks" / copy.name, copy)
     drop_unused(fresh)
@@ -197,6 +198,14 @@ def start_page() -> str:
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f'<meta http-equiv="refresh" content="0; url={first}">\n<a href="{first}">{title}</a>\n'
     )
+
+
+def mark_english(page: str) -> str:
+    """A Chinese page with the theme's English parts marked as such."""
+    if '<html lang="zh"' not in page:
+        return page
+    parts = 'id="pst-primary-sidebar"|id="pst-search-dialog"|class="bd-header-article'
+    return re.sub(rf"<(?=\w+ (?:{parts}))(\w+)", r'<\1 lang="en"', page)
 
 
 def lean(page: str, searches: bool) -> str:

@@ -331,6 +331,20 @@ def drop_scripts(
     context["script_files"] = list(kept.values())
 
 
+def mend_markup(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Say a Chinese page's language; mend what other extensions write and a screen reader trips on.
+
+    Entries of the bibliography stand in a list and are no items of it; all exercises of a page have
+    one id for what is in them.
+    """
+    if page.endswith(".zh"):
+        context["language"] = "zh"
+    body = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
+    context["body"] = re.sub(r' id="(?:exercise|solution)-content"', "", body)
+
+
 def visit_reading_notes(self: Any, node: reading_notes) -> None:
     self.body.append(self.starttag(node, "aside"))
 
@@ -355,4 +369,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # After the theme has made its buttons (501) and every extension has added its scripts.
     app.connect("html-page-context", fit_buttons, priority=600)
     app.connect("html-page-context", drop_scripts, priority=900)
+    app.connect("html-page-context", mend_markup)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

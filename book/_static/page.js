@@ -17,7 +17,8 @@ addEventListener("click", (event) => {
   const link = event.target.closest?.('a[href^="#"][href*="?"]');
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  location.replace(link.href);
+  if (link.href !== location.href) location.replace(link.href);
+  else dispatchEvent(new HashChangeEvent("hashchange")); // the reader has scrolled away from it
 });
 
 // Of a page that was found the search shows where most of the words stand closest together, not

@@ -161,6 +161,28 @@ def test_chinese_is_marked_as_chinese(book: Path) -> None:
     assert len(chapter.all("blockquote", lang="zh")) == len(notes)
 
 
+def test_a_chinese_page_is_chinese_and_the_theme_s_english_in_it_is_marked(book: Path) -> None:
+    for name in ("index", "playground", "explorers"):
+        assert '<html lang="en"' in (book / "book" / f"{name}.html").read_text(encoding="utf-8")
+        text = (book / "book" / f"{name}.zh.html").read_text(encoding="utf-8")
+        assert '<html lang="zh"' in text
+        for part in ("pst-primary-sidebar", "pst-search-dialog", "bd-header-article"):
+            assert re.search(rf'<\w+ lang="en" (?:id|class)="{part}', text), part
+
+
+def test_no_two_things_of_a_page_have_one_id(book: Path) -> None:
+    for page in (*book.glob("book/*.html"), *book.glob("notebooks/*.html")):
+        ids = re.findall(r'\sid="([^"]+)"', page.read_text(encoding="utf-8"))
+        assert len(ids) == len(set(ids)), page.name
+
+
+def test_entries_of_the_bibliography_are_items_of_their_list(book: Path) -> None:
+    text = (book / "book" / "references.html").read_text(encoding="utf-8")
+    entries = re.findall(r'<div class="citation" id="[^"]+" role="([\w-]+)"', text)
+    assert len(entries) > 5
+    assert set(entries) == {"listitem"}
+
+
 def test_the_archive_holds_the_book_and_what_runs_it(book: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(book / build_book.ARCHIVE) as archive:
         names = archive.namelist()
