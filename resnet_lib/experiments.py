@@ -15,8 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, one_of, unknown_name
-from resnet_lib.data import ImageSet
+from resnet_lib.analysis import PROBES
+from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, one_of, unknown_name, whole
+from resnet_lib.data import DATASETS, ImageSet
 from resnet_lib.models import model_config
 from resnet_lib.runner import RunSpec, Stopped, load_once, run_all
 from resnet_lib.runs import RunRecord
@@ -143,7 +144,8 @@ class Experiment:
     arms: nets by name, or with changes. stretch: multiplies the iterations and milestones of the
     tier. probe: a name in PROBES. data: instead of the data of a tier of CIFAR-10. tiers: those
     in which the archive is meant to hold it; it runs in any. seeds: instead of the tier's.
-    Errors: `ConfigError` for arms that are not told apart, and for tiers that keep no runs.
+    Errors: `ConfigError` for arms that are not told apart, for tiers that keep no runs, and for a
+    probe or data that there are not.
     """
 
     id: str
@@ -165,9 +167,13 @@ class Experiment:
                     f"experiment {self.id!r} has {names.count(name)} arms called {name!r}: give "
                     "each a label of its own."
                 )
+        what = f"experiment {self.id!r}:"
+        whole(self.stretch, 1, f"{what} stretch")
+        one_of(self.probe, (None, *PROBES), f"{what} probe")
+        one_of(self.data, (None, *DATASETS), f"{what} data set")
         for name in self.tiers:
             archived = tuple(each for each in TIERS if each != "smoke")
-            one_of(name, archived, f"experiment {self.id!r}: tier")
+            one_of(name, archived, f"{what} tier")
 
     @property
     def models(self) -> tuple[str, ...]:

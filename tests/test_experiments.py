@@ -169,6 +169,9 @@ def test_arms_that_are_not_told_apart_are_refused():
         Experiment("decay", "a test", arms)
     with pytest.raises(ConfigError, match="'tiny': tier 'smoke' is unknown: it is one of 'paper'"):
         Experiment("tiny", "a test", ("resnet20",), tiers=("smoke",))
+    for wrong in ({"probe": "zzz"}, {"data": "zzz"}, {"stretch": 0}, {"stretch": 1.5}):
+        with pytest.raises(ConfigError, match=f"experiment 'tiny': .*{next(iter(wrong.values()))}"):
+            Experiment("tiny", "a test", ("resnet20",), **wrong)
 
 
 def test_a_run_has_one_label_in_all_experiments():
