@@ -86,15 +86,21 @@ class Sizes:
 
     @classmethod
     def of(cls, pictures: ImageSet | Photos) -> Sizes:
-        """224 from 256 for photographs. Small images are seen whole, as the paper sees CIFAR-10's;
-        their ten crops and scales stand in ImageNet's ratios.
+        """224 from 256 for photographs; small images `in_proportion`.
 
         Source: Paper, sections 4.1 and 4.2.
         """
         if isinstance(pictures, Photos):
             return cls(SCALES[0], SCALES[1], SCALES[1], SCALES)
-        scales = tuple(round(pictures.size * side / SCALES[0]) for side in SCALES)
-        return cls(pictures.size, pictures.size, scales[1], scales)
+        return cls.in_proportion(pictures.size)
+
+    @classmethod
+    def in_proportion(cls, size: int) -> Sizes:
+        """For nets of `size` pixels: images of that size are seen whole, as the paper sees
+        CIFAR-10's; ten crops and scales stand in ImageNet's ratios.
+        """
+        scales = tuple(round(size * side / SCALES[0]) for side in SCALES)
+        return cls(size, size, scales[1], scales)
 
 
 def resized(images: Images, side: int) -> Images:
@@ -111,14 +117,16 @@ def flipped(images: Images) -> Images:
     return images.flip(-1) if isinstance(images, Tensor) else [each.flip(-1) for each in images]
 
 
+def corner(height: int, width: int, size: int, down: float, right: float) -> tuple[int, int]:
+    """The first row and column of a crop; `down` and `right` as in PLACES."""
+    return round(down * (height - size)), round(right * (width - size))
+
+
 def crops(images: Images, size: int, down: float, right: float) -> Tensor:
     """One crop of each image; `down` and `right` as in PLACES."""
 
     def crop(image: Tensor) -> Tensor:
-        top, left = (
-            round(share * (room - size))
-            for share, room in zip((down, right), image.shape[-2:], strict=True)
-        )
+        top, left = corner(*image.shape[-2:], size, down, right)
         return image[..., top : top + size, left : left + size]
 
     return crop(images) if isinstance(images, Tensor) else torch.stack([*map(crop, images)])

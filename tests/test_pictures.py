@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision.transforms.functional as TF
 from helpers import tiny_net
 from PIL import Image
 from safetensors.torch import save_file
@@ -29,19 +30,18 @@ from resnet_lib import (
 )
 from resnet_lib.analysis import block_maps
 from resnet_lib.checkpoints import KEPT, kept_nets, net_of
-from resnet_lib.data import DataError, Normaliser
+from resnet_lib.data import ChannelNormaliser, DataError, Normaliser
 from resnet_lib.deletions import checksum
 from resnet_lib.pictures import (
     PHOTOGRAPH,
-    Normalisation,
     cifar_views,
     crop_scores,
     head,
     imagenet_views,
+    kept_normaliser,
     photograph,
-    resized,
-    ten_crops,
 )
+from resnet_lib.testing import PROTOCOLS, Sizes, class_scores, resized
 
 KEPT_NETS = list(kept_nets(load_records()))
 
@@ -52,29 +52,31 @@ def made(name):
     return widgets.explorer(name).data()
 
 
+@cache
+def kept_net(run_id):
+    """A net whose weights the repository keeps."""
+    return next(net_of(*pair) for pair in KEPT_NETS if pair[0].run_id == run_id)
+
+
+def picture_of(side):
+    """The photograph as the page shows it at a scale, (3, H, W)."""
+    _, _, code = made("crops")["picture"]["urls"][str(side)].partition(",")
+    with Image.open(io.BytesIO(base64.b64decode(code))) as file:
+        return torch.from_numpy(np.array(file)).permute(2, 0, 1)
+
+
+def cut(picture, left, top, mirrored, size):
+    """A crop's pixels, (C, size, size)."""
+    crop = picture[:, top : top + size, left : left + size]
+    return crop.flip(2) if mirrored else crop
+
+
 def test_the_photograph_is_small_and_in_colour():
     assert photograph().shape == (3, 300, 451)
     assert photograph().dtype == torch.uint8
     assert PHOTOGRAPH.stat().st_size < 40_000
     assert head(32).shape == (3, 32, 32)
     assert not torch.equal(head(32)[0], head(32)[1])
-
-
-def test_resizing_takes_means_over_areas():
-    picture = torch.tensor([[[0, 10, 200, 200], [20, 30, 200, 200]]], dtype=torch.uint8)
-    assert resized(picture, 1, 2).tolist() == [[[15, 200]]]
-
-
-def test_ten_crops_are_the_centre_the_corners_and_their_mirror_images():
-    crops = ten_crops(6, 9, 4)
-    assert [(each.left, each.top) for each in crops[:5]] == [(2, 1), (0, 0), (5, 0), (0, 2), (5, 2)]
-    assert [(each.left, each.top) for each in crops[5:]] == [(c.left, c.top) for c in crops[:5]]
-    assert [each.mirrored for each in crops] == [False] * 5 + [True] * 5
-    picture = torch.arange(3 * 6 * 9).reshape(3, 6, 9)
-    assert torch.equal(crops[4].of(picture, 4), picture[:, 2:, 5:])
-    assert torch.equal(crops[9].of(picture, 4), picture[:, 2:, 5:].flip(2))
-    with pytest.raises(ConfigError, match="no crop of 8 pixels"):
-        ten_crops(6, 9, 8)
 
 
 def test_views_for_cifar_are_shifted_by_the_padding_at_most():
@@ -121,15 +123,17 @@ def test_pictures_stand_in_rows_with_gaps_that_are_transparent():
 
 def test_scores_are_the_softmax_of_each_crop():
     net = tiny_net("resnet8", in_channels=3)
-    normalise = Normalisation(torch.full((3, 8, 8), 100.0), 50.0)
-    frame = crop_scores(net, normalise, photograph(), (8, 12), 8)
-    assert len(frame) == 20
-    row = frame[(frame["side"] == 12) & (frame["crop"] == 7)].iloc[0]
-    assert (row["height"], row["width"]) == (12, 18)
-    small = resized(photograph(), 12, 18)[:, :8, 10:].flip(2)
-    with torch.no_grad():
-        expected = F.softmax(net.eval()((small[None].float() - 100) / 50), 1)[0]
-    assert row["scores"] == pytest.approx(expected.tolist(), abs=1e-6)
+    normalise = ChannelNormaliser(torch.full((3, 8, 8), 100.0), torch.tensor(50.0))
+    frame = crop_scores(net, normalise, photograph(), (8, 13), 8)
+    assert frame["side"].tolist() == [8] * 10 + [13] * 10
+    assert frame["mirrored"].tolist() == 2 * ([False] * 5 + [True] * 5)
+    [small] = resized([photograph()], 13)
+    for row in frame[frame["side"] == 13].itertuples():
+        assert (row.height, row.width) == small.shape[1:]
+        with torch.no_grad():
+            x = normalise(cut(small, row.left, row.top, row.mirrored, 8)[None])
+            expected = F.softmax(net.eval()(x), 1)[0]
+        assert row.scores == pytest.approx(expected.tolist(), abs=1e-6)
 
 
 def test_kept_weights_belong_to_their_runs():
@@ -156,11 +160,11 @@ def test_the_kept_normalisation_is_that_of_the_images():
         data = load("cifar10")
     except DataError as error:
         pytest.skip(str(error))
-    kept, own = Normalisation.of("cifar10"), Normaliser(data)
+    kept, own = kept_normaliser("cifar10"), Normaliser(data)
     assert torch.equal(kept.mean, own.mean)
     assert kept.std == own.std
     with pytest.raises(ConfigError, match="no normalisation of mnist"):
-        Normalisation.of("mnist")
+        kept_normaliser("mnist")
 
 
 # What the explorers get
@@ -179,7 +183,7 @@ def test_data_name_their_source_and_come_out_the_same_again(name):
 def test_stored_maps_are_the_nets_maps():
     """To within half a step, and option A's shortcut is made from the input alone."""
     module = widgets.explorer("shortcut")
-    normalise = Normalisation.of("cifar10")
+    normalise = kept_normaliser("cifar10")
     nets = {record.run_id: net_of(record, path) for record, path in KEPT_NETS}
     assert made("shortcut")["nets"]
     for stored in made("shortcut")["nets"]:
@@ -213,7 +217,7 @@ def test_a_projection_appears_when_its_weights_are_kept(tmp_path, monkeypatch):
     (stored,) = found["nets"]
     assert (stored["option"], stored["run_id"]) == ("B", "of option B")
     block = stored["blocks"]["conv3_x.0"]
-    exact = block_maps(net, "conv3_x.0", Normalisation.of("cifar10")(head(32)[None]))
+    exact = block_maps(net, "conv3_x.0", kept_normaliser("cifar10")(head(32)[None]))
     error = np.abs(module.unpacked(block, "shortcut") - exact["shortcut"]).max()
     assert error <= block["scale"] / 2 + 0.0051
     assert module.silent(block) == 0
@@ -221,24 +225,50 @@ def test_a_projection_appears_when_its_weights_are_kept(tmp_path, monkeypatch):
 
 
 def test_crops_are_those_of_the_net():
-    """One crop, scored by hand from the photograph's pixels."""
+    """One scale's crops, scored by hand from the pixels that the page shows."""
     stored = made("crops")["nets"][0]
-    record, path = next(pair for pair in KEPT_NETS if pair[0].run_id == stored["run_id"])
     scale = next(each for each in stored["scales"] if each["side"] == 55)
-    crop = scale["crops"][8]
-    small = resized(photograph(), scale["height"], scale["width"])
-    cut = small[:, crop["top"] : crop["top"] + 32, crop["left"] : crop["left"] + 32].flip(2)
+    crops = [{**crop} for crop in scale["crops"]]
+    scores = [crop.pop("scores") for crop in crops]
+    views = torch.stack([cut(picture_of(55), **crop, size=32) for crop in crops])
     with torch.no_grad():
-        scores = net_of(record, path)(Normalisation.of("cifar10")(cut[None])).softmax(1)[0]
-    assert crop["mirrored"]
-    assert crop["scores"] == pytest.approx((100 * scores).tolist(), abs=0.006)
+        expected = kept_net(stored["run_id"])(kept_normaliser("cifar10")(views)).softmax(1)
+    np.testing.assert_allclose(scores, 100 * expected, rtol=0, atol=0.006)
     assert [len(each["crops"]) for each in stored["scales"]] == [10] * 5
 
 
-def test_crops_show_the_photograph():
-    url = made("crops")["picture"]["url"]
-    image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
-    assert image.size == (451, 300)
+def test_crops_average_to_what_the_protocol_says():
+    """10-crop is one way of testing: in the explorer as in all errors that the book gives."""
+    data, pictures = made("crops"), [photograph()]
+    sizes = Sizes.in_proportion(data["size"])
+    assert (data["side"], data["sides"]) == (sizes.ten_from, [*sizes.scales])
+    for stored, side in itertools.product(data["nets"], data["sides"]):
+        nets, normalise = [kept_net(stored["run_id"])], kept_normaliser("cifar10")
+        how = (PROTOCOLS["10-crop"], replace(sizes, ten_from=side), normalise)
+        [expected] = 100 * class_scores(nets, pictures, *how)
+        scale = next(each for each in stored["scales"] if each["side"] == side)
+        found = np.mean([crop["scores"] for crop in scale["crops"]], 0)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=0.006)
+
+
+def test_crops_stand_in_the_order_of_their_names():
+    """Centre, top left, top right, bottom left, bottom right; then the same places, mirrored."""
+    for scale in made("crops")["nets"][0]["scales"]:
+        down, right = scale["height"] - 32, scale["width"] - 32
+        corners = [(0, 0), (0, right), (down, 0), (down, right)]
+        places = [(crop["top"], crop["left"]) for crop in scale["crops"]]
+        assert places[1:5] == places[6:] == corners
+        # Where no pixel is in the middle, a mirrored picture's crop lies on its other side.
+        for centre in (places[0], places[5]):
+            assert np.abs(np.subtract(centre, (down / 2, right / 2))).max() <= 0.5
+        assert [crop["mirrored"] for crop in scale["crops"]] == [False] * 5 + [True] * 5
+
+
+def test_crops_show_the_pixels_that_the_net_sees():
+    data = made("crops")
+    assert [*data["picture"]["urls"]] == [str(side) for side in data["sides"]]
+    for side in data["sides"]:
+        assert torch.equal(picture_of(side), resized([photograph()], side)[0])
 
 
 def test_crops_of_a_net_of_your_own():
@@ -252,6 +282,15 @@ def test_crops_of_a_net_of_your_own():
         module.of_net(net, ("cat", "dog", "plane"), "cart")
     with pytest.raises(ConfigError, match="3 classes apart, and 2 are named"):
         module.of_net(net, ("cat", "dog"), "cat")
+    with pytest.raises(ConfigError, match=r"size is 320: .* crops of 300 pixels"):
+        module.of_net(net, ("cat", "dog", "plane"), "cat", size=320)
+
+
+def test_a_net_of_another_size_sees_scales_in_proportion():
+    net = build_model("resnet18", seed=0, classes=2)
+    for size, sides, first in ((128, [128, 146, 219, 274], 146), (288, [288], 288)):
+        found = widgets.explorer("crops").of_net(net, ("cat", "dog"), "cat", size=size)
+        assert (found["sides"], found["side"]) == (sides, first)
 
 
 def test_of_many_classes_the_leading_ones_are_kept():
@@ -262,7 +301,7 @@ def test_of_many_classes_the_leading_ones_are_kept():
     assert "class 50" in found["classes"]
     assert 3 <= len(found["classes"]) < 62
     with torch.no_grad():
-        x = ten_crops(224, round(451 * 224 / 300), 224)[0].of(resized(photograph(), 224, 337), 224)
+        x = TF.center_crop(TF.resize(photograph(), [224], antialias=True), [224, 224])
         mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
         x = (x / 255 - mean[:, None, None]) / std[:, None, None]
         first = 100 * net(x[None]).softmax(1)[0]

@@ -14,25 +14,19 @@ from torch import nn
 
 from resnet_lib.archive import survey
 from resnet_lib.checkpoints import kept_nets, net_of
-from resnet_lib.configs import ConfigError, ModelConfig, unknown_name
-from resnet_lib.data import ChannelNormaliser
+from resnet_lib.configs import ConfigError, ModelConfig, unknown_name, whole
+from resnet_lib.data import AnyNormaliser, ChannelNormaliser
 from resnet_lib.deletions import checksum
 from resnet_lib.explore import show
 from resnet_lib.figures import COLOURS, panels
-from resnet_lib.pictures import (
-    PHOTOGRAPH,
-    SOURCE,
-    Normalisation,
-    crop_scores,
-    photograph,
-)
+from resnet_lib.pictures import PHOTOGRAPH, SOURCE, crop_scores, kept_normaliser, photograph
 from resnet_lib.runs import RunRecord
-from resnet_lib.testing import SCALES
+from resnet_lib.testing import Sizes, resized
 
-# The paper's scales, 224 to 640 pixels for nets of 224 (section 3.4), for nets of 32 pixels.
-SIDES = (32, 37, 55, 69, 91)
-SIZE = 32
-SIDE = 37  # the default: what 256 is to 224
+SIZE = 32  # of the recorded nets' images, pixels
+# The crops of `ten_crop` as the page shows them: the centre, the corners row by row, and the mirror
+# images of these (what is left in a mirrored picture lies on the right).
+ORDER = (4, 0, 1, 2, 3, 9, 6, 5, 8, 7)
 CLASSES = (
     "airplane",
     "automobile",
@@ -67,7 +61,7 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
     Of those trained longest: nets trained for different lengths of time are not compared.
     """
     records = survey().records if records is None else records
-    normalise = Normalisation.of("cifar10")
+    normalise = kept_normaliser("cifar10")
     chosen: dict[str, tuple[RunRecord, Path]] = {}
     usable = [
         (record, path)
@@ -83,11 +77,11 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
             "net": name,
             "run_id": record.run_id,
             "weights": checksum(path),
-            **scores(net_of(record, path), normalise, SIDES, SIZE),
+            **scores(net_of(record, path), normalise, SIZE),
         }
         for name, (record, path) in chosen.items()
     ]
-    return base(nets, CLASSES, SIZE, SIDES, TRUTH)
+    return base(nets, CLASSES, SIZE, TRUTH)
 
 
 def order(record: RunRecord) -> tuple[bool, int, int]:
@@ -109,8 +103,7 @@ def of_net(
         raise ConfigError("name the net's classes, in the order of its logits, and the right one.")
     if truth not in classes:
         raise unknown_name(truth, classes, "class")
-    sides = tuple(side for side in SCALES if side <= min(photograph().shape[1:]))
-    found = scores(net, ChannelNormaliser.imagenet(), sides, size)
+    found = scores(net, ChannelNormaliser.imagenet(), size)
     # Of many classes those that some crop has among its first three, and the right one.
     crops = [crop for scale in found["scales"] for crop in scale["crops"]]
     if len(crops[0]["scores"]) != len(classes):
@@ -123,33 +116,48 @@ def of_net(
     for crop in crops:
         crop["scores"] = [crop["scores"][i] for i in sorted(kept)]
     row = {"net": name, "run_id": name, "weights": "", **found}
-    return base([row], tuple(classes[i] for i in sorted(kept)), size, sides, truth)
+    return base([row], tuple(classes[i] for i in sorted(kept)), size, truth)
+
+
+def sides_for(size: int) -> list[int]:
+    """The paper's scales in proportion to `size`, as far as the photograph need not be enlarged.
+
+    Pixels on the shorter side. Errors: `ConfigError` where a crop would not fit into it.
+    """
+    whole(size, 1, "size")
+    most = min(photograph().shape[1:])
+    if size > most:
+        raise ConfigError(f"size is {size}: the photograph has room for crops of {most} pixels.")
+    return [side for side in Sizes.in_proportion(size).scales if side <= most]
 
 
 def base(
-    nets: list[dict[str, Any]],
-    classes: tuple[str, ...],
-    size: int,
-    sides: tuple[int, ...],
-    truth: str,
+    nets: list[dict[str, Any]], classes: tuple[str, ...], size: int, truth: str
 ) -> dict[str, Any]:
-    """What every version of the data has."""
+    """What every version of the data has. Of the scales, `side` is shown first: that of 10-crop."""
     _, height, width = photograph().shape
+    sides = sides_for(size)
     return {
-        "picture": {"url": small_picture(), "height": height, "width": width, "source": SOURCE},
+        "picture": {
+            "urls": {str(side): picture_at(side) for side in sides},
+            "height": height,
+            "width": width,
+            "source": SOURCE,
+        },
         "classes": list(classes),
         "truth": truth,
         "size": size,
-        "sides": list(sides),
+        "sides": sides,
+        "side": min(Sizes.in_proportion(size).ten_from, sides[-1]),
         "made_by": MADE_BY,
         "photograph": checksum(PHOTOGRAPH),
         "nets": nets,
     }
 
 
-def scores(net: nn.Module, normalise: Any, sides: tuple[int, ...], size: int) -> dict[str, Any]:
-    """The crops of each scale, in shares of the picture, and their scores in percent."""
-    frame = crop_scores(net, normalise, photograph(), sides, size)
+def scores(net: nn.Module, normalise: AnyNormaliser, size: int) -> dict[str, Any]:
+    """The crops of each scale, in its pixels, and their scores in percent."""
+    frame = crop_scores(net, normalise, photograph(), sides_for(size), size)
     return {
         "scales": [
             {
@@ -163,7 +171,7 @@ def scores(net: nn.Module, normalise: Any, sides: tuple[int, ...], size: int) ->
                         "mirrored": bool(row.mirrored),
                         "scores": [round(100 * value, 2) for value in row.scores],
                     }
-                    for row in rows.itertuples()
+                    for row in rows.iloc[list(ORDER)].itertuples()
                 ],
             }
             for side, rows in frame.groupby("side")
@@ -171,13 +179,13 @@ def scores(net: nn.Module, normalise: Any, sides: tuple[int, ...], size: int) ->
     }
 
 
-def small_picture() -> str:
-    """The photograph for the page, as a data URL."""
+def picture_at(side: int) -> str:
+    """The photograph in the very pixels of which crops are cut at a scale, as a data URL."""
     from PIL import Image
 
     buffer = io.BytesIO()
-    with Image.open(PHOTOGRAPH) as file:
-        file.convert("RGB").save(buffer, "webp", quality=72, method=6)
+    pixels = resized([photograph()], side)[0].permute(1, 2, 0).numpy()
+    Image.fromarray(pixels).save(buffer, "webp", lossless=True, method=6)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
@@ -191,7 +199,7 @@ def averages(data: dict[str, Any]) -> np.ndarray:
 def default_scale(data: dict[str, Any]) -> dict[str, Any]:
     """The scale that is shown first."""
     scales = data["nets"][0]["scales"]
-    return next((each for each in scales if each["side"] == SIDE), scales[0])
+    return next(each for each in scales if each["side"] == data["side"])
 
 
 def figures(data: dict[str, Any]) -> list[Figure]:

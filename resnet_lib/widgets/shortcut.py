@@ -19,7 +19,7 @@ from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.deletions import checksum
 from resnet_lib.explore import show
 from resnet_lib.figures import RC
-from resnet_lib.pictures import PHOTOGRAPH, SOURCE, Normalisation, head
+from resnet_lib.pictures import PHOTOGRAPH, SOURCE, head, kept_normaliser
 from resnet_lib.runs import RunRecord
 
 SIZE = 32
@@ -51,8 +51,7 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
             nets = alike.setdefault((config["depth"], record.train["iterations"]), {})
             nets.setdefault(config["shortcut"], (record, path))
     chosen = max((alike[key] for key in sorted(alike)), key=len, default={})
-    normalise = Normalisation.of("cifar10")
-    x = normalise(head(SIZE)[None])
+    x = kept_normaliser("cifar10")(head(SIZE)[None])
     return {
         "size": SIZE,
         "pixels": head(SIZE).permute(1, 2, 0).flatten().tolist(),

@@ -264,6 +264,24 @@ def test_crops_average(tab: Page, site: str) -> None:
     assert len(downloaded(tab, place)) == 10 * len(data["classes"])
 
 
+@pytest.mark.parametrize(("one", "side"), [(2, 32), (42, 91)])
+def test_crops_are_cut_from_the_picture_that_is_shown(
+    tab: Page, site: str, one: int, side: int
+) -> None:
+    """Each scale's own pixels, and a box on them that ends where the picture does: top right."""
+    data = widgets.explorer("crops").data()
+    place = enter(tab, site, "crops", f"shown=1&scale=all&one={one}")
+    says(place, f"Crop {one + 1} alone (top right; shorter side {side})")
+    size = "async each => { await each.decode(); return [each.naturalHeight, each.naturalWidth]; }"
+    scale = data["nets"][0]["scales"][data["sides"].index(side)]
+    shown = place.locator(".rnx-photo img").evaluate(size)
+    assert shown == [scale["height"], scale["width"]]
+    box = place.locator(".rnx-box-now")
+    left, top, width = (float(box.get_attribute(each)) for each in ("x", "y", "width"))
+    assert top == 0
+    assert left + width == pytest.approx(data["picture"]["width"])
+
+
 @pytest.mark.parametrize(
     ("name", "address"),
     [

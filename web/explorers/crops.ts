@@ -36,11 +36,12 @@ interface Net {
 }
 
 interface Data {
-  picture: { url: string; height: number; width: number; source: string };
+  picture: { urls: Record<string, string>; height: number; width: number; source: string };
   classes: string[];
   truth: string;
   size: number;
   sides: number[];
+  side: number; // shown first
   nets: Net[];
 }
 
@@ -54,7 +55,6 @@ interface State {
 }
 
 const ALL = "all";
-const USUAL = 8 / 7; // the paper's 256 for crops of 224
 const COLOURS = ["residual", "plain", "green", "purple", "teal"];
 
 function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {
@@ -138,8 +138,8 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
 
   // The photograph with its crops.
   const boxes = s("svg", { class: "rnx-crops", viewBox: `0 0 ${data.picture.width} ${data.picture.height}`, role: "group", "aria-label": t.boxes });
-  const photograph = h("div", { class: "rnx-photo", style: `aspect-ratio:${data.picture.width}/${data.picture.height}` },
-    h("img", { src: data.picture.url, alt: t.alt, width: data.picture.width, height: data.picture.height }), boxes);
+  const image = h("img", { alt: t.alt, width: data.picture.width, height: data.picture.height });
+  const photograph = h("div", { class: "rnx-photo", style: `aspect-ratio:${data.picture.width}/${data.picture.height}` }, image, boxes);
   const bars = h("div", { class: "rnx-scores" });
   const scales = [...data.sides.map(String).map((value) => ({ value, label: value })), { value: ALL, label: t.all }];
   const scale = choice(t.scale, scales, (value) => view.set({ scale: value, count: value === ALL ? 10 * data.sides.length : 10, one: -1 }));
@@ -192,12 +192,16 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     drawVerdict(all);
   }
 
+  /** The picture has the pixels of which the marked crop is cut. */
   function drawBoxes(used: Cut[], marked: number, alone = false): void {
+    const url = data.picture.urls[used[marked].scale.side];
+    if (image.getAttribute("src") !== url) image.setAttribute("src", url);
     boxes.replaceChildren(
       ...used.flatMap(({ crop, scale }, i) => {
         if (alone && i !== marked) return [];
-        const unit = data.picture.height / scale.height;
-        const box = { x: crop.left * unit, y: crop.top * unit, width: data.size * unit, height: data.size * unit };
+        const across = data.picture.width / scale.width;
+        const down = data.picture.height / scale.height;
+        const box = { x: crop.left * across, y: crop.top * down, width: data.size * across, height: data.size * down };
         const kind = `rnx-box ${i === marked ? "rnx-box-now" : ""} ${crop.mirrored ? "rnx-box-mirrored" : ""}`;
         return [s("rect", { ...box, class: "rnx-box-under", rx: 3 }), s("rect", { ...box, class: kind, rx: 3 })];
       }),
@@ -335,7 +339,7 @@ const words = {
   chartLabel: "Average score over the number of crops: how many are averaged",
   averaged: "crops averaged",
   score: "score, %",
-  note: "The paper averages ten crops of 224 pixels, and for its best results scores at shorter sides of 224, 256, 384, 480 and 640 (section 3.4). Here the same in proportion, for a net on {size} pixels: {net}, run {run}. Dashed boxes: mirrored crops; orange numbers: crops that are called something else. Photograph: {source}.",
+  note: "The paper averages ten crops of 224 pixels, and for its best results scores at shorter sides of 224, 256, 384, 480 and 640 (section 3.4). Here the same in proportion, for a net on {size} pixels: {net}, run {run}. The photograph has the pixels of which the net's crops are cut. Dashed boxes: mirrored crops; orange numbers: crops that are called something else. Photograph: {source}.",
   nothing: "Not measured yet: the repository keeps the weights of no net on CIFAR-10.",
 };
 
@@ -376,16 +380,14 @@ const zh: Words = {
   chartLabel: "平均得分随裁剪图张数的变化：选择取平均的张数",
   averaged: "取平均的张数",
   score: "得分，%",
-  note: "论文对十张 224 像素的裁剪图取平均；为得到最好的结果，还对短边为 224、256、384、480、640 时的得分取平均（3.4 节）。这里按同样的比例，用于输入 {size} 像素的网络：{net}，运行 {run}。虚线框：镜像的裁剪图；橙色编号：被认成别的类别。照片：{source}。",
+  note: "论文对十张 224 像素的裁剪图取平均；为得到最好的结果，还对短边为 224、256、384、480、640 时的得分取平均（3.4 节）。这里按同样的比例，用于输入 {size} 像素的网络：{net}，运行 {run}。照片按裁剪时的像素显示。虚线框：镜像的裁剪图；橙色编号：被认成别的类别。照片：{source}。",
   nothing: "尚未测量：仓库中没有保存 CIFAR-10 网络的权重。",
 };
 
 export default {
   words: { en: words, zh },
   defaults(data) {
-    const wanted = data.size * USUAL;
-    const side = [...data.sides].sort((a, b) => Math.abs(a - wanted) - Math.abs(b - wanted))[0];
-    return { shown: false, net: data.nets[0]?.run_id ?? "", scale: String(side), count: 10, one: -1 };
+    return { shown: false, net: data.nets[0]?.run_id ?? "", scale: String(data.side), count: 10, one: -1 };
   },
   choices: (data) => ({ net: data.nets.map((net) => net.run_id), scale: [...data.sides.map(String), ALL] }),
   build,
