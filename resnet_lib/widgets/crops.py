@@ -85,9 +85,9 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
 
 
 def order(record: RunRecord) -> tuple[bool, int, int]:
-    """Residual nets before plain ones, deep before shallow; of a net its lowest seed."""
+    """Residual nets before plain ones, shallow before deep; of a net its lowest seed."""
     config = ModelConfig.from_dict(record.model)
-    return config.kind == "plain", -config.depth, record.train["seed"]
+    return config.kind == "plain", config.depth, record.train["seed"]
 
 
 def of_net(
