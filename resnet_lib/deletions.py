@@ -27,6 +27,7 @@ from typing import Any
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from filelock import FileLock
 from torch import Tensor, nn
 
 from resnet_lib.checkpoints import net_of, weights_of
@@ -263,14 +264,7 @@ def record_deletions(
         "seed": seed,
         "random_sets": f"on every {PART}th test image in the canonical order",
     }
-    kept = Deletions.load(folder) if (folder / DELETIONS).exists() else None
-    if kept is not None and kept.about != about:
-        raise ConfigError(
-            f"{folder / DELETIONS} is of other weights or images ({kept.about} and not {about}): "
-            "delete it to measure anew."
-        )
-    kept = kept or Deletions(about, pd.DataFrame(columns=list(COLUMNS)))
-    rows = kept.frame.to_dict("records")
+    kept = kept_deletions(folder, about)
     names = deletable(net)
     normalise = make_normaliser(data, TrainConfig.from_dict(record.train))
     plans = (
@@ -288,19 +282,35 @@ def record_deletions(
             if not missing:
                 continue
             for each, error in deletion_errors(net, images, labels, normalise, missing, precision):
-                rows.append(
-                    {
-                        "deleted": len(each),
-                        "blocks": " ".join(each),
-                        "images": len(images),
-                        "top1_error": error,
-                    }
-                )
-                frame = pd.DataFrame(rows, columns=list(COLUMNS))
-                kept.frame = frame.sort_values(["images", "deleted", "blocks"], ignore_index=True)
-                kept.save(folder)
+                row = (len(each), " ".join(each), len(images), error)
+                kept = keep_row(folder, about, row)
                 if progress:
-                    print(f"{len(rows):4d}  {error:6.2f}%  without {' '.join(each) or 'nothing'}")
+                    done = len(kept.frame)
+                    print(f"{done:4d}  {error:6.2f}%  without {' '.join(each) or 'nothing'}")
+    return kept
+
+
+def kept_deletions(folder: Path, about: dict[str, Any]) -> Deletions:
+    """What a folder has already. Errors: `ConfigError` where it is not of what `about` names."""
+    if not (folder / DELETIONS).exists():
+        return Deletions(about, pd.DataFrame(columns=list(COLUMNS)))
+    kept = Deletions.load(folder)
+    if kept.about != about:
+        raise ConfigError(
+            f"{folder / DELETIONS} is of other weights or images ({kept.about} and not {about}): "
+            "delete it to measure anew."
+        )
+    return kept
+
+
+def keep_row(folder: Path, about: dict[str, Any], row: tuple[int, str, int, float]) -> Deletions:
+    """Add a row to a folder's file and return all; others may have added theirs since."""
+    with FileLock(folder / f".{DELETIONS}.lock"):
+        kept = kept_deletions(folder, about)
+        rows = [*kept.frame.itertuples(index=False, name=None), row]
+        frame = pd.DataFrame(rows, columns=list(COLUMNS)).drop_duplicates(["images", "blocks"])
+        kept.frame = frame.sort_values(["images", "deleted", "blocks"], ignore_index=True)
+        kept.save(folder)
     return kept
 
 

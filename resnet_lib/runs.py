@@ -19,6 +19,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pandas as pd
 
@@ -349,8 +350,11 @@ def refuse_other_run(folder: Path, run_id: str) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file in one step: a kill leaves the old one or the new one."""
-    partial = path.with_name(path.name + ".partial")
+    """Write a text file in one step: a kill leaves the old one or the new one.
+
+    Each call fills a file of its own, so that several may write one path at once.
+    """
+    partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
     try:
         partial.write_text(text, encoding="utf-8", newline="\n")
         os.replace(partial, path)

@@ -13,8 +13,10 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from filelock import FileLock
 
 from resnet_lib.checkpoints import load_net
 from resnet_lib.configs import ConfigError, TrainConfig, whole
@@ -89,11 +91,20 @@ def measure_test(
                 batch_size=100,
                 device="cpu",
             )
-        found = pd.DataFrame([{**row, **asdict(errors)}], columns=list(COLUMNS))
-        kept = pd.concat([kept, found], ignore_index=True) if len(kept) else found
-        kept = kept.sort_values(list(row), ignore_index=True)
-        write_whole(Path(path), kept.to_csv(index=False, lineterminator="\n"))
+        kept = keep_row({**row, **asdict(errors)}, Path(path))
     return kept[(kept[list(row)] == pd.Series(row)).all(axis=1)].iloc[0]
+
+
+def keep_row(row: dict[str, Any], path: Path) -> pd.DataFrame:
+    """Add a row to the file and return all; others may have added theirs since it was read."""
+    what = ["run_ids", "protocol", "images"]
+    found = pd.DataFrame([row], columns=list(COLUMNS))
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        kept = read_tests(path)
+        kept = pd.concat([kept, found]) if len(kept) else found
+        kept = kept.drop_duplicates(what).sort_values(what, ignore_index=True)
+        write_whole(path, kept.to_csv(index=False, lineterminator="\n"))
+    return kept
 
 
 def given(record: RunRecord) -> tuple[str, str]:

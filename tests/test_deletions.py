@@ -133,6 +133,24 @@ def test_a_stopped_measurement_goes_on(run):
     pd.testing.assert_frame_equal(record(run).frame, whole.frame)
 
 
+def test_what_others_measure_meanwhile_stays(run, monkeypatch):
+    """Two processes may be given one folder; here the second works while the first measures."""
+    nested = []
+
+    def measured(*arguments):
+        if not nested:
+            nested.append(None)
+            nested[0] = record(run, sizes=(3,))
+        yield from deletion_errors(*arguments)
+
+    monkeypatch.setattr("resnet_lib.deletions.deletion_errors", measured)
+    kept = record(run, sizes=(2,))
+    assert set(map(len, kept.errors(20))) == {0, 2, 3}
+    assert nested[0].errors(20).items() < kept.errors(20).items()
+    assert not kept.frame.duplicated(["images", "blocks"]).any()
+    pd.testing.assert_frame_equal(Deletions.load(run).frame, kept.frame)
+
+
 def test_what_is_measured_is_not_measured_again(run, monkeypatch):
     whole = record(run)
     monkeypatch.setattr("resnet_lib.deletions.deletion_errors", None)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
 import numpy as np
@@ -30,7 +31,7 @@ from resnet_lib import (
 from resnet_lib.analysis import SignalProbe, gap
 from resnet_lib.archive import survey
 from resnet_lib.configs import OF_JUNCTIONS
-from resnet_lib.runs import ARCHIVE, CURVES, curves, one_run_each, probes, run_id
+from resnet_lib.runs import ARCHIVE, CURVES, curves, one_run_each, probes, run_id, write_whole
 
 PROPERTIES = {
     "model",
@@ -70,6 +71,31 @@ def test_a_record_survives_its_files(record, tmp_path):
         else:
             np.testing.assert_allclose(loaded.probe[column], record.probe[column], rtol=1e-5)
     assert not list(folder.glob("*.partial"))
+
+
+def test_writers_of_one_path_do_not_meet(tmp_path):
+    """Each has a partial file of its own: else one moves away what another is filling."""
+    path = tmp_path / "some.csv"
+    texts = [letter * 100_000 for letter in "abcdefgh"]
+    with ThreadPoolExecutor(len(texts)) as pool:
+        for _ in range(5):
+            list(pool.map(lambda text: write_whole(path, text), texts))
+            assert path.read_text() in texts
+    assert [each.name for each in tmp_path.iterdir()] == ["some.csv"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path, monkeypatch):
+    path = tmp_path / "some.csv"
+    write_whole(path, "old")
+
+    def fail(*_arguments):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("resnet_lib.runs.os.replace", fail)
+    with pytest.raises(OSError, match="no space left"):
+        write_whole(path, "new")
+    assert [each.name for each in tmp_path.iterdir()] == ["some.csv"]
+    assert path.read_text() == "old"
 
 
 def test_the_files_are_readable(record, tmp_path):

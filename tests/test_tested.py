@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from helpers import tiny_data
+from helpers import python, tiny_data
 
 from resnet_lib import ConfigError, load, load_net, load_records, reproduce, tested
 from resnet_lib.archive import MEASURES
 from resnet_lib.checks import CHECKS
 from resnet_lib.data import Normaliser
 from resnet_lib.runs import RecordError, RunRecord
-from resnet_lib.tested import COLUMNS, measure_test, read_tests
+from resnet_lib.tested import COLUMNS, keep_row, measure_test, read_tests
 from resnet_lib.testing import PROTOCOLS, measure_errors
 
 DATA = load("embedded", 14)
@@ -56,6 +57,51 @@ def test_what_is_kept_is_not_measured_again(folders, tmp_path, monkeypatch) -> N
     with pytest.raises(TypeError):
         measure_test(folders[:1], images=41, data=DATA, path=path)
     assert path.read_text() == text
+
+
+def test_what_others_measure_meanwhile_stays(folders, tmp_path, monkeypatch) -> None:
+    """Minutes pass between reading the file and writing it."""
+    path = tmp_path / "tests.csv"
+    others = []
+
+    def measured(*arguments, **options):
+        monkeypatch.setattr(tested, "measure_errors", measure_errors)
+        others.extend(measure_test([each], images=30, data=DATA, path=path) for each in folders)
+        return measure_errors(*arguments, **options)
+
+    monkeypatch.setattr(tested, "measure_errors", measured)
+    row = measure_test(folders[:1], images=30, data=DATA, path=path)
+    assert row.to_list() == others[0].to_list()
+    assert sorted(read_tests(path)["run_ids"]) == sorted(each.name for each in folders)
+
+
+def test_rows_that_are_kept_at_once_all_arrive(tmp_path) -> None:
+    path, count = tmp_path / "tests.csv", 24
+
+    def keep(number: int) -> int:
+        row = dict(zip(COLUMNS, (f"run{number}", "centre-crop", 10, 1.0, 0.5), strict=True))
+        return len(keep_row(row, path))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(keep, range(count))) == [*range(1, count + 1)]
+    assert set(read_tests(path)["run_ids"]) == {f"run{number}" for number in range(count)}
+    assert not list(tmp_path.glob("*.partial"))
+
+
+AT_ONCE = """
+import sys
+from resnet_lib.tested import measure_test
+measure_test([sys.argv[1]], images=int(sys.argv[2]), path=sys.argv[3])
+"""
+
+
+def test_processes_that_measure_at_once_lose_no_row(folders, tmp_path) -> None:
+    path = tmp_path / "tests.csv"
+    started = [python(AT_ONCE, str(folders[0]), str(n), str(path)) for n in (20, 21, 22)]
+    for process in started:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert sorted(read_tests(path)["images"]) == [20, 21, 22]
 
 
 def test_what_cannot_be_tested_is_one_sentence(folders, tmp_path) -> None:
