@@ -24,7 +24,7 @@ import pandas as pd
 import torch
 
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, unknown_name
-from resnet_lib.data import CHECKSUMS, alternatives
+from resnet_lib.data import DATASETS, alternatives
 from resnet_lib.experiments import (
     EXPERIMENTS,
     TIERS,
@@ -40,14 +40,6 @@ from resnet_lib.numerics import numerics_hash
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, curves, run_id
 from resnet_lib.tested import read_tests
 
-# Width in pixels, channels and classes of the data sets whose checksums are known.
-SHAPES = {
-    "cifar10": (32, 3, 10),
-    "cifar100": (32, 3, 100),
-    "embedded": (28, 1, 10),
-    "fashion-mnist": (28, 1, 10),
-}
-FULL_SIZE = {name: size for name, (size, _, _) in SHAPES.items()}
 # What the measures read of a probe.
 PROBED = {"iteration", "layer", "response_std", "activation_gradient"}
 # Net, recipe, data set and size: what two runs of an arm share, whatever their seeds and precision.
@@ -180,9 +172,11 @@ def archived(
 
 
 def key_of_arm(experiment: Experiment, arm: Arm, tier: Tier) -> Key:
-    """What the runs of an arm in a tier share."""
+    """What the runs of an arm in a tier share. Errors: `ConfigError` for an unknown data set."""
     data = experiment.data_in(tier)
-    size = tier.size or FULL_SIZE.get(data, 0)
+    if data not in DATASETS:
+        raise unknown_name(data, list(DATASETS), "data set")
+    size = tier.size or DATASETS[data].size
     recipe = replace(experiment.recipe(arm, tier), precision="auto")
     return usual(arm.net(**tier.model)), recipe, data, size  # arms leave the data's shape open
 
@@ -197,7 +191,8 @@ def key_of_record(record: RunRecord) -> Key:
     net, recipe = ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
     recipe = replace(recipe, seed=0, precision="auto")
     name = record.data["name"]
-    fits = name not in SHAPES or (net.in_channels, net.classes) == SHAPES[name][1:]
+    known = DATASETS.get(name)
+    fits = known is None or (net.in_channels, net.classes) == (known.channels, known.classes)
     return usual(net) if fits else net, recipe, name, record.data["size"]
 
 
@@ -388,8 +383,9 @@ def expected_checksums(records: list[RunRecord]) -> dict[tuple[str, int], str]:
     expected = {}
     for (name, size), counts in found.items():
         (most, times), *others = counts.most_common()
-        if name in CHECKSUMS and size == FULL_SIZE[name]:
-            expected[name, size] = CHECKSUMS[name]
+        known = DATASETS.get(name)
+        if known is not None and known.checksum and size == known.size:
+            expected[name, size] = known.checksum
         elif not others or others[0][1] < times:
             expected[name, size] = most
     return expected

@@ -40,19 +40,37 @@ if TYPE_CHECKING:
 
 TILES_A_ROW = 50
 EMBEDDED = DATA / "images"
-TORCHVISION = {"cifar10": "CIFAR10", "cifar100": "CIFAR100", "fashion-mnist": "FashionMNIST"}
-DATASETS = ("embedded", *TORCHVISION)
-# Of pixels and labels, wherever they came from. CIFAR-100's was never seen here.
-CHECKSUMS = {
-    "embedded": "2e1fe9dee985",
-    "cifar10": "0ff7debc700c",
-    "fashion-mnist": "39c517ab58c2",
-}
 PATIENCE = 30.0  # seconds without a byte before a download is given up
 
 
 class DataError(RuntimeError):
     """Data that cannot be had or read; the message names the file and says what would help."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What is known of a data set before it is loaded.
+
+    size: height and width in pixels. channels: 1 for grey images, 3 for colour. classes,
+    test_images: how many. torchvision: its class there; None for what the repository holds.
+    checksum: of pixels and labels, wherever they came from; None where it was never seen here.
+    """
+
+    size: int
+    channels: int
+    classes: int
+    test_images: int
+    torchvision: str | None = None
+    checksum: str | None = None
+
+
+DATASETS = {
+    "embedded": DataSet(28, 1, 10, 2_000, checksum="2e1fe9dee985"),
+    "cifar10": DataSet(32, 3, 10, 10_000, "CIFAR10", "0ff7debc700c"),
+    "cifar100": DataSet(32, 3, 100, 10_000, "CIFAR100"),
+    "fashion-mnist": DataSet(28, 1, 10, 10_000, "FashionMNIST", "39c517ab58c2"),
+}
+"""The data sets that `load` knows by name."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,9 @@ class ImageSet:
     train_images, test_images: uint8, (N, C, H, W); train_labels, test_labels: int64, (N,).
     The images stand in a canonical order (by class, then by their bytes), so that every source
     of the same data gives the same runs.
+
+    Errors: `ConfigError` where images are not square or not uint8, where a label is missing or no
+    class's, and where a split is empty.
     """
 
     name: str
@@ -70,6 +91,12 @@ class ImageSet:
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
+
+    def __post_init__(self) -> None:
+        for split in ("train", "test"):
+            images, labels = getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")
+            check_pixels(images, f"{split}_images of {self.name}")
+            check_labels(labels, len(images), len(self.classes), f"{split}_labels of {self.name}")
 
     def __repr__(self) -> str:
         return (
@@ -129,6 +156,47 @@ class ImageSet:
         )
 
 
+def check_pixels(images: Tensor, what: str) -> None:
+    """Raise `ConfigError` unless these are square uint8 images, and some."""
+    if not isinstance(images, Tensor) or images.dtype != torch.uint8:
+        raise ConfigError(
+            f"{what} is {kind_of(images)}: it must be a tensor of uint8, grey levels from 0 to 255."
+        )
+    if images.ndim != 4 or images.shape[2] != images.shape[3]:
+        raise ConfigError(
+            f"{what} has the shape {tuple(images.shape)}: it must be (N, C, H, W) with H "
+            "equal to W."
+        )
+    if not len(images):
+        raise ConfigError(
+            f"{what} is empty: a data set has images to train on and images to test on."
+        )
+
+
+def check_labels(labels: Tensor, images: int, classes: int, what: str) -> None:
+    """Raise `ConfigError` unless each of so many images has a label, and that a class."""
+    if not isinstance(labels, Tensor) or labels.dtype != torch.int64:
+        raise ConfigError(f"{what} is {kind_of(labels)}: it must be a tensor of int64.")
+    if labels.shape != (images,):
+        raise ConfigError(
+            f"{what} has the shape {tuple(labels.shape)}: for {images} images it must be "
+            f"({images},)."
+        )
+    # On the CPU, whatever the device: a few hundred kilobytes, and one wait for them.
+    lowest, highest = (int(each) for each in labels.cpu().aminmax())
+    if lowest < 0 or highest >= classes:
+        raise ConfigError(
+            f"{what} runs from {lowest} to {highest}: with {classes} classes it must stay "
+            f"within 0 to {classes - 1}."
+        )
+
+
+def kind_of(value: object) -> str:
+    """What a value is that should have been a tensor of another kind."""
+    tensor = isinstance(value, Tensor)
+    return f"a tensor of {value.dtype}" if tensor else f"of type {type(value).__name__}"
+
+
 def load(name: str | Path, size: int | None = None) -> ImageSet:
     """Load a data set by name, or a folder of class sheets by path, onto the CPU.
 
@@ -137,16 +205,18 @@ def load(name: str | Path, size: int | None = None) -> ImageSet:
     """
     if not isinstance(name, (str, Path)):
         raise ConfigError(f"a data set is a name or a folder, not {name!r}.")
+    name = str(name)
+    size = int(size) if isinstance(size, np.integer) else size
     if size is not None:
         whole(size, 1, "size")
     folder = find_sheets(name)
     if folder is not None:
-        loaded = read_sheets(str(name), folder)
-    elif name in TORCHVISION:
-        loaded = from_torchvision(str(name))
+        loaded = read_sheets(name, folder)
+    elif name in DATASETS:
+        loaded = from_torchvision(name)
     else:
-        raise unknown_name(str(name), list(DATASETS), "data set or folder of class sheets")
-    expected = CHECKSUMS.get(str(name), loaded.checksum)
+        raise unknown_name(name, list(DATASETS), "data set or folder of class sheets")
+    expected = (name in DATASETS and DATASETS[name].checksum) or loaded.checksum
     if loaded.checksum != expected:
         raise DataError(
             f"{folder or data_folder()} does not hold {name} as it is known here (checksum "
@@ -162,7 +232,7 @@ def data_folder() -> Path:
     return Path(chosen).expanduser() if chosen else EMBEDDED.parent / "downloads"
 
 
-def find_sheets(name: str | Path) -> Path | None:
+def find_sheets(name: str) -> Path | None:
     """The folder that holds a data set's class sheets, or None."""
     if name == "embedded":
         try:
@@ -243,7 +313,7 @@ def from_torchvision(name: str) -> ImageSet:
     """
     import torchvision
 
-    kind = getattr(torchvision.datasets, TORCHVISION[name])
+    kind = getattr(torchvision.datasets, DATASETS[name].torchvision)
     root = data_folder()
     if os.environ.get("RESNET_LIB_DATA") and not root.is_dir():
         raise DataError(

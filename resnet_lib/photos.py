@@ -82,7 +82,7 @@ class Photos:
 
 def is_photos(name: str | Path) -> bool:
     """Whether a name means a folder of photographs (and not a data set of `load`)."""
-    return name in FOLDERS or (Path(name) / "val").is_dir()
+    return str(name) in FOLDERS or (Path(name) / "val").is_dir()
 
 
 def load_photos(name: str | Path) -> Photos:
@@ -91,7 +91,7 @@ def load_photos(name: str | Path) -> Photos:
     Imagenette is downloaded through torchvision where it is missing; ImageNet cannot be.
     Errors: `DataError` that says what is missing and what to put where.
     """
-    folder = find_photos(name)
+    folder = find_photos(str(name))
     try:
         places = sorted(each for each in (folder / "val").iterdir() if each.is_dir())
         files = [
@@ -115,7 +115,7 @@ def load_photos(name: str | Path) -> Photos:
     )
 
 
-def find_photos(name: str | Path) -> Path:
+def find_photos(name: str) -> Path:
     """The folder whose `val` holds the images."""
     if name not in FOLDERS:
         if not (Path(name) / "val").is_dir():

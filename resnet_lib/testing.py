@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from resnet_lib.configs import PRECISIONS, ConfigError, one_of, unknown_name, whole
 from resnet_lib.data import (
+    DATASETS,
     AnyNormaliser,
     ChannelNormaliser,
     ImageSet,
@@ -46,11 +47,7 @@ SCALES = (224, 256, 384, 480, 640)
 # Where the ten crops lie, as shares of the room that the crop leaves: corners, then the centre.
 PLACES = ((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5))
 # Images in the sets that published errors are of.
-SET_SIZES = {
-    "cifar10": 10_000,
-    "cifar100": 10_000,
-    "fashion-mnist": 10_000,
-    "embedded": 2_000,
+SET_SIZES = {name: each.test_images for name, each in DATASETS.items()} | {
     "imagenette": 3_925,
     "imagenet": 50_000,
 }
@@ -272,7 +269,7 @@ def measure_errors(
     wrong = torch.zeros(2, dtype=torch.long)
     with tqdm(total=len(chosen), unit=" images", disable=not progress, mininterval=0.5) as bar:
         for numbers, scores in scored(nets, pictures, chosen, *how):
-            best = scores.topk(min(5, scores.shape[1]), 1).indices.cpu()
+            best = scores.topk(min(5, scores.shape[1]), 1).indices
             hits = best == labels[numbers][:, None]
             wrong += torch.stack([(~hits[:, 0]).sum(), (~hits.any(1)).sum()])
             bar.update(len(numbers))
@@ -298,7 +295,7 @@ def scores_of(
     chosen = torch.arange(len(targets(nets, pictures)))
     sizes = Sizes.of(pictures) if sizes is None else sizes
     how = (protocol, sizes, normalise, batch_size, device, "float32")
-    return torch.cat([scores.cpu() for _, scores in scored(nets, pictures, chosen, *how)])
+    return torch.cat([scores for _, scores in scored(nets, pictures, chosen, *how)])
 
 
 def checked(nets: ResNet | Sequence[ResNet], protocol: str) -> list[ResNet]:
@@ -325,7 +322,10 @@ def scored(
     device: torch.device | str | None,
     precision: str,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batch by batch: the numbers of the images, and their scores."""
+    """Batch by batch: the numbers of the images, and their scores on the CPU.
+
+    Errors: `ConfigError` that names the nets whose scores are not finite.
+    """
     photos = isinstance(pictures, Photos)
     if normalise is None:
         normalise = ChannelNormaliser.imagenet() if photos else normaliser_of(nets, pictures)
@@ -339,10 +339,24 @@ def scored(
     whole(batch_size, 1, "batch_size")
     for numbers in chosen.split(batch_size):
         batch = pictures.read(numbers.tolist()) if photos else pictures.test_images[numbers]
-        yield (
-            numbers,
-            class_scores(nets, batch, PROTOCOLS[protocol], sizes, normalise, precision),
-        )
+        how = (batch, PROTOCOLS[protocol], sizes, normalise, precision)
+        scores = class_scores(nets, *how).cpu()  # the only wait for the device
+        if not scores.isfinite().all():
+            raise not_finite([class_scores([net], *how) for net in nets], nets)
+        yield numbers, scores
+
+
+def not_finite(scores: Sequence[Tensor], nets: Sequence[ResNet]) -> ConfigError:
+    """The error for nets that put out NaN. scores: of each net."""
+    which = " and ".join(
+        net.config.name + (f" (net {number} of {len(nets)})" if len(nets) > 1 else "")
+        for number, (net, each) in enumerate(zip(nets, scores, strict=True), 1)
+        if not each.isfinite().all()
+    )
+    return ConfigError(
+        f"the scores of {which} are not finite: its weights hold NaN, or are so large that layers "
+        "overflow, as after training that diverged; test a net whose loss stayed finite."
+    )
 
 
 @torch.no_grad()

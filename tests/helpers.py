@@ -29,14 +29,13 @@ from resnet_lib import (
     train,
 )
 from resnet_lib.archive import (
-    FULL_SIZE,
     is_probed,
     key_of_arm,
     precision_of,
     present_numerics,
 )
 from resnet_lib.complexity import Complexity
-from resnet_lib.data import CHECKSUMS, ImageSet
+from resnet_lib.data import DATASETS, ImageSet
 from resnet_lib.experiments import find_arm
 from resnet_lib.runs import CURVES, run_id
 
@@ -250,7 +249,8 @@ def write_record(
     name = experiment.data_in(schedule)
     net = arm.net(**schedule.model, in_channels=1 if name == "embedded" else 3)
     recipe = replace(experiment.recipe(arm, schedule), seed=seed)
-    data = {"name": name, "size": FULL_SIZE[name], "checksum": CHECKSUMS.get(name, "abc")}
+    known = DATASETS[name]
+    data = {"name": name, "size": known.size, "checksum": known.checksum or "abc"}
     data |= changes.pop("data", {})
     numerics = changes.pop("numerics", None) or present_numerics(net)
     seen = SimpleNamespace(name=data["name"], checksum=data["checksum"])

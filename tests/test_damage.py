@@ -151,7 +151,7 @@ def test_the_embedded_set_never_loads_damaged(tmp_path, monkeypatch, damage) -> 
     except DataError as error:
         says_one_sentence(error, "copy")
     else:
-        assert loaded.checksum == data.CHECKSUMS["embedded"]
+        assert loaded.checksum == data.DATASETS["embedded"].checksum
     finally:
         monkeypatch.undo()
 

@@ -8,10 +8,12 @@ import ssl
 import threading
 import urllib.error
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 from helpers import ROOT, embedded, tiny_data, write_sheets
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,8 +21,8 @@ from hypothesis import strategies as st
 from resnet_lib import ConfigError, DataError, TrainConfig, load
 from resnet_lib.data import (
     DATASETS,
-    TORCHVISION,
     BatchesAhead,
+    ImageSet,
     Normaliser,
     TrainingBatches,
     augment,
@@ -32,6 +34,7 @@ from resnet_lib.data import (
 from resnet_lib.numerics import random_stream
 
 IMAGES = ROOT / "data" / "images"
+TORCHVISION = {name: each.torchvision for name, each in DATASETS.items() if each.torchvision}
 
 
 # The embedded set
@@ -69,6 +72,68 @@ def test_the_files_are_those_that_the_checksums_name():
     assert sum(path.stat().st_size for path in IMAGES.rglob("*.webp")) <= 6_000_000
 
 
+def test_the_table_says_of_the_embedded_set_what_it_is():
+    data, known = embedded(), DATASETS["embedded"]
+    assert (known.size, known.channels) == (data.size, data.channels)
+    assert (known.classes, known.test_images) == (len(data.classes), len(data.test_images))
+    assert known.checksum == data.checksum
+
+
+def test_the_table_s_classes_of_torchvision_exist():
+    assert TORCHVISION.keys() == DATASETS.keys() - {"embedded"}
+    for name, kind in TORCHVISION.items():
+        assert hasattr(torchvision.datasets, kind), name
+
+
+# What an image set may be
+
+
+def some_images(**changes):
+    """A small set of both splits alike, with some values changed."""
+    pixels, labels = torch.zeros(4, 1, 3, 3, dtype=torch.uint8), torch.arange(4) % 2
+    values = {
+        f"{split}_{what}": value
+        for split in ("train", "test")
+        for what, value in (("images", pixels), ("labels", labels))
+    }
+    return ImageSet("some", ("a", "b"), **{**values, **changes})
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize(
+    ("what", "wrong", "parts"),
+    [
+        ("images", None, ("NoneType", "uint8")),
+        ("images", np.zeros((4, 1, 3, 3), np.uint8), ("ndarray", "uint8")),
+        ("images", torch.zeros(4, 1, 3, 3), ("torch.float32", "uint8")),
+        ("images", torch.zeros(4, 3, 3, dtype=torch.uint8), ("(4, 3, 3)", "(N, C, H, W)")),
+        ("images", torch.zeros(4, 1, 3, 2, dtype=torch.uint8), ("(4, 1, 3, 2)", "H equal to W")),
+        ("images", torch.zeros(0, 1, 3, 3, dtype=torch.uint8), ("empty",)),
+        ("labels", [0, 1, 0, 1], ("list", "int64")),
+        ("labels", torch.zeros(4, dtype=torch.int32), ("torch.int32", "int64")),
+        ("labels", torch.zeros(3, dtype=torch.int64), ("(3,)", "(4,)", "4 images")),
+        ("labels", torch.zeros(4, 1, dtype=torch.int64), ("(4, 1)", "(4,)")),
+        ("labels", torch.tensor([0, 1, 0, 2]), ("0 to 2", "2 classes", "0 to 1")),
+        ("labels", torch.tensor([0, -1, 0, 1]), ("-1 to 1", "2 classes", "0 to 1")),
+    ],
+)
+def test_a_set_that_no_net_can_learn_is_one_sentence(split, what, wrong, parts):
+    with pytest.raises(ConfigError) as error:
+        some_images(**{f"{split}_{what}": wrong})
+    message = str(error.value)
+    for part in (f"{split}_{what} of some", *parts):
+        assert part in message
+    assert message.endswith(".")
+    assert "\n" not in message
+
+
+def test_parts_of_a_set_are_sets():
+    data = some_images()
+    few = replace(data, test_images=data.test_images[::3], test_labels=data.test_labels[::3])
+    assert len(few.to("cpu").test_images) == 2
+    assert few.reduced(1).size == 1
+
+
 # Class sheets
 
 
@@ -84,6 +149,11 @@ def random_images(channels=3, classes=3, size=4, seed=0):
 
 
 CLASSES = ("cat", "sea-horse", "ship")
+
+
+def forget_checksum(name, monkeypatch):
+    """Let other images pass for a known data set."""
+    monkeypatch.setitem(DATASETS, name, replace(DATASETS[name], checksum=None))
 
 
 @pytest.fixture
@@ -129,7 +199,7 @@ def test_the_canonical_order_is_by_class_and_then_by_bytes(seed):
     """Few values, zeros and large ones among them, so that many images share a beginning."""
     draw = np.random.default_rng(seed)
     images = draw.choice(np.array([0, 1, 127, 128, 255], np.uint8), (60, 1, 2, 1))
-    images = np.concatenate([images, np.zeros_like(images)], axis=2)
+    images = np.concatenate([images, np.zeros_like(images)], axis=1)
     labels = draw.integers(0, 3, 60)
     data = image_set("x", "abc", {"train": (images, labels), "test": (images, labels)})
     found = [
@@ -143,15 +213,15 @@ def test_the_canonical_order_is_by_class_and_then_by_bytes(seed):
 def test_the_checksum_moves_with_every_value(tensor):
     data = tiny_data()
     changed = getattr(data, tensor).clone()
-    changed.view(-1)[-1] += 1
+    changed.view(-1)[0] += 1
     assert replace(data, **{tensor: changed}).checksum != data.checksum
     assert replace(data, name="another").checksum == data.checksum
 
 
 def test_the_checksum_knows_shapes():
-    data = tiny_data()
-    flat = replace(data, test_images=data.test_images.reshape(len(data.test_images), 7, 7, 1))
-    assert flat.checksum != data.checksum
+    data = tiny_data(14)
+    small = replace(data, test_images=data.test_images.reshape(-1, 4, 7, 7))
+    assert small.checksum != data.checksum
 
 
 def cut(path):
@@ -233,13 +303,33 @@ def test_sheets_of_unequal_tiles_are_refused(sheets, tmp_path):
 
 
 def test_the_environment_names_a_folder_of_data_sets(tmp_path, monkeypatch):
-    monkeypatch.setattr("resnet_lib.data.CHECKSUMS", {})
+    forget_checksum("cifar10", monkeypatch)
     images, labels = random_images()
     write_sheets(tmp_path / "cifar10", images, labels, CLASSES)
     monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
     data = load("cifar10")
     assert (data.name, data.classes) == ("cifar10", CLASSES)
     assert data.checksum == load(tmp_path / "cifar10").checksum
+
+
+def test_a_path_may_be_a_known_name():
+    assert load(Path("embedded"), 7).checksum == embedded(7).checksum
+
+
+def test_a_torchvision_set_may_be_named_by_a_path(tmp_path, monkeypatch):
+    monkeypatch.setattr("torchvision.datasets.CIFAR100", fake("CIFAR100", *random_images(), []))
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+    assert load(Path("cifar100")).name == "cifar100"
+
+
+def test_a_size_may_be_numpy_s():
+    assert load("embedded", np.int64(14)).checksum == embedded(14).checksum
+
+
+@pytest.mark.parametrize("size", [True, np.True_, 14.0, np.float64(14), "14", 0, np.int64(-7)])
+def test_a_wrong_size_is_one_sentence(size):
+    with pytest.raises(ConfigError, match=r"size is .* whole number of at least 1"):
+        load("embedded", size)
 
 
 def test_a_relative_folder_of_sheets_is_found(sheets, monkeypatch):
@@ -283,7 +373,7 @@ def test_torchvision_s_data_equal_the_sheets(name, tmp_path, monkeypatch):
     sheets = load(write_sheets(tmp_path / "sheets", images, labels, CLASSES))
     log = []
     kind = TORCHVISION[name]
-    monkeypatch.setattr("resnet_lib.data.CHECKSUMS", {})
+    forget_checksum(name, monkeypatch)
     monkeypatch.setattr(f"torchvision.datasets.{kind}", fake(kind, images, labels, log))
     monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path / "downloads"))
     with pytest.raises(DataError, match="RESNET_LIB_DATA names"):

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
-from helpers import ROOT, TINY, tiny_data, tiny_net, tiny_train
+from helpers import ROOT, TINY, tiny_net, tiny_train
 
 from resnet_lib import (
     EXPERIMENTS,
@@ -29,7 +29,7 @@ from resnet_lib import (
 )
 from resnet_lib.analysis import PROBES
 from resnet_lib.archive import key_of_arm, precision_of, present_numerics
-from resnet_lib.data import CHECKSUMS
+from resnet_lib.data import DATASETS, ImageSet
 from resnet_lib.experiments import (
     GROUPS,
     Experiment,
@@ -150,7 +150,7 @@ RUN_IDS = {
 def test_the_names_of_recorded_runs_stay(label):
     experiment, arm = find_arm(label)
     recipe, data = experiment.recipe(arm, TIERS["short"]), SimpleNamespace()
-    data.name, data.checksum = "cifar10", CHECKSUMS["cifar10"]
+    data.name, data.checksum = "cifar10", DATASETS["cifar10"].checksum
     numbers = (arm.net(), 0, recipe, data, present_numerics(arm.net()), "bfloat16")
     assert run_id(*numbers) == RUN_IDS[label]
 
@@ -578,8 +578,11 @@ def test_another_data_set_gets_the_size_nearest_to_the_tier_s(monkeypatch):
     from resnet_lib import experiments
 
     sizes = {"embedded": 28, "cifar10": 32, "photos": 64}
-    found = {name: replace(tiny_data(), train_images=torch.zeros(1, 1, n, n, dtype=torch.uint8))
-             for name, n in sizes.items()}  # fmt: skip
+    label = torch.zeros(1, dtype=torch.int64)
+    found = {}
+    for name, n in sizes.items():
+        image = torch.zeros(1, 1, n, n, dtype=torch.uint8)
+        found[name] = ImageSet(name, ("a",), image, label, image, label)
     monkeypatch.setattr(experiments, "load_once", lambda name, size: found[name])
     asked = {name: experiments.size_in(TIERS["quick"], name) for name in sizes}
     assert asked == {"embedded": 14, "cifar10": 16, "photos": 16}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import urllib.error
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from resnet_lib.checkpoints import KEPT, kept_nets
 from resnet_lib.cli import main
 from resnet_lib.configs import ModelConfig
 from resnet_lib.deletions import single_deletions
-from resnet_lib.photos import FOLDERS, IMAGENETTE, find_photos, load_photos, read_photo
+from resnet_lib.photos import FOLDERS, IMAGENETTE, find_photos, is_photos, load_photos, read_photo
 from resnet_lib.runs import ARCHIVE
 from resnet_lib.testing import SET_SIZES, measure_errors
 from resnet_lib.weights import find_record, from_torchvision, pretrained, read_net
@@ -80,6 +81,11 @@ def test_imagenette_s_numbers_are_those_of_torchvision_s_categories() -> None:
     assert {wnid: categories[number] for wnid, number in IMAGENETTE.items()} == {
         wnid: name[0] for wnid, name in names.items()
     }
+
+
+def test_a_known_set_may_be_named_by_a_path(imagenette) -> None:
+    assert is_photos(Path("imagenette"))
+    assert load_photos(Path("imagenette")).paths == load_photos("imagenette").paths
 
 
 def test_a_folder_is_listed_class_by_class_and_decoded_as_pillow_does(imagenette) -> None:

@@ -40,7 +40,9 @@ def colour_data():
     data = tiny_data()
     scale = torch.tensor([1.0, 0.5, 0.25])[:, None, None]
     images = (data.train_images.float() * scale).byte()
-    return replace(data, train_images=images, test_images=images[:50])
+    return replace(
+        data, train_images=images, test_images=images[:50], test_labels=data.train_labels[:50]
+    )
 
 
 def test_channel_statistics_are_those_of_torchvision_s_normalize() -> None:

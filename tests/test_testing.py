@@ -15,7 +15,7 @@ from helpers import embedded, randomise_norms, same_weights, tiny_data, tiny_net
 from torch import nn
 
 from resnet_lib import ConfigError, ModelConfig, build_model
-from resnet_lib.data import ChannelNormaliser, Normaliser
+from resnet_lib.data import ChannelNormaliser, ImageSet, Normaliser
 from resnet_lib.testing import (
     PROTOCOLS,
     SCALES,
@@ -96,7 +96,8 @@ def test_a_batch_of_one_size_is_seen_as_a_list_is(protocol) -> None:
 
 def test_sizes_of_photographs_and_of_small_images() -> None:
     """224 and 256 pixels, Table 4's scales; CIFAR-10's 32 pixels whole (section 4.2)."""
-    cifar = replace(tiny_data(), test_images=None, train_images=torch.zeros(1, 3, 32, 32))
+    image, label = torch.zeros(1, 3, 32, 32, dtype=torch.uint8), torch.zeros(1, dtype=torch.long)
+    cifar = ImageSet("cifar", ("a",), image, label, image, label)
     assert Sizes.of(cifar) == Sizes(32, 32, 37, (32, 37, 55, 69, 91))
     assert SCALES == (224, 256, 384, 480, 640)
 
@@ -274,6 +275,23 @@ def test_a_part_of_a_known_set_is_warned_of_and_spread_over_the_set() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         measure_errors(net, tiny_data(), images=20, device="cpu")  # a set of no known size
+
+
+def test_a_net_that_diverged_has_no_error() -> None:
+    """The class of the highest NaN is the first: an error of 90% that looks measured."""
+    good, bad = tiny_net(), tiny_net("plain8")
+    with torch.no_grad():
+        bad.conv1.weight[0] = torch.nan
+    for measure in (measure_errors, scores_of):
+        with pytest.raises(ConfigError, match="the scores of plain8 are not finite") as error:
+            measure(bad, tiny_data(), device="cpu")
+        assert "net whose loss stayed finite" in str(error.value)
+        with pytest.raises(ConfigError, match=r"of plain8 \(net 2 of 3\) are"):
+            measure([good, bad, good], tiny_data(), device="cpu")
+    with torch.no_grad():  # finite weights, and what they make of an image is not
+        good.fc.weight.fill_(torch.finfo(torch.float32).max)
+    with pytest.raises(ConfigError, match="the scores of resnet8"):
+        measure_errors(good, tiny_data(), device="cpu")
 
 
 def test_the_nets_are_left_as_they_were() -> None:
