@@ -256,7 +256,7 @@ def measure_errors(
 
     Warns where the images are not as many as the set has. Errors: `ConfigError`, `DataError`.
     """
-    nets = checked(nets, protocol)
+    nets = checked(nets, pictures, protocol)
     sizes = Sizes.of(pictures)
     labels = targets(nets, pictures)
     chosen = torch.arange(len(labels))
@@ -291,21 +291,25 @@ def scores_of(
 
     sizes: other than those of the papers, such as a single scale. The rest as in `measure_errors`.
     """
-    nets = checked(nets, protocol)
+    nets = checked(nets, pictures, protocol)
     chosen = torch.arange(len(targets(nets, pictures)))
     sizes = Sizes.of(pictures) if sizes is None else sizes
     how = (protocol, sizes, normalise, batch_size, device, "float32")
     return torch.cat([scores for _, scores in scored(nets, pictures, chosen, *how)])
 
 
-def checked(nets: ResNet | Sequence[ResNet], protocol: str) -> list[ResNet]:
-    """The nets as a list. Raises `ConfigError` where there is none, or no such protocol."""
+def checked(
+    nets: ResNet | Sequence[ResNet], pictures: ImageSet | Photos, protocol: str
+) -> list[ResNet]:
+    """The nets as a list. Raises `ConfigError` for no net, no images and no such protocol."""
     nets = [nets] if isinstance(nets, (nn.Module, str)) else list(nets)
     if not nets:
         raise ConfigError("there is no net to test.")
     for net in nets:
-        if not isinstance(net, nn.Module):
+        if not isinstance(net, nn.Module) or not hasattr(net, "config"):
             raise ConfigError(f"{net!r} is no net: build one with build_model, or load one.")
+    if not isinstance(pictures, (ImageSet, Photos)):
+        raise ConfigError(f"{pictures!r} are no images: give what load or load_photos returns.")
     if protocol not in PROTOCOLS:
         raise unknown_name(protocol, list(PROTOCOLS), "testing protocol")
     return nets

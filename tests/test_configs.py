@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -261,6 +262,8 @@ def test_what_is_handed_in_wrongly_is_one_sentence() -> None:
         "data is 'embedded'": lambda: train(net, "embedded"),
         "config is 400": lambda: train(net, data, 400),
         "'resnet20' is no net": lambda: measure_errors("resnet20", data),
+        "Linear.* is no net": lambda: measure_errors(torch.nn.Linear(2, 2), data),
+        "'embedded' are no images": lambda: measure_errors(net, "embedded"),
         "a name or a folder, not 5": lambda: load(5),
         "size is '14'": lambda: load("embedded", "14"),
         "size is 0": lambda: complexity("resnet20", 0),
