@@ -54,8 +54,8 @@ def missing(what: str) -> None:
     (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(what)
 
 
-def visit(tab: Tab, site: str, state: str = "") -> None:
-    tab.goto(f"{site}/book/playground.html" + (f"#playground?{state}" if state else ""))
+def visit(tab: Tab, site: str, state: str = "", page: str = "playground.html") -> None:
+    tab.goto(f"{site}/book/{page}" + (f"#playground?{state}" if state else ""))
     tab.locator("#playground[data-ready]").wait_for()
 
 
@@ -70,6 +70,11 @@ def finish(tab: Tab) -> None:
     """Wait until nothing is trained any more."""
     tab.locator("button.main", has_text="Train").wait_for(timeout=TRAINING)
     drawn(tab)  # a last frame
+
+
+def focused(tab: Tab) -> str:
+    """The text of what has the focus."""
+    return tab.evaluate("document.activeElement.textContent")
 
 
 def saved(tab: Tab, button: int = 0) -> list[dict[str, str]]:
@@ -185,7 +190,8 @@ def test_pause_step_go_on_and_stop(tab: Tab) -> None:
     assert at_rest(tab) == [each + 1 for each in reached]
     tab.get_by_role("button", name="Stop").click()
     finish(tab)
-    assert tab.locator(".state", has_text="stopped").count() == 2
+    told = tab.locator(".playground .state").all_inner_texts()
+    assert told == [f"stopped at iteration {each + 1} of 300" for each in reached]
     rows = saved(tab)
     answers = expected(*({"depth": 20, **net} for net in TWINS))
     for number, answer in enumerate(answers, 1):
@@ -195,6 +201,24 @@ def test_pause_step_go_on_and_stop(tab: Tab) -> None:
         assert [float(row["loss"]) for row in mine] == losses
     tab.get_by_role("button", name="Reset").click()
     tab.locator("table.nets tbody").first.wait_for(state="detached")
+
+
+def test_a_large_net_is_said_to_stop_while_it_is_judged(tab: Tab, site: str) -> None:
+    """Judging takes seconds; until it is done nothing else can be pressed."""
+    visit(tab, site, "choose=resnet56A.w32&nets=residual")
+    tab.get_by_role("button", name="Train", exact=True).click()
+    tab.locator(".state", has_text=re.compile("Iteration [1-9]")).wait_for(timeout=TRAINING)
+    stop = tab.get_by_role("button", name="Stop")
+    stop.press("Enter")
+    drawn(tab)
+    assert tab.locator(".status").inner_text().startswith("Stopping")
+    assert tab.locator(".state").inner_text().endswith("stopping…")
+    for name in ("Pause", "Step", "Stop"):
+        assert tab.get_by_role("button", name=name, exact=True).is_disabled()
+    assert focused(tab) == "Stop", "it can be left with Tab, and is not lost"
+    finish(tab)
+    assert tab.locator(".state").inner_text().startswith("stopped at iteration")
+    assert focused(tab) == "Train"
 
 
 def test_the_net_that_has_the_focus_stands_out(tab: Tab) -> None:
@@ -231,6 +255,7 @@ def test_looking_back(tab: Tab) -> None:
     assert tab.evaluate(curve) != before
     tab.locator("details.layers").get_by_role("button", name="latest").click()
     drawn(tab)
+    assert slider.evaluate("slider => slider === document.activeElement")
     assert shown(tab) == latest
     chart = tab.locator(".chart svg").first
     chart.scroll_into_view_if_needed()
@@ -259,6 +284,7 @@ def test_a_link_leads_to_the_same_curves(tab: Tab, context: BrowserContext) -> N
     other.goto(link)
     other.locator("#playground[data-ready]").wait_for()
     assert "2 nets" in other.locator(".notice").inner_text().replace("two", "2")
+    assert "even where a net had been stopped" in other.locator(".notice").inner_text()
     assert other.get_by_role("radio", name="Error").is_checked()
     assert other.get_by_label("Learning rate", exact=True).input_value() == "0.05"
     train(other)
@@ -303,6 +329,11 @@ def test_runs_stay_and_can_be_hidden_cloned_repeated_and_removed(tab: Tab) -> No
     tools.get_by_role("button", name="Remove").click()
     drawn(tab)
     assert [row[0] for row in shown(tab)] == ["plain-8", "ResNet-8 C"]
+    assert focused(tab).startswith("ResNet-8 C"), "the next net"
+    for left in ("plain-8", "Train"):
+        tab.keyboard.press("Enter")
+        tools.get_by_role("button", name="Remove").click()
+        assert focused(tab).startswith(left)
 
 
 @pytest.mark.parametrize(
@@ -320,11 +351,67 @@ def test_costs_are_known_before_training(tab: Tab, site: str, choice: str) -> No
     tab.locator("button.name").click()
     costs = tab.locator("tr.tools p", has_text="parameters")
     costs.wait_for()  # shown in the next frame
-    assert costs.inner_text().startswith(f"{said}. ")
+    assert costs.inner_text().startswith(f"{said}. Trained for ")
+
+
+def test_what_the_numbers_of_the_table_are_is_to_be_read(tab: Tab, site: str) -> None:
+    """Without a pointer: the range over seeds, and the iteration of a test error that is past."""
+    visit(tab, site, "choose=resnet8A.n100.x2&nets=residual")
+    tab.get_by_role("button", name="Step", exact=True).click()
+    tab.locator(".state", has_text="Iteration 1 of").wait_for()
+    small = tab.locator("table.nets td small")
+    small.nth(2).filter(has_text=re.compile(r"at\s0$")).wait_for()
+    tab.get_by_role("button", name="Go on").click()
+    finish(tab)
+    rows = saved(tab)
+    means = []
+    for seed in ("0", "1"):
+        batches = [r for r in rows if r["seed"] == seed and r["split"] == "batch"]
+        means.append(sum(float(row["loss"]) for row in batches[-50:]) / 50)
+    assert small.first.inner_text() == f"{min(means):.3f} – {max(means):.3f}"
+    assert "at" not in small.nth(2).inner_text()
+    note = tab.locator("table.nets + p")
+    assert "mean of the last 50 batches" in note.inner_text()
+    assert "several seeds" in note.inner_text()
+    told = tab.locator("table.nets").get_attribute("aria-describedby")
+    assert told == note.get_attribute("id")
+    chart = tab.locator(".chart svg").first
+    chart.click()
+    drawn(tab)
+    assert "as in the chart" in note.inner_text()
+
+
+def test_words_agree_with_their_number(tab: Tab, site: str) -> None:
+    about = tab.locator("table.nets .about small").first
+    for page, words in (
+        ("playground.html", "option A, 1 iteration, 1 channel"),
+        ("playground.zh.html", "方案 A，迭代 1 次，1 个通道"),
+    ):
+        tab.goto("about:blank")
+        visit(tab, site, "runs=resnet8A.n1.w1", page)
+        about.wait_for()
+        assert about.inner_text() == words
+
+
+def test_a_net_that_explodes_is_named(tab: Tab, site: str) -> None:
+    """Its loss is a number, but one far off the axis."""
+    visit(tab, site, "choose=resnet20A.lr10&nets=residual")
+    train(tab)
+    ((name, loss, *_),) = shown(tab)
+    assert re.fullmatch(r"\d\.\d\s×\s10[⁰¹²³⁴⁵⁶⁷⁸⁹]+", loss)
+    assert (
+        tab.locator(".notice")
+        .inner_text()
+        .startswith(f"{name} exploded: its training loss, {loss}")
+    )
+    assert tab.locator(".state").inner_text() == "loss exploded"
+    labels = tab.locator(".chart svg").first.locator("text.label").all_text_contents()
+    assert labels == ["ResNet-20 ↑"]
 
 
 def test_a_net_that_diverges_is_named(tab: Tab) -> None:
     tab.locator("details.more summary").click()
+    tab.locator("details.layers summary").click()
     tab.get_by_label("Batch normalisation (BN)").uncheck()
     tab.get_by_label("Learning rate", exact=True).fill("10")
     train(tab)
@@ -332,6 +419,8 @@ def test_a_net_that_diverges_is_named(tab: Tab) -> None:
     assert tab.locator(".state", has_text="diverged").count() >= 1
     labels = tab.locator(".chart svg").first.locator("text.label").all_text_contents()
     assert "ResNet-20*" in labels, "what was recorded with the usual choices stands beside it"
+    assert tab.locator("details.layers .empty").text_content() == "Nothing to draw here."
+    assert "as in a net that diverged" in tab.locator("details.layers .hint").first.inner_text()
 
 
 def test_a_wrong_number_is_said_and_not_taken(tab: Tab) -> None:
@@ -342,6 +431,48 @@ def test_a_wrong_number_is_said_and_not_taken(tab: Tab) -> None:
     assert tab.locator(".wrong", has_text=message).is_visible()
     batch.blur()
     assert batch.input_value() == "64"
+
+
+def test_choices_without_effect_say_so(tab: Tab) -> None:
+    tab.locator("details.more summary").click()
+    option = tab.get_by_role("radio", name="B", exact=True)
+    assert option.is_enabled()
+    tab.get_by_label("Nets to train").select_option("plain")
+    assert option.is_disabled()
+    tab.get_by_label("Warm-up").fill("300")
+    said = tab.locator(".wrong", has_text="All 300 iterations are warm-up")
+    assert said.is_visible()
+    tab.get_by_label("Iterations", exact=True).fill("301")
+    assert said.count() == 0
+
+
+def test_numbers_at_the_axes_are_whole_on_a_phone(browser: Browser, site: str) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 800}) as context:
+        tab = context.new_page()
+        visit(tab, site, "choose=plain20.nobn.small.n2&nets=plain&open=layers")
+        train(tab)
+        assert tab.locator("details.layers .tick", has_text="10⁻").count() > 0
+        lefts = """charts => charts.flatMap((chart) => [...chart.querySelectorAll(".tick")].map(
+            (tick) => tick.getBoundingClientRect().left - chart.getBoundingClientRect().left))"""
+        assert min(tab.locator("svg.playground-chart").evaluate_all(lefts)) >= 0
+
+
+def test_the_downloaded_chart_has_the_names_before_their_halo(tab: Tab) -> None:
+    tab.get_by_label("Depth").fill("8")
+    train(tab)
+    tab.evaluate(
+        """() => {
+            const write = XMLSerializer.prototype.serializeToString;
+            XMLSerializer.prototype.serializeToString = function (node) {
+                return (window.drawing = write.call(this, node));
+            };
+        }"""
+    )
+    with tab.expect_download():
+        tab.get_by_role("button", name="Image").first.click()
+    style = re.search(r'<text[^>]*class="label"[^>]*>plain-8', tab.evaluate("drawing"))[0]
+    for rule in ("paint-order: stroke", "stroke-width: 3px", "stroke-linejoin: round"):
+        assert rule in style
 
 
 @pytest.mark.parametrize("lesson", playground.lessons())
@@ -356,6 +487,21 @@ def test_a_question_wants_a_prediction_first(tab: Tab, site: str, lesson: str) -
     assert button.is_enabled()
     assert tab.evaluate("document.activeElement.textContent") == "Train"
     tab.wait_for_function(f"location.hash.includes('answers={lesson}:')")
+
+
+def test_the_line_that_plain_56_has_to_reach_is_drawn(tab: Tab, site: str) -> None:
+    """It is a loss, so the error is not offered; afterwards the chart is as it was."""
+    state = "show=error&lesson=rescue-plain-56&answers=rescue-plain-56:2"
+    visit(tab, site, state)
+    line = tab.locator("figure .level", has_text="ResNet-56")
+    line.wait_for()
+    error = tab.get_by_role("radio", name="Error")
+    assert not error.is_visible()
+    tab.get_by_role("button", name="Leave the question").click()
+    assert tab.get_by_label("Depth").evaluate("depth => depth === document.activeElement")
+    drawn(tab)
+    assert line.count() == 0
+    assert error.is_checked()
 
 
 def test_a_link_to_a_question_on_its_own_page_goes_to_it(tab: Tab) -> None:
@@ -572,6 +718,7 @@ def test_axe_finds_nothing_serious(browser: Browser, site: str, width: int, sche
                 tab.get_by_label("Depth").fill("8")
                 train(tab)
                 tab.locator("button.name").first.click()
+                tab.get_by_role("button", name="Hide").click()
                 for part in ("lessons", "more", "layers"):
                     tab.locator(f"details.{part} summary").click()
             drawn(tab)

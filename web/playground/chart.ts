@@ -1,6 +1,7 @@
 // A line chart as SVG in the book's style. Drawing again with more points touches only what changed.
 import { scaleLinear, scaleLog } from "d3-scale";
 import { area, line } from "d3-shape";
+import { tenTo } from "./words.ts";
 
 export type Point = [x: number, y: number];
 export type Band = [x: number, low: number, high: number];
@@ -34,8 +35,8 @@ export interface View {
 let charts = 0;
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const NARROW = 440; // pixels
+const LEFT = 40; // pixels: room for the longest number at the vertical axis, such as 10⁻¹²
 const MARGIN = { top: 26, bottom: 40 };
-const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 function svg(name: string, attributes: Record<string, string | number> = {}, text = ""): SVGElement {
   const element = document.createElementNS(NAMESPACE, name);
@@ -48,8 +49,7 @@ function svg(name: string, attributes: Record<string, string | number> = {}, tex
 function power(value: number): string {
   const exponent = Math.round(Math.log10(value));
   if (exponent >= -2 && exponent <= 3) return String(Number(value.toPrecision(1)));
-  const digits = [...String(Math.abs(exponent))].map((digit) => SUPERSCRIPTS[Number(digit)]).join("");
-  return `10${exponent < 0 ? "⁻" : ""}${digits}`;
+  return tenTo(exponent);
 }
 
 export class Chart {
@@ -109,11 +109,7 @@ export class Chart {
     this.element.addEventListener("pointercancel", () => (finger = undefined));
   }
 
-  /** Where the axes begin and end; names stand right of them. */
-  private get left(): number {
-    return this.width < NARROW ? 32 : 40;
-  }
-
+  /** Where the axes end; names stand right of them. */
   private get right(): number {
     const longest = Math.max(8, ...(this.view?.lines ?? []).map(({ label }) => label.length));
     return this.width - 14 - longest * (this.width < NARROW ? 6.4 : 7.4);
@@ -122,7 +118,7 @@ export class Chart {
   private scales(view: View) {
     const range = [this.height - MARGIN.bottom, MARGIN.top];
     const y = view.log ? scaleLog(view.y, range) : scaleLinear(view.y, range);
-    return { x: scaleLinear(view.x, [this.left, this.right]), y };
+    return { x: scaleLinear(view.x, [LEFT, this.right]), y };
   }
 
   draw(view: View): void {
@@ -136,12 +132,12 @@ export class Chart {
     }
     this.element.setAttribute("aria-label", view.alt);
     this.note.textContent = view.lines.length > 0 ? "" : view.empty;
-    this.note.setAttribute("x", String((this.left + this.right) / 2));
+    this.note.setAttribute("x", String((LEFT + this.right) / 2));
     this.note.setAttribute("y", String(this.height / 2));
     this.levels.replaceChildren(
       ...(view.levels ?? []).flatMap(({ value, label, colour }) => [
         svg("line", {
-          ...{ x1: this.left, x2: this.right, y1: y(value), y2: y(value) },
+          ...{ x1: LEFT, x2: this.right, y1: y(value), y2: y(value) },
           ...{ stroke: colour, "stroke-dasharray": "1 5", "stroke-width": 1.8, "stroke-linecap": "round" },
         }),
         svg("text", { x: this.right - 6, y: y(value) - 6, fill: colour, class: "level", "text-anchor": "end" }, label),
@@ -167,7 +163,7 @@ export class Chart {
   }
 
   private drawAxes(view: View, x: (x: number) => number, y: (y: number) => number): void {
-    const { left, right } = this;
+    const [left, right] = [LEFT, this.right];
     const bottom = this.height - MARGIN.bottom;
     const inside = { x: left, y: MARGIN.top, width: right - left, height: bottom - MARGIN.top };
     for (const [name, value] of Object.entries(inside)) this.clip.setAttribute(name, String(value));

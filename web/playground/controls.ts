@@ -5,7 +5,7 @@ import {
 } from "./choices.ts";
 import { freshId, say, Segments } from "./dom.ts";
 import type { Texts } from "./texts/index.ts";
-import { plain } from "./words.ts";
+import { plain, whole } from "./words.ts";
 
 /** Which nets a press of Train starts. */
 export type Nets = "twins" | "residual" | "plain";
@@ -75,7 +75,10 @@ export class Controls {
     const segments = new Segments<Shortcut>(this.texts.shortcut, options, (shortcut) =>
       this.set({ shortcut }),
     );
-    this.setters.push(() => (segments.value = this.choice.shortcut));
+    this.setters.push(() => {
+      segments.value = this.choice.shortcut;
+      segments.disabled = this.nets === "plain";
+    });
     return segments.element;
   }
 
@@ -162,11 +165,17 @@ export class Controls {
     const show = (): void => {
       if (input.valueAsNumber !== this.choice[name]) input.value = String(this.choice[name]);
       input.removeAttribute("aria-invalid");
-      say(note, "");
+      say(note, this.caution(name));
     };
     this.setters.push(show);
     const hint = name === "warmup" ? h("small", {}, texts.warmupHelp) : undefined;
     return h("div", { class: "field" }, h("label", { for: id }, texts.numbers[name]), input, hint, note);
+  }
+
+  /** What to say of a number that is allowed, but hardly meant. */
+  private caution(name: NumberName): string {
+    const { warmup, steps } = this.choice;
+    return name === "warmup" && warmup >= steps ? this.texts.warmupAll(whole(steps)) : "";
   }
 
   /** The names of the nets that Train starts. */

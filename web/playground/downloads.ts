@@ -70,7 +70,10 @@ export const saveCurves = (arms: Arm[]): void =>
 export const saveSignals = (arms: Arm[]): void =>
   saveTable(signalsTable(arms), "playground-layers.csv");
 
-const STYLES = ["fill", "stroke", "font-family", "font-size", "font-weight", "opacity", "visibility"];
+const STYLES = [
+  "fill", "stroke", "stroke-width", "stroke-linejoin", "paint-order",
+  "font-family", "font-size", "font-weight", "opacity", "visibility",
+];
 
 /** The chart as it looks now, twice as large, on the page's colour. */
 export async function saveImage(chart: SVGSVGElement, title: string): Promise<void> {

@@ -15,12 +15,12 @@ import type { Signal } from "./messages.ts";
 import { Arm, Crew } from "./runs.ts";
 import { NetTable } from "./table.ts";
 import type { Texts } from "./texts/index.ts";
-import { duration, large, longName, loss, percent, readArm, whole } from "./words.ts";
+import {
+  duration, EARLY, exploded, GUESSING, large, longName, loss, percent, readArm, whole,
+} from "./words.ts";
 
 const TABLE_EVERY = 120; // milliseconds; numbers that change faster cannot be read
-const EARLY = 20; // iterations that do not decide the axis of the loss
 const HIGHEST = 5; // loss that the axis reaches
-const CLASSES = 10;
 
 export class Playground {
   readonly element: HTMLElement;
@@ -78,7 +78,11 @@ export class Playground {
       toggle: (arm) => this.toggle(arm),
       clone: (arm) => this.clone(arm),
       rerun: (arm) => this.rerun(arm),
-      remove: (arm) => this.remove([arm]),
+      remove: (arm) => {
+        const next = this.table.beside(arm) ?? this.main;
+        this.remove([arm]);
+        next.focus();
+      },
       point: (arm) => {
         this.pointed = arm;
         this.redraw();
@@ -88,7 +92,7 @@ export class Playground {
       h("button", { type: "button", onclick, ...more }, text);
     this.main = button(texts.train, () => this.press(), { class: "main" });
     this.stepper = button(texts.step, () => this.step(), { title: texts.stepHelp });
-    this.stopper = button(texts.stop, () => this.crew.stop());
+    this.stopper = button(texts.stop, () => this.stop());
     this.resetter = button(texts.reset, () => this.reset(), { title: texts.resetHelp });
     this.shownSegments = new Segments<Shown>(
       texts.show,
@@ -112,7 +116,11 @@ export class Playground {
       oninput: () => this.look(this.slider.valueAsNumber),
     });
     this.sliderText = h("output", { for: sliderId });
-    this.toLatest = button(texts.live, () => this.look(undefined), { class: "small" });
+    const latest = (): void => {
+      this.slider.focus(); // the button is of no use any more
+      this.look(undefined);
+    };
+    this.toLatest = button(texts.live, latest, { class: "small" });
     this.curves = new Chart(320);
     this.layers = new Chart(280);
     const image = (chart: Chart) =>
@@ -172,6 +180,7 @@ export class Playground {
         this.caption,
       ),
       this.table.element,
+      this.table.note,
       this.downloads,
       lessonsPart,
       this.controls.more,
@@ -202,6 +211,16 @@ export class Playground {
   /** What Train starts. */
   private get chosen(): Choice[] {
     return this.panel?.chosen ?? this.controls.chosen;
+  }
+
+  /** Whether the question is open whose goal is a line, which only the chart of the loss has. */
+  private get rescuing(): boolean {
+    return this.panel?.lesson.kind === "rescue";
+  }
+
+  /** What the chart shows. */
+  private get charted(): Shown {
+    return this.rescuing ? "loss" : this.shown;
   }
 
   private get visible(): Arm[] {
@@ -238,7 +257,7 @@ export class Playground {
     this.layersPart.open = state.open.includes("layers");
     this.tell(
       wrong.length > 0
-        ? this.texts.badAddress(wrong.join(", "))
+        ? this.texts.badAddress(wrong.join(this.texts.comma))
         : this.pending.length > 0
           ? this.texts.pending(this.pending.length)
           : "",
@@ -286,7 +305,7 @@ export class Playground {
     const answer = lesson && this.answers[lesson.id];
     const earlier = this.panel;
     this.panel =
-      lesson && new LessonPanel(lesson, this.texts, answer, () => this.chose(), () => this.open(undefined));
+      lesson && new LessonPanel(lesson, this.texts, answer, () => this.chose(), () => this.leave());
     if (lesson && !earlier) this.before = new Map(this.arms.map((arm) => [arm, arm.hidden]));
     this.above.replaceChildren(this.panel?.element ?? this.controls.element);
     this.controls.more.hidden = this.panel !== undefined;
@@ -302,6 +321,11 @@ export class Playground {
     }
     this.listLessons();
     this.changed();
+  }
+
+  private leave(): void {
+    this.open(undefined);
+    this.controls.element.querySelector("input")!.focus();
   }
 
   private listLessons(): void {
@@ -341,6 +365,11 @@ export class Playground {
     else if (!this.crew.paused) this.crew.pause();
     this.crew.step();
     this.changed();
+  }
+
+  private stop(): void {
+    this.crew.stop();
+    if (this.crew.stopping) this.speak(this.texts.stopping);
   }
 
   private start(paused: boolean): void {
@@ -469,29 +498,27 @@ export class Playground {
 
   /** Say how it ended, to all readers. */
   private finished(): void {
-    const { texts } = this;
-    const sentences = this.latest.map((arm) => {
-      const name = longName(arm.choice);
-      const failed = arm.runs.find(({ state }) => state === "failed");
-      const lost = arm.runs.find(({ state }) => state === "diverged");
-      if (failed) return texts.failed(name, failed.message);
-      if (lost) return texts.divergedAt(name, lost.iteration);
-      const { mean } = readArm(arm);
-      return texts.result(name, loss(mean.loss), percent(mean.train), percent(mean.test));
-    });
-    this.speak(sentences.join(" "));
-    const bad = this.latest.some(({ state }) => state === "diverged" || state === "failed");
-    if (bad) {
-      const kept = sentences.filter((_, i) =>
-        ["diverged", "failed"].includes(this.latest[i].state),
-      );
-      this.tell(kept.join(" "));
-    }
+    const outcomes = (arms: Arm[]): string => arms.map((arm) => this.outcome(arm)).join(" ");
+    this.speak(outcomes(this.latest));
+    const bad = this.latest.filter((arm) => ["diverged", "failed"].includes(arm.state) || exploded(arm));
+    if (bad.length > 0) this.tell(outcomes(bad));
     const run = this.latest.flatMap((arm) => arm.runs).findLast(({ iteration }) => iteration > 20);
     if (run) {
       const work = run.iteration * run.choice.batchSize * run.multiplyAdds;
       this.speed = run.milliseconds / 1000 / work;
     }
+  }
+
+  private outcome(arm: Arm): string {
+    const { texts } = this;
+    const name = longName(arm.choice);
+    const failed = arm.runs.find(({ state }) => state === "failed");
+    const lost = arm.runs.find(({ state }) => state === "diverged");
+    if (failed) return texts.failed(name, failed.message);
+    if (lost) return texts.divergedAt(name, lost.iteration);
+    const { mean } = readArm(arm);
+    if (exploded(arm)) return texts.explodedTo(name, loss(mean.loss));
+    return texts.result(name, loss(mean.loss), percent(mean.train), percent(mean.test));
   }
 
   /** Draw when the browser is next ready to; never more often. */
@@ -503,11 +530,11 @@ export class Playground {
   }
 
   private draw(now: number): void {
-    const busy = this.crew.busy;
+    const { busy, paused, stopping } = this.crew;
     this.drawCurves();
     if (this.layersPart.open) this.drawLayers();
     this.drawButtons();
-    if (!busy || this.crew.paused || now - this.tableDrawn > TABLE_EVERY) {
+    if (!busy || paused || stopping || now - this.tableDrawn > TABLE_EVERY) {
       this.tableDrawn = now;
       const { panel } = this;
       const listed = panel ? this.arms.filter(({ choice }) => panel.owns(choice)) : this.arms;
@@ -522,11 +549,17 @@ export class Playground {
     const { texts, crew } = this;
     const label = !crew.busy ? texts.train : crew.paused ? texts.resume : texts.pause;
     say(this.main, label);
-    this.main.disabled = this.stepper.disabled = this.panel !== undefined && !this.panel.ready;
+    const asked = this.panel !== undefined && !this.panel.ready;
+    this.main.disabled = this.stepper.disabled = asked || crew.stopping;
+    // A disabled button would lose the focus; it goes on to Train when that can be pressed again.
+    const over = this.stopper.matches(":focus") && !crew.busy;
+    this.stopper.setAttribute("aria-disabled", String(crew.stopping));
     this.stopper.disabled = !crew.busy;
+    if (over) this.main.focus();
     this.resetter.disabled = this.arms.length === 0 && encode(this.controls.choice) === encode(DEFAULT);
     this.downloads.hidden = this.trained.length === 0;
-    this.shownSegments.value = this.shown;
+    this.shownSegments.value = this.charted;
+    this.shownSegments.element.hidden = this.rescuing;
     this.signalSegments.value = this.signal;
   }
 
@@ -543,7 +576,7 @@ export class Playground {
           ? texts.pausedAt(at)
           : left === undefined ? at : `${at}${texts.comma}${texts.left(duration(left, texts))}`,
       );
-    } else say(this.status, "");
+    } else say(this.status, crew.stopping ? texts.stopping : "");
     const { chosen } = this;
     const { size, channels } = this.images.train;
     const costs = chosen.map((choice) => costOf(choice, size, channels));
@@ -577,10 +610,10 @@ export class Playground {
     const depths = visible.map(({ choice }) => choice.depth);
     const old = this.latest.length > 0 && !this.latest.includes(arm);
     const name = longName(arm.choice);
-    const lost = arm.state === "diverged";
+    const end = arm.state === "diverged" ? "×" : exploded(arm) && "↑";
     const alike = visible.some((other) => other !== arm && longName(other.choice) === name);
     return {
-      label: label ? [name, alike && `· ${arm.number}`, lost && "×"].filter(Boolean).join(" ") : "",
+      label: label ? [name, alike && `· ${arm.number}`, end].filter(Boolean).join(" ") : "",
       colour: colourOf(arm.choice),
       dash: dashOf(arm.choice.depth, depths),
       faded: this.pointed ? this.pointed !== arm && !this.pointed.hidden : old,
@@ -588,7 +621,7 @@ export class Playground {
   }
 
   private drawCurves(): void {
-    const { texts, shown } = this;
+    const { texts, charted: shown } = this;
     const begun = this.visible.filter(({ iteration }) => iteration > 0);
     const lines = begun
       .flatMap((arm) =>
@@ -624,10 +657,10 @@ export class Playground {
   /** What guessing gives; and where plain-56 has to come to, once the reader has predicted. */
   private levels(): View["levels"] {
     const { texts, panel } = this;
-    const guess = this.shown === "loss" ? Math.log(CLASSES) : 100 - 100 / CLASSES;
+    const guess = GUESSING[this.charted];
     const guessing = { value: guess, label: texts.guessing, colour: "var(--playground-muted)" };
-    const goal = panel?.lesson.kind === "rescue" && panel.ready ? rescueLine() : undefined;
-    if (goal === undefined || this.shown !== "loss") return [guessing];
+    const goal = this.rescuing && panel?.ready ? rescueLine() : undefined;
+    if (goal === undefined) return [guessing];
     const { value, seeds } = goal;
     return [guessing, { value, label: texts.residualLine(seeds), colour: "var(--playground-A)" }];
   }
@@ -637,23 +670,26 @@ export class Playground {
     const values = this.crew.busy ? [] : this.visible.filter(({ iteration }) => iteration > 0);
     const lines = values.map((arm) => {
       const { mean } = readArm(arm);
-      const value = this.shown === "loss" ? loss(mean.loss) : percent(mean.test);
+      const value = this.charted === "loss" ? loss(mean.loss) : percent(mean.test);
       return texts.lineAlt(longName(arm.choice), value);
     });
-    return texts.chartAlt(this.shown === "loss" ? texts.loss50 : texts.error, lines.join(" "));
+    return texts.chartAlt(this.charted === "loss" ? texts.loss50 : texts.error, lines.join(" "));
   }
 
   private drawLayers(): void {
     const { texts, signal } = this;
     const at = this.moment ?? Infinity;
     const arms = this.visible.filter((arm) => arm.begun.some((run) => run.signals.length > 0));
-    const lines = arms.map((arm) => layerLine(arm, signal, at, this.style(arm, true)));
+    const all = arms.map((arm) => layerLine(arm, signal, at, this.style(arm, true)));
+    const lines = all.filter(({ points }) => points.length > 0);
+    const empty = arms.length > 0 ? texts.nothing : texts.layersEmpty;
     this.layers.draw({
       ...{ lines, x: [0, 1], y: this.range(arms, signal), log: true },
-      ...{ xLabel: texts.layerAxis, yLabel: texts.signalAxes[signal], empty: texts.layersEmpty },
+      ...{ xLabel: texts.layerAxis, yLabel: texts.signalAxes[signal], empty },
       alt: texts.chartAlt(texts.signalAxes[signal], ""),
     });
-    say(this.layersNote, texts.signalNotes[signal]);
+    const lost = lines.length < all.length ? ` ${texts.layersLost}` : "";
+    say(this.layersNote, texts.signalNotes[signal] + lost);
     const longest = this.longest;
     this.slider.max = String(longest);
     this.slider.min = "1";

@@ -6,7 +6,8 @@ import type { Splits } from "./types.ts";
 import workerSource from "inline-worker:./worker.ts";
 
 export type State =
-  "new" | "waiting" | "running" | "paused" | "done" | "stopped" | "diverged" | "failed";
+  | "new" | "waiting" | "running" | "paused" | "stopping"
+  | "done" | "stopped" | "diverged" | "failed";
 
 export const OVER: State[] = ["done", "stopped", "diverged", "failed"];
 
@@ -95,10 +96,11 @@ export class Run {
     this.order({ kind: "resume" });
   }
 
-  /** End at the iteration that is under way; what there is is judged and stays. */
+  /** End at the iteration that is under way; what there is is judged, which may take long, and stays. */
   stop(): void {
-    if (this.worker) this.order({ kind: "stop" });
-    else if (!this.over) this.state = "stopped";
+    if (this.over) return;
+    this.state = this.worker ? "stopping" : "stopped";
+    this.order({ kind: "stop" });
   }
 
   /** Give the memory back. */
@@ -127,7 +129,7 @@ export class Arm {
   /** What to say of the arm: the state of the run that needs most attention. */
   get state(): State {
     const order: State[] =
-      ["failed", "diverged", "running", "paused", "waiting", "new", "stopped", "done"];
+      ["failed", "diverged", "running", "paused", "stopping", "waiting", "new", "stopped", "done"];
     return order.find((state) => this.runs.some((run) => run.state === state))!;
   }
 
@@ -164,6 +166,11 @@ export class Crew {
 
   get busy(): boolean {
     return this.active.length + this.queue.length > 0;
+  }
+
+  /** Whether all that still train have been told to stop. */
+  get stopping(): boolean {
+    return this.busy && this.active.every(({ state }) => state === "stopping");
   }
 
   /** Train runs in this order; the first seeds of all arms come before the second. */

@@ -5,7 +5,7 @@ import { freshId, say } from "./dom.ts";
 import type { Arm } from "./runs.ts";
 import type { Texts } from "./texts/index.ts";
 import {
-  differences, duration, large, longName, loss, percent, readArm, type Reading, whole,
+  differences, duration, exploded, large, longName, loss, percent, readArm, span, whole,
 } from "./words.ts";
 
 export interface Actions {
@@ -16,21 +16,24 @@ export interface Actions {
   point(arm: Arm | undefined): void; // the pointer or the keyboard is on the net
 }
 
+type Column = "loss" | "train" | "test";
+const COLUMNS: Column[] = ["loss", "train", "test"];
+
 interface Row {
   arm: Arm;
   body: HTMLTableSectionElement;
   swatch: SVGElement;
   state: HTMLElement;
-  cells: Record<keyof Reading, HTMLElement>;
+  cells: Record<Column, HTMLElement>;
+  smalls: Record<Column, HTMLElement>; // below the numbers
   bar: HTMLElement;
   detail: HTMLElement;
   hide: HTMLButtonElement;
 }
 
-const COLUMNS: (keyof Reading)[] = ["loss", "train", "test"];
-
 export class NetTable {
   readonly element: HTMLTableElement;
+  readonly note: HTMLElement; // what the numbers are
   private readonly rows = new Map<Arm, Row>();
   private readonly moment: HTMLElement;
 
@@ -39,14 +42,12 @@ export class NetTable {
     private readonly actions: Actions,
   ) {
     this.moment = h("span", { class: "moment" });
-    const heads: [string, string][] = [
-      [texts.loss50, texts.lossHelp],
-      [texts.trainError, texts.trainErrorHelp],
-      [texts.testError, texts.testErrorHelp],
-    ];
+    const heads = [texts.loss50, texts.trainError, texts.testError];
+    const id = freshId();
+    this.note = h("p", { class: "hint", id });
     this.element = h(
       "table",
-      { class: "nets" },
+      { class: "nets", "aria-describedby": id },
       h(
         "thead",
         {},
@@ -54,7 +55,7 @@ export class NetTable {
           "tr",
           {},
           h("th", { scope: "col" }, texts.nets, " ", this.moment),
-          ...heads.map(([name, help]) => h("th", { scope: "col", title: help }, name)),
+          ...heads.map((name) => h("th", { scope: "col" }, name)),
         ),
       ),
     );
@@ -62,7 +63,9 @@ export class NetTable {
 
   draw(arms: Arm[], moment: number | undefined): void {
     say(this.moment, moment === undefined ? "" : this.texts.atMoment(whole(moment)));
-    this.element.hidden = arms.length === 0;
+    this.element.hidden = this.note.hidden = arms.length === 0;
+    const several = arms.some(({ choice }) => choice.seeds > 1);
+    say(this.note, this.texts.tableNote(moment !== undefined, several));
     for (const [arm, { body }] of this.rows) {
       if (arms.includes(arm)) continue;
       body.remove();
@@ -75,6 +78,15 @@ export class NetTable {
       const alike = arms.some((other) => other !== arm && longName(other.choice) === name);
       this.update(this.rows.get(arm)!, depths, moment, alike);
     }
+  }
+
+  /** The name of the net below another, or above: where the focus goes when that one is removed. */
+  beside(arm: Arm): HTMLElement | undefined {
+    const { body } = this.rows.get(arm)!;
+    const names = [body.nextElementSibling, body.previousElementSibling].map((other) =>
+      other?.querySelector<HTMLElement>("button.name"),
+    );
+    return names.find(Boolean) ?? undefined;
   }
 
   private row(arm: Arm): Row {
@@ -113,8 +125,9 @@ export class NetTable {
     name.append(swatch, h("span", {}, longName(arm.choice)), h("span", { class: "number" }));
     const state = h("span", { class: "state" });
     const bar = h("span", { class: "bar", "aria-hidden": "true" });
-    const cells = { loss: h("td"), train: h("td"), test: h("td") };
-    const about = h("small", {}, differs.join(", "));
+    const cells = { loss: h("span"), train: h("span"), test: h("span") };
+    const smalls = { loss: h("small"), train: h("small"), test: h("small") };
+    const about = h("small", {}, differs.join(texts.comma));
     const body = h(
       "tbody",
       {
@@ -127,12 +140,12 @@ export class NetTable {
         "tr",
         {},
         h("th", { scope: "row" }, name, h("div", { class: "about" }, about, " ", state), bar),
-        ...COLUMNS.map((column) => cells[column]),
+        ...COLUMNS.map((column) => h("td", {}, cells[column], smalls[column])),
       ),
       tools,
     );
     this.element.append(body);
-    return { arm, body, swatch, state, cells, bar, detail, hide };
+    return { arm, body, swatch, state, cells, smalls, bar, detail, hide };
   }
 
   private update(row: Row, depths: number[], moment: number | undefined, numbered: boolean): void {
@@ -144,30 +157,37 @@ export class NetTable {
     row.body.classList.toggle("dimmed", arm.hidden);
     say(row.body.querySelector(".number")!, numbered ? `${arm.number}` : "");
     say(row.hide, arm.hidden ? texts.unhide : texts.hide);
-    const { state } = arm;
-    const words = [texts.states[state], arm.hidden ? texts.hidden : ""];
-    if (state === "running" || state === "paused") {
-      words.unshift(texts.at(whole(arm.iteration), whole(arm.choice.steps)));
-    }
-    say(row.state, words.filter(Boolean).join(", "));
+    const words = [this.stateOf(arm), exploded(arm) && texts.exploded, arm.hidden && texts.hidden];
+    say(row.state, words.filter(Boolean).join(texts.comma));
     row.bar.style.setProperty("--done", String(arm.over ? 0 : arm.progress));
     const { mean, all } = readArm(arm, moment);
     const written = { loss, train: percent, test: percent };
     for (const column of COLUMNS) {
       say(row.cells[column], written[column](mean[column]));
       const values = all.map((each) => each[column]).filter((value) => value !== undefined);
-      row.cells[column].title =
-        values.length > 1
-          ? `${written[column](Math.min(...values))} – ${written[column](Math.max(...values))}`
-          : "";
+      const notes = [values.length > 1 && span(values, written[column])];
+      const tested = all.map((each) => each.tested).filter((at) => at !== undefined);
+      if (column === "test" && tested.length > 0) notes.push(texts.testedAt(span(tested, whole)));
+      say(row.smalls[column], notes.filter(Boolean).join(texts.comma));
     }
     const run = arm.begun[0];
     if (run) {
       const cost = texts.cost(large(run.parameters, texts), large(run.multiplyAdds, texts));
       const speed = (run.milliseconds / run.iteration).toFixed(1);
       const time = arm.runs.reduce((sum, each) => sum + each.milliseconds, 0) / 1000;
-      const took = texts.took(duration(time, texts), speed);
-      say(row.detail, `${cost}. ${took}.${run.message ? ` ${run.message}` : ""}`);
+      const took = texts.took(cost, duration(time, texts), speed);
+      say(row.detail, `${took}${run.message ? ` ${run.message}` : ""}`);
     }
+  }
+
+  private stateOf({ state, choice, iteration, runs }: Arm): string {
+    const { texts } = this;
+    const steps = whole(choice.steps);
+    if (state === "stopped") {
+      const stopped = runs.filter((run) => run.state === state).map((run) => run.iteration);
+      return texts.stoppedAt(span(stopped, whole), steps);
+    }
+    const working = ["running", "paused", "stopping"].includes(state);
+    return working ? `${texts.at(whole(iteration), steps)}${texts.comma}${texts.states[state]}` : texts.states[state];
   }
 }

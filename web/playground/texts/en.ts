@@ -6,6 +6,8 @@ const SMALL = ["no", "one", "two", "three", "four", "five", "six", "seven", "eig
 const several = (count: number, noun: string): string =>
   `${SMALL[count] ?? count} ${noun}${count === 1 ? "" : "s"}`;
 
+const counted = (value: string, noun: string): string => `${value} ${noun}${value === "1" ? "" : "s"}`;
+
 export const en = {
   tag: "en",
 
@@ -42,6 +44,7 @@ export const en = {
   left: (time: string) => `${time} left`,
   seconds: (value: number) => (value < 1 ? "less than 1 s" : `about ${value} s`),
   minutes: (value: string) => `about ${value} min`,
+  stopping: "Stopping, once all images are judged…",
   estimate: (time: string) => `${time} on this machine`,
   pausedAt: (at: string) => `${at}, paused`,
   result: (name: string, loss: string, train: string, test: string) =>
@@ -50,12 +53,16 @@ export const en = {
   divergedAt: (name: string, iteration: number) =>
     `${name} diverged: after ${several(iteration, "iteration")} its loss was no longer a number. ` +
     `A smaller learning rate, warm-up or BN may keep it finite.`,
+  explodedTo: (name: string, loss: string) =>
+    `${name} exploded: its training loss, ${loss}, is more than ten times that of guessing (ln 10, about 2.3). ` +
+    `A smaller learning rate, warm-up or BN may keep it in bounds.`,
   failed: (name: string, why: string) => `${name} could not be trained: ${why}`,
   there: (names: string, count: number) =>
     `${names} ${count > 1 ? "are" : "is"} there already, and the same choices give the same numbers. Change a choice, ` +
     `or press a net's name to run it again.`,
   pending: (count: number) =>
-    `The address names ${several(count, "net")}. Train runs ${count > 1 ? "them" : "it"} again, to the same numbers.`,
+    `The address names ${several(count, "net")}. Train runs ${count > 1 ? "them" : "it"} again, to the last iteration ` +
+    `even where a net had been stopped; every iteration gives the same numbers as before.`,
 
   loss: "Loss",
   error: "Error",
@@ -80,10 +87,16 @@ export const en = {
   loss50: "training loss",
   trainError: "training error",
   testError: "test error",
-  lossHelp: "mean of the last 50 batches",
-  trainErrorHelp: "of all training images, when the run is over",
-  testErrorHelp: "of the test images, at the last evaluation",
+  /** What the numbers of the table are: now, or at a moment that is looked back to. */
+  tableNote: (back: boolean, seeds: boolean) =>
+    (back
+      ? "Training loss and error: moving averages over about ten batches, as in the chart. "
+      : "Training loss: mean of the last 50 batches (the line in the chart: about ten). " +
+        "Training error: of the latest batches; after the run, of all training images. ") +
+    "Test error: at the last evaluation, with its iteration where that is an earlier one." +
+    (seeds ? " With several seeds: the mean, and below it the lowest and the highest." : ""),
   atMoment: (iteration: string) => `at iteration ${iteration}`,
+  testedAt: (iteration: string) => `at\u00a0${iteration}`,
   hide: "Hide",
   unhide: "Show",
   clone: "Copy choices",
@@ -96,12 +109,15 @@ export const en = {
     waiting: "waits for its turn",
     running: "trains",
     paused: "paused",
+    stopping: "stopping…",
     done: "",
     stopped: "stopped",
     diverged: "diverged",
     failed: "failed",
   } satisfies Record<State, string>,
-  took: (time: string, speed: string) => `${time}, ${speed} ms an iteration`,
+  stoppedAt: (iteration: string, steps: string) => `stopped at iteration ${iteration} of ${steps}`,
+  exploded: "loss exploded",
+  took: (cost: string, time: string, speed: string) => `${cost}. Trained for ${time}, ${speed} ms an iteration.`,
 
   share: "Copy link",
   shared: "The link is in the clipboard.",
@@ -136,6 +152,8 @@ export const en = {
     seeds: "Number of seeds",
   } satisfies Record<NumberName, string>,
   warmupHelp: "at a tenth of the learning rate",
+  warmupAll: (steps: string) =>
+    `All ${steps} iterations are warm-up: the whole run has a tenth of the learning rate.`,
   notAllowed: (name: string, low: string, high: string, whole: boolean) =>
     `${name} must be ${whole ? "a whole number" : "a number"} from ${low} to ${high}.`,
   differs: {
@@ -144,15 +162,15 @@ export const en = {
     xavier: "Xavier",
     small: "small weights",
     drops: "rate divided by 10 twice",
-    width: (value: string) => `${value} channels`,
+    width: (value: string) => counted(value, "channel"),
     learningRate: (value: string) => `rate ${value}`,
     warmup: (value: string) => `warm-up ${value}`,
     batchSize: (value: string) => `batch ${value}`,
-    steps: (value: string) => `${value} iterations`,
+    steps: (value: string) => counted(value, "iteration"),
     momentum: (value: string) => `momentum ${value}`,
     weightDecay: (value: string) => `weight decay ${value}`,
     seed: (value: string) => `seed ${value}`,
-    seeds: (value: string) => `${value} seeds`,
+    seeds: (value: string) => counted(value, "seed"),
   },
 
   inside: "Layer by layer",
@@ -177,6 +195,9 @@ export const en = {
   live: "latest",
   scrubHelp: "Drag here or in the chart above to look back in time.",
   layersEmpty: "The layers appear with the first iteration.",
+  nothing: "Nothing to draw here.",
+  layersLost:
+    "Where every number is 0 or not finite, as in a net that diverged, there is nothing to draw; look back in time below.",
 
   lessons: "Questions",
   lessonsIntro: "Each asks for a prediction before it trains. A wrong guess teaches more than a right figure.",

@@ -36,15 +36,18 @@ export const zh: Texts = {
   left: (time) => `还需${time}`,
   seconds: (value) => (value < 1 ? "不到 1 秒" : `约 ${value} 秒`),
   minutes: (value) => `约 ${value} 分钟`,
+  stopping: "正在停止，先在全部图像上评估……",
   estimate: (time) => `在这台机器上${time}`,
   pausedAt: (at) => `${at}，已暂停`,
   result: (name, loss, train, test) => `${name}：训练损失 ${loss}，训练误差 ${train}，测试误差 ${test}。`,
   started: (names) => `正在训练 ${names}。`,
   divergedAt: (name, iteration) =>
     `${name} 发散了：迭代 ${iteration} 次后，损失不再是有限的数。减小学习率、加上预热或 BN，也许能避免。`,
+  explodedTo: (name, loss) =>
+    `${name} 的损失爆炸了：训练损失为 ${loss}，超过随机猜测（ln 10，约 2.3）的十倍。减小学习率、加上预热或 BN，也许能避免。`,
   failed: (name, why) => `${name} 无法训练：${why}`,
   there: (names) => `${names} 已经有了，同样的选择会得到同样的数。请改变一个选择，或点网络的名字再运行一次。`,
-  pending: (count) => `链接里有 ${count} 个网络。按“训练”即可重新运行，得到同样的数。`,
+  pending: (count) => `链接里有 ${count} 个网络。按“训练”即可重新运行，每次迭代得到的数都与先前相同；中途停止过的网络，这次也会运行到底。`,
 
   loss: "损失",
   error: "误差",
@@ -69,10 +72,14 @@ export const zh: Texts = {
   loss50: "训练损失",
   trainError: "训练误差",
   testError: "测试误差",
-  lossHelp: "最后 50 个批的平均",
-  trainErrorHelp: "运行结束后在全部训练图像上",
-  testErrorHelp: "最近一次在测试图像上",
+  tableNote: (back, seeds) =>
+    (back
+      ? "训练损失和训练误差：约十个批的滑动平均，与图中相同。"
+      : "训练损失：最后 50 个批的平均（图中的线约为十个批）。训练误差：最近若干批的，运行结束后则是全部训练图像的。") +
+    "测试误差：最近一次评估的结果，若那是较早的一次迭代，就在下面注明。" +
+    (seeds ? "有多个随机种子时，上为平均值，下为最低到最高。" : ""),
   atMoment: (iteration) => `第 ${iteration} 次迭代`,
+  testedAt: (iteration) => `第\u00a0${iteration}\u00a0次`,
   hide: "隐藏",
   unhide: "显示",
   clone: "套用选择",
@@ -85,12 +92,15 @@ export const zh: Texts = {
     waiting: "排队中",
     running: "训练中",
     paused: "已暂停",
+    stopping: "正在停止……",
     done: "",
     stopped: "已停止",
     diverged: "已发散",
     failed: "失败",
   },
-  took: (time, speed) => `${time}，每次迭代 ${speed} 毫秒`,
+  stoppedAt: (iteration, steps) => `停止于第 ${iteration} 次迭代，共 ${steps} 次`,
+  exploded: "损失爆炸",
+  took: (cost, time, speed) => `${cost}。训练用时${time}，每次迭代 ${speed} 毫秒。`,
 
   share: "复制链接",
   shared: "链接已在剪贴板中。",
@@ -125,6 +135,7 @@ export const zh: Texts = {
     seeds: "随机种子个数",
   },
   warmupHelp: "期间用学习率的十分之一",
+  warmupAll: (steps) => `${steps} 次迭代全是预热：整个运行只用学习率的十分之一。`,
   notAllowed: (name, low, high, whole) => `${name}须为 ${low} 到 ${high} 的${whole ? "整数" : "数"}。`,
   differs: {
     order: "预激活",
@@ -160,6 +171,8 @@ export const zh: Texts = {
   live: "最新",
   scrubHelp: "在这里或上面的图中拖动，可以回看先前的时刻。",
   layersEmpty: "第一次迭代之后出现。",
+  nothing: "这里没有可画的数。",
+  layersLost: "网络的数全为 0 或不是有限的数（例如已发散）时画不出线；可在下面回看先前的时刻。",
 
   lessons: "问题",
   lessonsIntro: "每个问题都请你先预测，再训练。猜错一次，比看一张正确的图学到的更多。",
