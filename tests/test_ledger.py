@@ -19,7 +19,6 @@ from resnet_lib.ledger import (
     KINDS,
     RULES,
     STUDENT,
-    TIERS,
     VERDICTS,
     Claim,
     Ledger,
@@ -428,10 +427,6 @@ def test_an_unknown_claim_lists_the_nearest():
     assert "130" not in ledger
     assert ledger.get("130") is None
     assert ledger.get("13") is ledger["13"]
-
-
-def test_tiers_are_those_of_the_archive():
-    assert TIERS == ("paper", "short")
 
 
 def test_no_page_types_a_verdict():

@@ -18,7 +18,6 @@ from resnet_lib.figures import colour, legend, panels
 from resnet_lib.pictures import SOURCE, head
 
 SIZE = 32
-DEPTHS = (1, 3, 9, 18, 27)
 DEPTH, SHARE, SEED = 27, 20, 0  # the default view: blocks, percent of the way, seed of the weights
 
 
