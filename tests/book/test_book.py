@@ -21,6 +21,7 @@ import build_book
 import pytest
 import run_notebooks
 import stamp
+import yaml
 from filelock import FileLock
 from fontTools.ttLib import TTFont
 from helpers import ROOT
@@ -139,6 +140,17 @@ def typed_numbers(text: str) -> list[str]:
     printed = {each.value for each in published_numbers() if each.printed}
     found = re.findall(r"(?<![\w.])\d+\.\d+(?=\s?(?:%|points|个百分点))", text)
     return [number for number in found if float(number) not in printed]
+
+
+@pytest.mark.parametrize("start", ["index", "index.zh"])
+def test_the_start_pages_list_every_chapter(start: str) -> None:
+    """Those of the numbered part of _toc.yml, in its order and numbered as there."""
+    parts = yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"]
+    (chapters,) = [part["chapters"] for part in parts if part.get("numbered")]
+    text = (ROOT / "book" / f"{start}.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^(\d+)\. \{doc\}`[^`<]+<([^>]+)>`", text, re.M)
+    expected = [Path(each["file"]).name for each in chapters]
+    assert listed == [(str(number), name) for number, name in enumerate(expected, 1)]
 
 
 def test_the_statistics_page_lists_every_notebook(book: Path) -> None:
