@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 
 import numpy as np
 import pandas as pd
@@ -189,7 +190,12 @@ def first_to_last(frame: pd.DataFrame, column: str) -> pd.Series:
 
 
 def health(ratio: float, factor: float = 10.0) -> str:
-    """What a ratio of first to last gradient norm means: "healthy" within a factor of 10."""
+    """What a ratio of first to last gradient norm means: "healthy" within a factor of 10.
+
+    "exploding" above it, "vanishing" below; "not measured" for NaN, which is no ratio.
+    """
+    if math.isnan(ratio):
+        return "not measured"
     if ratio > factor:
         return "exploding"
     return "vanishing" if ratio < 1 / factor else "healthy"

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from resnet_lib.blocks import conv3x3, make_block, make_norm
 from resnet_lib.configs import (
     BLOCKS,
+    IMAGENET_BLOCKS,
     JUNCTIONS,
     ORDERS,
     SHORTCUTS,
@@ -48,8 +49,8 @@ MODELS: dict[str, ModelConfig] = {
         *(ModelConfig(depth, block="bottleneck") for depth in (164, 1001)),
         *(ModelConfig(depth, order="preactivation") for depth in (20, 32, 44, 56, 110)),
         *(ModelConfig(depth, block="bottleneck", order="preactivation") for depth in (164, 1001)),
-        *(ModelConfig.imagenet(depth, shortcut="none") for depth in (18, 34)),
-        *(ModelConfig.imagenet(depth) for depth in (18, 34, 50, 101, 152)),
+        *(ModelConfig.imagenet(depth, shortcut="none") for depth in IMAGENET_BLOCKS["basic"]),
+        *(ModelConfig.imagenet(depth) for depths in IMAGENET_BLOCKS.values() for depth in depths),
     )
 }
 """The named nets. Any other CIFAR depth is a name too, such as "resnet26"."""

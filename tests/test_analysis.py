@@ -1,8 +1,10 @@
 """Signals of a net against an independent computation by hand."""
 
 import copy
+import math
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -30,6 +32,7 @@ from resnet_lib.analysis import (
     direction,
     first_to_last,
     gap,
+    health,
     main_path,
     response_sizes,
     signals,
@@ -274,6 +277,23 @@ def test_the_ratio_of_first_to_last_layer_is_a_geometric_mean_over_seeds():
     found = first_to_last(frame, "x").to_dict()
     wanted = {("a", 0): 8**0.5, ("a", 7): 0.1875**0.5, ("b", 0): 0.1, ("b", 7): 1.0}
     assert found == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "word"),
+    [
+        (0.0, "vanishing"),
+        (0.09, "vanishing"),
+        (0.1, "healthy"),
+        (10.0, "healthy"),
+        (11.0, "exploding"),
+        (math.inf, "exploding"),
+        (math.nan, "not measured"),
+        (np.float64("nan"), "not measured"),
+    ],
+)
+def test_health_within_a_factor_of_ten(ratio, word):
+    assert health(ratio) == word
 
 
 # The construction of a deeper net from a shallower one

@@ -15,6 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers import ROOT, cost_of, tiny_data, tiny_net, tiny_train
@@ -30,7 +31,7 @@ from resnet_lib import (
     load_runs,
     widgets,
 )
-from resnet_lib.analysis import SignalProbe
+from resnet_lib.analysis import SignalProbe, health
 from resnet_lib.configs import BLOCKS, ORDERS, SHORTCUTS
 from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
 from resnet_lib.outputs import COLOURS
@@ -94,10 +95,41 @@ def test_the_page_counts_as_the_library_does(tmp_path: Path) -> None:
         }
         return given;
     """
-    found = on_the_page(script, {name: net.to_dict() for name, net in nets.items()}, tmp_path)
+    sent = {name: architecture.sent(net) for name, net in nets.items()}
+    found = on_the_page(script, sent, tmp_path)
     for name, net in nets.items():
         expected = json.loads(json.dumps(asdict(cost_of(net))))
         assert found[name] == expected, name
+
+
+@needs_node
+def test_the_page_knows_the_blocks_of_every_cifar_depth(tmp_path: Path) -> None:
+    """Also of nets that nobody has named; a depth that the library refuses is refused."""
+    script = """
+        const blocks = (depth, block) => {
+            try { return page.cifarBlocks(depth, block); } catch (error) { return error.message; }
+        };
+        const depths = [...Array(1203).keys()];
+        return given.map((block) => depths.map((depth) => blocks(depth, block)));
+    """
+    kinds = ("basic", "bottleneck")
+    for block, found in zip(kinds, on_the_page(script, kinds, tmp_path), strict=True):
+        for depth in range(1203):
+            try:
+                expected: Any = list(ModelConfig(depth, block=block).stage_blocks)
+            except ConfigError:
+                expected = f"no net has {depth} layers"
+            assert found[depth] == expected, (depth, block)
+
+
+@needs_node
+def test_the_page_judges_a_ratio_as_the_library_does(tmp_path: Path) -> None:
+    """A first and a last gradient norm; 0/0 is no ratio, and neither healthy nor anything else."""
+    ends = [(0, 0), (0, 1), (1, 0), (1, 1), (10, 1), (10.1, 1), (1, 10), (1, 10.1)]
+    script = "return given.map(([first, last]) => page.health(first / last, 10))"
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = [health(np.float64(first) / last) for first, last in ends]
+    assert on_the_page(script, ends, tmp_path) == expected
 
 
 # What one language needs no other word for, and names that stand in Chinese texts.
@@ -479,16 +511,6 @@ def test_all_explorers_together_are_small() -> None:
     code = widgets.BUNDLE.read_bytes()
     assert len(gzip.compress(code, 9)) < 80_000
     assert not re.search(rb"(^|[;}\s])import\s*[\w{*\"']", code)
-
-
-@pytest.mark.skipif(
-    NODE is None or not (ROOT / "web" / "node_modules").is_dir(),
-    reason="Node or its packages are not installed (npm ci in web/).",
-)
-def test_the_bundle_is_what_its_sources_build() -> None:
-    command = ["npm", "run", "--silent", "check"]
-    done = subprocess.run(command, cwd=ROOT / "web", capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def kept_apart(tmp_path: Path, **changes) -> Path:

@@ -1,8 +1,8 @@
 """Where do a net's layers, parameters and multiply-adds sit? Every net, counted in the page.
 
 The page counts by itself, for nets that nobody has named; a test holds it to
-`resnet_lib.complexity`. From here come the named nets, VGG to stand beside them, and what the
-paper prints.
+`resnet_lib.complexity`. From here come the named nets, of which it takes the ImageNet depths, VGG
+to stand beside them, and what the paper prints.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ PRINTED = {
     "vgg16": "P1/section 4.1/VGG-16",
     "vgg19": "P1/section 3.3/VGG-19",
 }
-IMAGENET = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+IMAGENET = [
+    name
+    for name, config in MODELS.items()
+    if config.family == "imagenet" and config.kind == "residual"
+]
 
 
 def explore(model: Any = "resnet50", **changes: Any) -> Any:
@@ -38,7 +42,7 @@ def explore(model: Any = "resnet50", **changes: Any) -> Any:
 def data() -> dict[str, Any]:
     """The configurations of all named nets, VGG-16 and VGG-19 counted by stage, printed costs."""
     return {
-        "models": {name: config.to_dict() for name, config in MODELS.items()},
+        "models": {name: sent(config) for name, config in MODELS.items()},
         "vgg": {name: counted(name) for name in ("vgg16", "vgg19")},
         # In 1e9, as printed.
         "published": {
@@ -46,6 +50,11 @@ def data() -> dict[str, Any]:
             for name, id in PRINTED.items()
         },
     }
+
+
+def sent(config: ModelConfig) -> dict[str, Any]:
+    """A configuration as the page takes it, plain JSON: with the blocks of each stage."""
+    return {**config.to_dict(), "stage_blocks": list(config.stage_blocks)}
 
 
 def state(config: ModelConfig) -> dict[str, Any]:

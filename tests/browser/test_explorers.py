@@ -6,23 +6,25 @@ Operated by mouse and by keyboard; the numbers they show are compared with the a
 from __future__ import annotations
 
 import gzip
+import math
 import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import build_book
 import pytest
 from on_page import AXE, CHINESE, PAGE, answer, arrows, downloaded, drawn, enter, said
 from test_pages import VIEWS, Watch
 
-from resnet_lib import MODELS, complexity, load_records, widgets
+from resnet_lib import MODELS, ModelConfig, complexity, load_records, widgets
+from resnet_lib.configs import IMAGENET_BLOCKS
 from resnet_lib.runs import probes
-from resnet_lib.widgets import runs, signals
+from resnet_lib.widgets import architecture, runs, signals
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 pytestmark = pytest.mark.browser
 
@@ -61,6 +63,20 @@ def curves_of(which: str) -> dict[str, list[float]]:
         net: [sum(each) / len(each) for each in zip(*seeds, strict=True)]
         for net, seeds in values.items()
     }
+
+
+def alone(tab: Page, **options: Any) -> Locator:
+    """An explorer on an empty page, with data of its own; options: as the bundle's `mount` has."""
+    tab.set_content("<main></main>")
+    tab.evaluate(
+        """async ([code, options]) => {
+            const file = new Blob([code], { type: "text/javascript" });
+            const { mount } = await import(URL.createObjectURL(file));
+            mount(document.querySelector("main"), options);
+        }""",
+        [widgets.BUNDLE.read_text(encoding="utf-8"), options],
+    )
+    return tab.locator(".rnx")
 
 
 # What holds for all of them.
@@ -582,6 +598,22 @@ def test_architecture_shows_the_librarys_counts(tab: Page, site: str, state: str
     assert place.locator(".rnx-costs tbody tr").count() == len(cost.stages)
 
 
+def test_architecture_takes_its_imagenet_nets_from_the_library(
+    tab: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A depth that is new there needs nothing new on the page."""
+    monkeypatch.setitem(IMAGENET_BLOCKS["bottleneck"], 200, (3, 24, 36, 3))
+    monkeypatch.setitem(MODELS, "resnet200", ModelConfig.imagenet(200))
+    place = alone(tab, name="architecture", data=architecture.data(), state="shown=1")
+    place.get_by_label("200", exact=True).check()
+    drawn(tab)
+    cost = complexity("resnet200")
+    told = said(place)
+    assert "ResNet-200, option B" in told
+    assert "200 weighted layers" in told
+    assert f"{cost.parameters:,} parameters, {cost.multiply_adds:,} multiply-adds" in told
+
+
 def test_architecture_by_keyboard(tab: Page, site: str) -> None:
     """Choose a depth with the arrow keys, open a stage with Enter."""
     place = enter(tab, site, "architecture", "shown=1")
@@ -620,6 +652,26 @@ def test_signals_judges_by_what_was_measured(tab: Page, site: str) -> None:
     told = float(re.search(r"is ([\d,.]+) times", verdict)[1].replace(",", ""))
     assert told == pytest.approx(first / last, rel=0.005)
     assert "You said: Over 10 times larger." in verdict
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "In plain-56 this ratio is not measured. In ResNet-56: 1 times."),
+        ("zh", "plain-56 的这个比值未测量。在 ResNet-56 中是 1 倍。"),
+    ],
+)
+def test_signals_judges_nothing_that_is_not_a_number(tab: Page, language: str, told: str) -> None:
+    found = signals.data()
+    for net in found["nets"]:
+        if net["seeds"]:
+            net["activation_gradient"][0][0] = net["activation_gradient"][0][-1]
+    (plain,) = [net for net in found["nets"] if net["name"] == "plain56"]
+    plain["activation_gradient"][0][0] = math.nan
+    place = alone(tab, name="signals", data=found, language=language)
+    place.locator(".rnx-gate button").last.click()
+    assert answer(place).startswith(told)
+    assert place.locator(".rnx-verdict strong").count() == 0
 
 
 def test_signals_moves_through_training(tab: Page, site: str) -> None:

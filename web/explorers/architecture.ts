@@ -1,6 +1,6 @@
 // Any net of the two papers, drawn to scale and counted: where do its layers, parameters and
 // multiply-adds sit?
-import { complexity, IMAGENET, type Block, type Complexity, type Config, type Stage } from "../shared/arithmetic.ts";
+import { cifarBlocks, complexity, PER_N, type Block, type Complexity, type Config, type Stage } from "../shared/arithmetic.ts";
 import { button, choice, slider } from "../shared/controls.ts";
 import { h, s } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
@@ -15,8 +15,12 @@ interface Vgg {
   stages: Omit<Stage, "detail">[];
 }
 
+interface Model extends Config {
+  depth: number;
+}
+
 interface Data {
-  models: Record<string, Config>;
+  models: Record<string, Model>;
   vgg: Record<string, Vgg>;
   published: Record<string, number>;
 }
@@ -33,12 +37,11 @@ interface State {
   open: string;
 }
 
-const PER_N: Record<string, number> = { basic: 6, bottleneck: 9 };
 // n of 6n+2 or 9n+2: all the small ones, then those of the papers and some between.
 const N = [...Array.from({ length: 20 }, (_, i) => i + 1), 25, 30, 40, 50, 75, 100, 111, 150, 200];
 
-function depthsOf(family: string, block: string): number[] {
-  if (family === "imagenet") return Object.keys(IMAGENET[block]).map(Number);
+/** The depths of CIFAR nets to choose from. */
+function cifarDepths(block: string): number[] {
   return N.map((n) => PER_N[block] * n + 2).filter((depth) => depth <= 1202);
 }
 
@@ -51,11 +54,23 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     return scale ? `${num(value / scale.unit, scale.decimals)} ${scale.name}` : num(value);
   };
 
+  const imagenetNets = Object.values(data.models).filter((net) => net.family === "imagenet");
+  const imagenetDepths = [...new Set(imagenetNets.map((net) => net.depth))].sort((a, b) => a - b);
+  const blockOf = (depth: number) => imagenetNets.find((net) => net.depth === depth)!.block;
+
+  /** Blocks in each stage of a net. Errors: `RangeError` for a depth that its family has not. */
+  function stageBlocks({ family, depth, block }: State): number[] {
+    if (family === "cifar") return cifarBlocks(depth, block);
+    const found = imagenetNets.find((net) => net.depth === depth && net.block === block);
+    if (!found) throw new RangeError(`no net has ${depth} layers`);
+    return found.stage_blocks;
+  }
+
   function config(): Config {
-    const { family, depth, block, kind, option, stride } = view.state;
+    const { family, block, kind, option, stride } = view.state;
     const base = data.models[family === "imagenet" ? "resnet50" : "resnet20"];
     return {
-      ...base, depth, block, stride_in: stride,
+      ...base, block, stage_blocks: stageBlocks(view.state), stride_in: stride,
       shortcut: kind === "plain" ? "none" : option,
       order: kind === "preactivation" ? "preactivation" : "original",
     };
@@ -64,15 +79,14 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   /** Take a change of the controls and make the rest of the state fit it. */
   function change(patch: Partial<State>): void {
     const next = { ...view.state, ...patch };
-    if (next.family === "imagenet" && patch.block === undefined) next.block = next.depth >= 50 ? "bottleneck" : "basic";
-    let depths = next.family === "imagenet" ? [18, 34, 50, 101, 152] : depthsOf(next.family, next.block);
     if (patch.family === "imagenet") Object.assign(next, { depth: 50, block: "bottleneck", option: "B" });
     if (patch.family === "cifar") Object.assign(next, { depth: 56, block: "basic", option: "A" });
-    depths = next.family === "imagenet" ? depths : depthsOf(next.family, next.block);
+    const depths = next.family === "imagenet" ? imagenetDepths : cifarDepths(next.block);
     const moved = ["family", "block", "depth"].some((key) => key in patch);
     if (moved && !depths.includes(next.depth)) {
       next.depth = depths.reduce((a, b) => (Math.abs(b - next.depth) < Math.abs(a - next.depth) ? b : a));
     }
+    if (next.family === "imagenet") next.block = blockOf(next.depth);
     view.set(next);
   }
 
@@ -102,9 +116,9 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     { value: "imagenet", label: "ImageNet" },
     { value: "cifar", label: "CIFAR-10" },
   ], (value) => change({ family: value }));
-  const large = choice(t.depth, [18, 34, 50, 101, 152].map((d) => ({ value: String(d), label: String(d) })),
+  const large = choice(t.depth, imagenetDepths.map((d) => ({ value: String(d), label: String(d) })),
     (value) => change({ depth: +value }));
-  const small = slider(t.depth, depthsOf("cifar", "basic"), (depth) => change({ depth }), (depth) => {
+  const small = slider(t.depth, cifarDepths("basic"), (depth) => change({ depth }), (depth) => {
     const per = PER_N[view.state.block];
     return fill(t.depthIs, { depth: num(depth), per, n: (depth - 2) / per });
   });
@@ -159,7 +173,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     small.element.hidden = imagenet;
     large.set(String(state.depth));
     if (!imagenet) { // an address may name a depth between the stops
-      small.stops([...new Set([...depthsOf("cifar", state.block), state.depth])].sort((a, b) => a - b));
+      small.stops([...new Set([...cifarDepths(state.block), state.depth])].sort((a, b) => a - b));
       small.set(state.depth);
     }
     block.element.hidden = imagenet;
@@ -317,7 +331,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
             h("span", {}, big(value))))));
     const twin = complexity({ ...config(), shortcut: kind === "plain" ? "A" : "none" });
     const told = [];
-    const usual = depth >= 50 ? "B" : "A";
+    const usual = block === "bottleneck" ? "B" : "A";
     const asPrinted = family === "imagenet" && kind === "residual" && option === usual && stride === "1x1";
     const printed = data.published[`resnet${depth}`];
     if (asPrinted && printed) told.push(fill(t.printed, { printed: billions(printed, 1) }));

@@ -8,8 +8,10 @@ import { EXPLORERS } from "every-explorer";
 export { EXPLORERS as explorers };
 export { textsOf } from "../shared/words.ts";
 // Counted as resnet_lib.complexity counts, rounded as Python rounds; tests compare them.
-export { complexity } from "../shared/arithmetic.ts";
+export { cifarBlocks, complexity } from "../shared/arithmetic.ts";
 export { rounded } from "../shared/rounding.ts";
+// Judged as resnet_lib.analysis judges; a test compares them.
+export { health } from "./signals.ts";
 // The blocks of "build the identity"; a test holds them to PyTorch.
 export * as identityBlocks from "./identity/net.ts";
 

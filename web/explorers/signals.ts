@@ -35,6 +35,13 @@ interface State {
   at: number;
 }
 
+/** What a ratio of first to last gradient norm means, as resnet_lib.analysis.health says it. */
+export function health(ratio: number, factor: number): "exploding" | "vanishing" | "healthy" | "not measured" {
+  if (Number.isNaN(ratio)) return "not measured";
+  if (ratio > factor) return "exploding";
+  return ratio < 1 / factor ? "vanishing" : "healthy";
+}
+
 function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {
   const num = (value: number, decimals = 0) => number(value, decimals, language);
   /** Three digits that count, whatever the size. */
@@ -56,13 +63,17 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     gateBox.append(ask.element);
   }
   const ratio = (net: Net) => net.activation_gradient[0][0] / net.activation_gradient[0].at(-1)!;
+  /** A text with a net and its ratio, or that this was not measured. */
+  const withRatio = (net: Net, text: string) => {
+    const value = ratio(net);
+    return fill(Number.isNaN(value) ? t.notMeasured : text, { net: netName(net, texts), ratio: digits(value) });
+  };
   function judge(answer: string | null): (Node | string)[] {
-    const value = ratio(plain!);
-    const health = value > data.factor ? "exploding" : value < 1 / data.factor ? "vanishing" : "healthy";
+    const found = health(ratio(plain!), data.factor);
     const said = answer ? fill(t.youSaid, { answer: t.answers[answer as "healthy"] }) + texts.space : "";
-    const measured = fill(t.measured, { net: netName(plain!, texts), ratio: digits(value) });
-    const other = twin ? fill(t.other, { net: netName(twin, texts), ratio: digits(ratio(twin)) }) + texts.space : "";
-    return [said, measured, texts.space, h("strong", {}, t.health[health]), texts.space, other, t.slide];
+    const meaning = found === "not measured" ? [] : [h("strong", {}, t.health[found]), texts.space];
+    const other = twin ? withRatio(twin, t.other) + texts.space : "";
+    return [said, withRatio(plain!, t.measured), texts.space, ...meaning, other, t.slide];
   }
 
   const chart = new Chart((at, passing) => view.set({ at }, passing));
@@ -186,6 +197,7 @@ const words = {
   },
   youSaid: "You said: {answer}.",
   measured: "In {net} the gradient of the activations is {ratio} times as large at the first layer as at the last.",
+  notMeasured: "In {net} this ratio is not measured.",
   health: {
     vanishing: "By that measure it vanishes on its way down.",
     healthy: "Within a factor of ten, which we take the paper's \u201chealthy\u201d to mean.",
@@ -240,6 +252,7 @@ const zh: Words = {
   },
   youSaid: "你的预测：{answer}。",
   measured: "在 {net} 中，第一层激活的梯度是最后一层的 {ratio} 倍。",
+  notMeasured: "{net} 的这个比值未测量。",
   health: {
     vanishing: "照此看，它在往回传的路上消失了。",
     healthy: "在 10 倍之内；我们把论文所说的“健康”理解为这样。",

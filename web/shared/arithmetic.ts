@@ -2,7 +2,8 @@
 // which a test holds them for every named net.
 
 export interface Config {
-  depth: number;
+  /** How many blocks each stage has. */
+  stage_blocks: number[];
   shortcut: string;
   width: number;
   in_channels: number;
@@ -54,19 +55,16 @@ export interface Complexity {
   stages: Stage[];
 }
 
-export const IMAGENET: Record<string, Record<number, number[]>> = {
-  basic: { 18: [2, 2, 2, 2], 34: [3, 4, 6, 3] },
-  bottleneck: { 50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3] },
-};
+/** The p of a CIFAR net's depth pn+2, by its blocks. */
+export const PER_N: Record<string, number> = { basic: 6, bottleneck: 9 };
 
 const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
 
-/** Blocks in each stage. Errors: `RangeError` for a depth that the family has not. */
-export function stageBlocks({ family, block, depth }: Config): number[] {
-  const n = (depth - 2) / (block === "bottleneck" ? 9 : 6);
-  const blocks = family === "imagenet" ? IMAGENET[block]?.[depth] : Array(3).fill(n);
-  if (!blocks || !Number.isInteger(blocks[0]) || blocks[0] < 1) throw new RangeError(`no net has ${depth} layers`);
-  return blocks;
+/** Blocks in each stage of a CIFAR net. Errors: `RangeError` for a depth that none has. */
+export function cifarBlocks(depth: number, block: string): number[] {
+  const n = (depth - 2) / PER_N[block];
+  if (!Number.isInteger(n) || n < 1) throw new RangeError(`no net has ${depth} layers`);
+  return [n, n, n];
 }
 
 function convolution(
@@ -130,8 +128,7 @@ export function complexity(config: Config, imageSize = config.family === "imagen
   }];
   let size = imagenet ? Math.ceil(stem.size / 2) : stem.size;
   let channels = config.width;
-  const blocks = stageBlocks(config);
-  blocks.forEach((count, number) => {
+  config.stage_blocks.forEach((count, number) => {
     const width = config.width * 2 ** number;
     const detail: Block[] = [];
     for (let i = 0; i < count; i++) {
@@ -140,7 +137,7 @@ export function complexity(config: Config, imageSize = config.family === "imagen
       size = block.size;
       detail.push(block);
     }
-    const last = number === blocks.length - 1 && config.order === "preactivation" ? bn(channels) : 0;
+    const last = number === config.stage_blocks.length - 1 && config.order === "preactivation" ? bn(channels) : 0;
     stages.push({
       name: `conv${number + 2}_x`, channels, size, blocks: count, detail,
       parameters: sum(detail.map((block) => block.parameters)) + last,
