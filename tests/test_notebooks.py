@@ -92,6 +92,7 @@ def test_opens_in_colab(path: Path) -> None:
     slug = REPOSITORY.removeprefix("https://github.com/")
     address = f"https://colab.research.google.com/github/{slug}/blob/main/notebooks/{path.name}"
     assert any(address in cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    assert address in (ROOT / "README.md").read_text()
 
 
 def test_asks_nothing_of_the_network_when_shown(path: Path) -> None:
