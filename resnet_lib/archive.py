@@ -172,10 +172,8 @@ def archived(
 
 
 def key_of_arm(experiment: Experiment, arm: Arm, tier: Tier) -> Key:
-    """What the runs of an arm in a tier share. Errors: `ConfigError` for an unknown data set."""
+    """What the runs of an arm in a tier share."""
     data = experiment.data_in(tier)
-    if data not in DATASETS:
-        raise unknown_name(data, list(DATASETS), "data set")
     size = tier.size or DATASETS[data].size
     recipe = replace(experiment.recipe(arm, tier), precision="auto")
     return usual(arm.net(**tier.model)), recipe, data, size  # arms leave the data's shape open

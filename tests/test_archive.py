@@ -19,13 +19,12 @@ from resnet_lib.archive import (
     archived,
     arms_in,
     id_of,
-    key_of_arm,
     label_of,
     labelled_curves,
     present_numerics,
     survey,
 )
-from resnet_lib.experiments import find_arm, plan
+from resnet_lib.experiments import plan
 from resnet_lib.runner import run_one
 from resnet_lib.runs import ARCHIVE
 
@@ -51,13 +50,6 @@ def rewrite(folder: Path, **values) -> None:
 
 def refused(runs: Path) -> dict[str, str]:
     return {each.folder.name: each.reason for each in survey(runs).refused}
-
-
-def test_an_experiment_on_an_unknown_data_set_is_one_sentence():
-    """Its arms' records could never be found: their size is not known."""
-    experiment, arm = find_arm("plain20")
-    with pytest.raises(ConfigError, match=r"no data set 'cifar11': .* cifar10"):
-        key_of_arm(replace(experiment, data="cifar11"), arm, TIERS["paper"])
 
 
 def test_what_is_whole_counts(runs):
