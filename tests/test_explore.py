@@ -80,6 +80,28 @@ def test_the_page_rounds_as_python_does(tmp_path: Path) -> None:
 
 
 @needs_node
+def test_what_rounds_to_zero_has_no_sign(tmp_path: Path) -> None:
+    script = "return given.map((value) => page.number(value, 2))"
+    found = on_the_page(script, [-0.004, -0.0, 0.004, -0.006], tmp_path)
+    assert found == ["0.00", "0.00", "0.00", "\N{MINUS SIGN}0.01"]
+
+
+@needs_node
+def test_nets_have_one_name_on_a_page(tmp_path: Path) -> None:
+    """In what Python prints and in what explorers do; what has no printed name keeps its own."""
+    names = [*MODELS, "resnet56-B", "resnet20-exclusive-gate", "plain20 small init", "mine"]
+    script = "return given.map((name) => page.printedName(name, page.textsOf('en')))"
+    found = [widgets.printed_name(name) for name in names]
+    assert on_the_page(script, names, tmp_path) == found
+    assert set(found[-3:]) == set(names[-3:])
+    for name, printed in (("plain20", "plain-20"), ("resnet56-B", "ResNet-56 B")):
+        assert widgets.printed_name(name) == printed
+    for each in widgets.names():
+        module = widgets.explorer(each)
+        assert not re.search(r"\b(plain|resnet|vgg)\d", module.sentence(module.data())), each
+
+
+@needs_node
 def test_the_page_counts_as_the_library_does(tmp_path: Path) -> None:
     """Every named net, and each shortcut option and stride of some: stage by stage."""
     nets = dict(MODELS)
@@ -286,8 +308,8 @@ def test_a_new_run_appears_by_itself_and_a_broken_one_is_named() -> None:
     assert data["left_out"] == [{"run_id": "plain110-0", "why": "diverged at iteration 7."}]
     (schedule,) = data["schedules"]
     assert schedule["seeds"] == 3
-    assert "plain20 48.5% (2 seeds)" in runs.sentence(data)
-    assert "plain56 not recorded yet" in runs.sentence(data)
+    assert "plain-20 48.5% (2 seeds)" in runs.sentence(data)
+    assert "plain-56 not recorded yet" in runs.sentence(data)
     assert data["guided"] == schedule["id"]
     assert data["shorter"] is None
 
@@ -304,7 +326,7 @@ def test_the_questions_are_about_the_longest_runs_of_both_pairs() -> None:
     found = runs.data(records)
     assert found["guided"].startswith("paper")
     assert found["shorter"] == found["schedules"][0]["id"] != found["guided"]
-    assert "plain20 50.0% (1 seed)" in runs.sentence(found)
+    assert "plain-20 50.0% (1 seed)" in runs.sentence(found)
 
 
 def test_what_is_trained_otherwise_is_a_net_of_its_own() -> None:
@@ -320,7 +342,7 @@ def test_what_is_trained_otherwise_is_a_net_of_its_own() -> None:
     assert not any("," in name for name in found.values()), "a list of names is parted by commas"
     nets = {net["name"]: net for net in data["nets"]}
     assert [nets[name]["variant"] for name in found.values()] == ["", "float32", "small init"]
-    assert "plain56 48.0% (1 seed)" in runs.sentence(data)
+    assert "plain-56 48.0% (1 seed)" in runs.sentence(data)
 
 
 def test_explorers_work_with_an_empty_archive() -> None:
@@ -400,15 +422,14 @@ def test_a_session_compares_plots_and_saves(tmp_path: Path) -> None:
     for kind in ("plain", "residual"):
         assert session.train(tiny_settings(kind=kind))
         session.wait(60)
-    assert re.fullmatch(
-        r"You predicted 50; 2: resnet8 ended with a test error of \d+\.\d%\.", session.outcome("50")
-    )
-    assert session.compare()["run"].tolist() == ["1: plain8", "2: resnet8"]
+    told = r"You predicted 50; 2: ResNet-8 ended with a test error of \d+\.\d%\."
+    assert re.fullmatch(told, session.outcome("50"))
+    assert session.compare()["run"].tolist() == ["1: plain-8", "2: ResNet-8"]
     assert len(session.plot().axes[0].lines) == 4
     session.save(tmp_path / "kept")
     assert set(load_runs(tmp_path / "kept")["model"]) == {"plain8", "resnet8"}
     data = train.data(session, "embedded")
-    assert [run["name"] for run in data["session"]] == ["1: plain8", "2: resnet8"]
+    assert [run["name"] for run in data["session"]] == ["1: plain-8", "2: ResNet-8"]
     json.loads(widgets.as_json(data))
 
 

@@ -18,6 +18,7 @@ from resnet_lib.explore import show
 from resnet_lib.figures import colour, panels
 from resnet_lib.models import MODELS, model_config
 from resnet_lib.paper import published
+from resnet_lib.widgets import printed_name
 
 PRINTED = {
     **{f"resnet{depth}": f"P1/Table 1/ResNet-{depth}" for depth in (18, 34, 50, 101, 152)},
@@ -100,7 +101,8 @@ def figures(data: dict[str, Any]) -> list[Figure]:
     figures, (ax,) = panels()
     found = costs(data)
     shades = [colour("residual") if name in IMAGENET else colour("plain") for name in found]
-    ax.barh(list(found), [each / 1e9 for each in found.values()], color=shades)
+    names = [printed_name(name) for name in found]
+    ax.barh(names, [each / 1e9 for each in found.values()], color=shades)
     ax.invert_yaxis()
     ax.set_xlabel("multiply-adds for one image, in 1e9")
     return figures
@@ -108,5 +110,5 @@ def figures(data: dict[str, Any]) -> list[Figure]:
 
 def sentence(data: dict[str, Any]) -> str:
     """The costs in words."""
-    told = ", ".join(f"{name} {each / 1e9:.2f}" for name, each in costs(data).items())
+    told = ", ".join(f"{printed_name(name)} {each / 1e9:.2f}" for name, each in costs(data).items())
     return f"Multiply-adds for one image, in 1e9: {told}."

@@ -22,6 +22,7 @@ from resnet_lib.figures import COLOURS, panels
 from resnet_lib.pictures import PHOTOGRAPH, SOURCE, crop_scores, kept_normaliser, photograph
 from resnet_lib.runs import RunRecord
 from resnet_lib.testing import Sizes, resized
+from resnet_lib.widgets import printed_name
 
 SIZE = 32  # of the recorded nets' images, pixels
 # The crops of `ten_crop` as the page shows them: the centre, the corners row by row, and the mirror
@@ -230,7 +231,8 @@ def sentence(data: dict[str, Any]) -> str:
         return "Not measured yet: the repository keeps the weights of no net on CIFAR-10."
     values, names = averages(data), data["classes"]
     best = [f"{names[row.argmax()]} {row.max():.0f}%" for row in (values[0], values[-1])]
+    net = printed_name(data["nets"][0]["net"])
     return (
-        f"{data['nets'][0]['net']} on a photograph of a {data['truth']}: the centre crop says "
+        f"{net} on a photograph of a {data['truth']}: the centre crop says "
         f"{best[0]}, the average of ten crops {best[1]}."
     )

@@ -19,6 +19,7 @@ from resnet_lib.explore import show
 from resnet_lib.figures import colour, legend, panels
 from resnet_lib.models import layout
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
+from resnet_lib.widgets import printed_name
 
 # The nets the question is about; others with deletions serve until these have them.
 WANTED = ("plain56", "resnet56")
@@ -137,7 +138,7 @@ def figures(data: dict[str, Any]) -> list[Figure]:
             [np.median(values) for values in counts.values()],
             color=shade,
             linewidth=2,
-            label=net["net"],
+            label=printed_name(net["net"]),
         )
         low, high = zip(*((min(v), max(v)) for v in counts.values()), strict=True)
         ax.fill_between(places, low, high, color=shade, alpha=0.14, linewidth=0)
@@ -153,11 +154,12 @@ def sentence(data: dict[str, Any]) -> str:
     if not data["nets"]:
         return "Not measured yet: no recorded net has been measured without some of its blocks."
     told = [
-        f"{net['net']} {net['intact']:.1f}% intact and, with one block removed, a median of "
-        f"{np.median(by_count(net)[1]):.1f}%"
+        f"{printed_name(net['net'])} {net['intact']:.1f}% intact and, with one block removed, "
+        f"a median of {np.median(by_count(net)[1]):.1f}%"
         for net in pair(data)
     ]
-    missing = f" Not measured yet: {' and '.join(data['missing'])}." if data["missing"] else ""
+    absent = " and ".join(map(printed_name, data["missing"]))
+    missing = f" Not measured yet: {absent}." if absent else ""
     return (
         f"Test error: {'; '.join(told)}. The idea is that of Veit, Wilber and Belongie "
         f"(2016).{missing}"

@@ -18,6 +18,7 @@ from resnet_lib.figures import panels, plot_curves, same_scale
 from resnet_lib.models import MODELS
 from resnet_lib.paper import published
 from resnet_lib.runs import RunRecord, load_records
+from resnet_lib.widgets import printed_name
 
 PAIRS = (("plain20", "plain56"), ("resnet20", "resnet56"))
 # The kinds of nets in the order of the explorer's rows.
@@ -261,7 +262,8 @@ def figures(data: dict[str, Any]) -> list[Figure]:
         return []
     figures, axes = panels(len(drawn))
     for pair, ax in zip(drawn, axes, strict=True):
-        plot_curves(pair, ax, splits=["train"])
+        printed = pair.assign(model=pair["model"].map(printed_name))
+        plot_curves(printed, ax, splits=["train"])
         ax.set_ylabel("training error, %")
     same_scale(axes)
     return figures
@@ -299,7 +301,7 @@ def sentence(data: dict[str, Any]) -> str:
         if model in ends.index:
             seeds = ends[model]
             plural = "seed" if len(seeds) == 1 else "seeds"
-            told.append(f"{model} {seeds.mean():.1f}% ({len(seeds)} {plural})")
+            told.append(f"{printed_name(model)} {seeds.mean():.1f}% ({len(seeds)} {plural})")
         else:
-            told.append(f"{model} not recorded yet")
+            told.append(f"{printed_name(model)} not recorded yet")
     return f"Training error after the last iteration: {', '.join(told)}."

@@ -21,6 +21,7 @@ from resnet_lib.explore import show
 from resnet_lib.figures import RC
 from resnet_lib.pictures import PHOTOGRAPH, SOURCE, head, kept_normaliser
 from resnet_lib.runs import RunRecord
+from resnet_lib.widgets import printed_name
 
 SIZE = 32
 OPTIONS = ("A", "B", "C")
@@ -144,7 +145,8 @@ def sentence(data: dict[str, Any]) -> str:
         return "Not measured yet: the repository keeps the weights of no residual net on CIFAR-10."
     first = data["nets"][0]
     block = first["blocks"][BLOCKS[0]]
+    net = f"{printed_name(first['net'])}, option {first['option']}"
     return (
-        f"{first['net']}, option {first['option']}, first block of conv3_x, on a photograph: "
-        f"the shortcut carries nothing in {silent(block)} of its {block['channels']} channels."
+        f"{net}, first block of conv3_x, on a photograph: the shortcut carries nothing "
+        f"in {silent(block)} of its {block['channels']} channels."
     )

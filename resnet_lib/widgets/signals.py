@@ -17,7 +17,7 @@ from resnet_lib.explore import show
 from resnet_lib.figures import panels, plot_layers
 from resnet_lib.models import MODELS
 from resnet_lib.runs import RunRecord, probes
-from resnet_lib.widgets import runs
+from resnet_lib.widgets import printed_name, runs
 
 QUANTITIES = ("response_std", "activation_gradient", "scaled_weight_gradient")
 # "Healthy" gradients differ from first to last layer by less than this; see analysis.health.
@@ -97,7 +97,7 @@ def figures(data: dict[str, Any]) -> list[Figure]:
     """Two panels: activation gradients before the first step and after the last."""
     rows = [
         {
-            "model": net["name"],
+            "model": printed_name(net["name"]),
             "kind": "plain" if net["kind"] == "plain" else "residual",
             "depth": net["depth"],
             "seed": 0,
@@ -122,7 +122,7 @@ def figures(data: dict[str, Any]) -> list[Figure]:
 def sentence(data: dict[str, Any]) -> str:
     """The ratio of first to last layer before training, for each net."""
     told = [
-        f"{net['name']} {float(f'{ratio:.2g}'):,g}"
+        f"{printed_name(net['name'])} {float(f'{ratio:.2g}'):,g}"
         for net in usual(data)
         for ratio in [net["activation_gradient"][0][0] / net["activation_gradient"][0][-1]]
     ]

@@ -168,7 +168,7 @@ class Session:
     def name(self, run_id: str) -> str:
         """A run's name in legends: its number in the session, and its net."""
         number = [*self.records, run_id].index(run_id) + 1
-        return f"{number}: {run_id.partition('-')[0]}"
+        return f"{number}: {widgets.printed_name(run_id.partition('-')[0])}"
 
     def frame(self) -> pd.DataFrame:
         """The curves of all runs of the session, as from `load_runs`; `name` numbers the runs."""
@@ -229,7 +229,7 @@ def recorded(data_set: str) -> list[dict[str, Any]]:
     usual = map(BEGINNING.label, BEGINNING.arms) if data_set == BEGINNING_DATA else DEFAULT
     archive = survey()
     return [
-        curve(record, record.model_name, record.curves)
+        curve(record, widgets.printed_name(record.model_name), record.curves)
         for label in usual
         for seeds in archive.runs(label, RECIPES[data_set]).values()
         for record in seeds.values()
@@ -257,7 +257,7 @@ def data(session: Session | None = None, data_set: str = "embedded") -> dict[str
         rows = pd.DataFrame(session.rows, columns=["iteration", "split", "top1_error"])
         found["session"].append(curve(spec, session.name(spec.run_id), rows))
         found["progress"] = {
-            "net": spec.model.name,
+            "net": widgets.printed_name(spec.model.name),
             "iteration": int(rows["iteration"].max()) if len(rows) else 0,
             "iterations": spec.train.iterations,
             "seconds_left": session.seconds_left(),

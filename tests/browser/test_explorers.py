@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -210,12 +211,28 @@ def test_the_page_has_every_explorer(tab: Page, site: str, page: str) -> None:
     assert sorted(shown) == ALL
 
 
+ON_VERDICT = "document.activeElement.classList.contains('rnx-verdict')"
+
+
 @pytest.mark.parametrize("name", [name for name in ALL if name != "train"])
 def test_the_answer_has_the_focus_once_it_is_shown(tab: Page, site: str, name: str) -> None:
     """The button that was pressed is gone: who hears the page would be at its beginning."""
     place = enter(tab, site, name)
     place.get_by_role("button", name="Just show me").first.click()
-    tab.wait_for_function("document.activeElement.classList.contains('rnx-verdict')")
+    tab.wait_for_function(ON_VERDICT)
+
+
+@pytest.mark.parametrize("name", ["architecture", "deletion", "identity", "shortcut"])
+def test_enter_in_a_number_commits_and_gives_the_answer_the_focus(
+    tab: Page, site: str, name: str
+) -> None:
+    place = enter(tab, site, name)
+    for number in place.locator("input[type=number]:visible").all():
+        assert not place.locator(".rnx-verdict").is_visible()
+        number.fill("12")
+        number.press("Enter")
+    tab.wait_for_function(ON_VERDICT)
+    assert "You said 12" in answer(place)
 
 
 def test_a_finger_draws_sideways_and_scrolls_up_and_down(tab: Page, site: str) -> None:
@@ -398,6 +415,10 @@ def test_runs_draws_by_keyboard(tab: Page, site: str) -> None:
     place = enter(tab, site, "runs")
     chart = place.locator(".rnx-chart")
     assert chart.get_attribute("role") == "slider"
+    assert chart.get_attribute("aria-label").startswith("Your prediction")
+    assert chart.get_attribute("aria-valuetext").endswith("nothing drawn yet")
+    help = tab.locator(f"[id='{chart.get_attribute('aria-describedby')}']")
+    assert "up and down set the error" in help.inner_text()
     arrows(tab, chart, "End", "ArrowUp", "ArrowUp")
     first = chart.get_attribute("aria-valuetext")
     arrows(tab, chart, "Shift+ArrowUp")
@@ -407,6 +428,8 @@ def test_runs_draws_by_keyboard(tab: Page, site: str) -> None:
     assert tab.evaluate("document.activeElement.textContent") == "Commit my prediction"
     tab.keyboard.press("Enter")
     place.locator(".rnx-verdict strong").wait_for()
+    assert chart.get_attribute("aria-label").startswith("training error over iterations")
+    assert chart.get_attribute("aria-describedby") is None
 
 
 def test_runs_reads_every_point_of_the_archive(tab: Page, site: str) -> None:
@@ -449,6 +472,15 @@ def test_runs_keeps_its_view_in_the_address(tab: Page, site: str) -> None:
     place.wait_for()
     assert said(place) == shown
     assert place.get_by_label("log", exact=True).is_checked()
+
+
+def test_a_click_keeps_in_the_address_what_was_pointed_at(tab: Page, site: str) -> None:
+    chart = enter(tab, site, "runs", "step=free").locator(".rnx-chart")
+    chart.hover(position={"x": 200, "y": 90})
+    tab.wait_for_timeout(400)  # an address is written after 200 ms
+    assert "at=" not in tab.url
+    chart.click(position={"x": 200, "y": 90})
+    tab.wait_for_function("location.hash.includes('at=')")
 
 
 def test_prose_links_into_a_view(tab: Page, site: str) -> None:
@@ -545,6 +577,82 @@ def test_runs_has_the_papers_value_of_the_test_error_only(tab: Page, site: str) 
     assert abs(boxes[0]["y"] - boxes[1]["y"]) >= 12, "one label does not lie on the other"
 
 
+def test_the_papers_value_does_not_stand_beside_other_data(tab: Page, site: str) -> None:
+    """Else its error on CIFAR-10 would look like one that was replicated on Fashion-MNIST."""
+    other = next(each["id"] for each in runs.data()["schedules"] if each["data"] == "embedded")
+    place = enter(tab, site, "runs", f"step=free&split=test&paper=1&schedule={other}")
+    assert place.locator("path.rnx-line").count()
+    assert place.locator(".rnx-rule").count() == 0
+    assert place.get_by_role("checkbox").is_disabled()
+    assert "of CIFAR-10 only" in place.locator(".rnx-toggle").inner_text()
+
+
+@pytest.mark.parametrize("page", [PAGE, CHINESE])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_line_has_its_name_whatever_room_there_is(
+    browser: Browser, site: str, width: int, page: str
+) -> None:
+    """Beside it, or where names are long or many below the chart; none is cut off."""
+    found = runs.data()
+    usual = {run["net"] for run in found["runs"] if run["schedule"] == found["schedules"][0]["id"]}
+    long = next(name for name in usual if name.endswith("(0.5 0.5)"))
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        tab = context.new_page()
+        watch = Watch(tab)
+        for nets in ([long], ["resnet20", long], sorted(usual)):
+            place = enter(tab, site, "runs", f"step=free&nets={','.join(nets)}", page)
+            chart = place.locator(".rnx-chart").bounding_box()
+            beside, below = place.locator(".rnx-end"), place.locator(".rnx-key li")
+            names = beside.all_text_contents() + below.all_text_contents()
+            assert len(set(names)) == len(names) == len(nets)
+            assert below.count() < len(nets) or len(nets) == 1
+            plot = float(place.locator("clipPath rect").get_attribute("width"))
+            assert plot > chart["width"] / 3
+            boxes = [each.bounding_box() for each in beside.all()]
+            for start, length in (("x", "width"), ("y", "height")):
+                assert all(chart[start] <= each[start] for each in boxes)
+                end = chart[start] + chart[length]
+                assert all(each[start] + each[length] <= end for each in boxes)
+            rows = sorted(float(each.get_attribute("y")) for each in beside.all())
+            assert all(b - a > 13 for a, b in pairwise(rows))
+        assert place.locator(".rnx-leader").count(), "a name that makes way is led to its line"
+        assert watch.wrong == []
+
+
+def test_changed_nets_are_told_apart_by_dashes(tab: Page, site: str) -> None:
+    nets = [net["name"] for net in runs.data()["nets"] if net["variant"]][:5]
+    place = enter(tab, site, "runs", f"step=free&nets={','.join(nets)}")
+    dashes = "all => all.map((line) => line.getAttribute('stroke-dasharray'))"
+    found = place.locator("path.rnx-line").evaluate_all(dashes)
+    assert len(set(found)) == len(found) == len(nets)
+
+
+def test_names_in_a_chart_lie_above_its_lines(tab: Page, site: str) -> None:
+    place = enter(tab, site, "runs", "step=free&split=test&paper=1&nets=resnet20")
+    for name in (".rnx-end", ".rnx-rule-label"):
+        order = place.locator(name).first.evaluate("each => getComputedStyle(each).paintOrder")
+        assert order.startswith("stroke"), "lines do not strike it through"
+    below = "svg => [...svg.querySelectorAll('.rnx-line, .rnx-rule-label')].at(-1).textContent"
+    assert "in the paper" in place.locator(".rnx-chart svg").evaluate(below)
+
+
+def test_a_link_leaves_open_what_the_reader_opened(tab: Page, site: str) -> None:
+    address = f"{site}/book/01-degradation.html"
+    tab.goto(f"{address}#explorer-runs")
+    place = tab.locator("#explorer-runs")
+    place.get_by_role("button", name="Just show me").click()
+    place.locator(".rnx-verdict strong").wait_for()
+    tab.locator("article a[href='#explorer-runs?step=free']").click()
+    place.locator(".rnx-nets").wait_for()
+    place.get_by_role("button", name="1 Deeper, plain").click()
+    place.locator(".rnx-verdict strong").wait_for()
+    assert not place.locator(".rnx-gate").count()
+    tab.goto("about:blank")
+    tab.goto(f"{address}#explorer-runs?step=free")
+    place.get_by_role("button", name="1 Deeper, plain").click()
+    place.locator(".rnx-gate").wait_for()
+
+
 @pytest.mark.parametrize(
     ("name", "guess", "told"),
     [
@@ -636,6 +744,13 @@ def test_architecture_by_keyboard(tab: Page, site: str) -> None:
     tab.keyboard.press("ArrowRight")
     place.get_by_text("ResNet-62, option A").first.wait_for()
     assert MODELS["resnet56"].depth + 6 == 62
+
+
+def test_architecture_counts_one_block(tab: Page, site: str) -> None:
+    state = "shown=1&family=cifar&block=bottleneck&depth=11&option=A"
+    texts = enter(tab, site, "architecture", state).locator(".rnx-stages").inner_text()
+    assert "1 block" in texts
+    assert "1 blocks" not in texts
 
 
 # Signals.

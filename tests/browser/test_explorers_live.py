@@ -194,6 +194,87 @@ def test_deletion_shows_recorded_sets_only(tab: Page, site: str) -> None:
     assert len(rows) == sum(1 + len(free) + len(net["sets"]) for net in nets)
 
 
+def test_deletion_leaves_the_focus_where_it_goes_on(tab: Page, site: str) -> None:
+    """The button for the nearest set is gone once it was pressed."""
+    place = enter(tab, site, "deletion", "shown=1&deleted=1,2,3")
+    assert "was not measured" in said(place)
+    place.get_by_role("button", name="Nearest recorded set").press("Enter")
+    says(place, "Without")
+    tab.wait_for_function("document.activeElement.textContent.startsWith('Another')")
+
+
+def test_deletion_says_the_numbers_of_a_block(tab: Page, site: str) -> None:
+    """Of the one under the pointer or with the focus, of one that must stay, too."""
+    module = widgets.explorer("deletion")
+    net = module.pair(module.data())[0]
+    place = enter(tab, site, "deletion", "shown=1&deleted=3")
+    line = place.locator(".rnx-ofblock")
+
+    def response(block: int) -> str:
+        return f"response of plain-{net['depth']} {net['blocks'][block]['response']:.2f}"
+
+    assert response(3) in line.inner_text(), "the one that is chosen"
+    place.locator("[data-block='5']").hover()
+    assert response(5) in line.inner_text()
+    locked = next(i for i, each in enumerate(net["blocks"]) if each["error"] is None)
+    place.locator(f"[data-block='{locked - 1}']").focus()
+    tab.keyboard.press("ArrowRight")
+    assert response(locked) in line.inner_text()
+    assert "cannot be deleted" in line.inner_text()
+    tab.keyboard.press("Space")
+    assert "Without conv2_x 4:" in said(place)
+    highest = max(each["response"] for net in module.pair(module.data()) for each in net["blocks"])
+    assert f"the highest: {highest:.2f}" in place.locator(".rnx-legend").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("deletion", "shown=1&deleted=3,5"),
+        ("crops", "shown=1&one=3"),
+        ("identity", "shown=1&step=slide&depth=9"),
+    ],
+)
+def test_pointing_at_a_chart_reads_out_and_chooses_nothing(
+    tab: Page, site: str, name: str, state: str
+) -> None:
+    place = enter(tab, site, name, state)
+    before, address = said(place), tab.url
+    chart = place.locator(".rnx-chart")
+    chart.hover(position={"x": 300, "y": 90})
+    place.locator(".rnx-readout", has_not_text=before).wait_for()
+    tab.wait_for_timeout(400)  # an address is written after 200 ms
+    assert tab.url == address
+    place.locator(".rnx-note").last.hover()
+    says(place, before)
+    chart.click(position={"x": 300, "y": 90})
+    tab.wait_for_function("address => location.href !== address", arg=address)
+
+
+def test_what_was_said_stands_beside_what_was_asked_about(tab: Page, site: str) -> None:
+    place = enter(tab, site, "deletion")
+    for each in place.locator("input[type=number]").all():
+        each.fill("50")
+    place.get_by_role("button", name="Commit my prediction").click()
+    assert answer(place).count("You said 50") == 2
+    depth = place.get_by_label("Depth")
+    asked = depth.input_value()
+    depth.select_option("20")
+    assert "You said" not in answer(place)
+    depth.select_option(asked)
+    assert answer(place).count("You said 50") == 2
+    place = enter(tab, site, "crops")
+    place.locator("input[value=down]").check()
+    place.get_by_role("button", name="Commit my prediction").click()
+    assert "You said" in answer(place)
+    place.get_by_label("all", exact=True).check()
+    assert "You said" not in answer(place)
+    place.get_by_label("37", exact=True).check()
+    assert "You said" in answer(place)
+    place.locator("select").select_option(index=1)
+    assert "You said" not in answer(place)
+
+
 def test_shortcut_adds_up(tab: Page, site: str) -> None:
     """A channel and a pixel, by pointer and by arrow keys: the values are the maps'."""
     module = widgets.explorer("shortcut")
@@ -339,6 +420,7 @@ def test_narrow_pages_hold_them_and_nothing_is_inaccessible(
 ) -> None:
     """All four opened at 360 pixels: no sideways scrolling, and axe-core finds nothing serious."""
     opened = {"identity": "shown=1&step=slide", "deletion": "shown=1&deleted=1,2"}
+    opened["crops"] = "shown=1&count=3"
     view = {"viewport": {"width": 360, "height": 800}, "color_scheme": scheme}
     with browser.new_context(**view, reduced_motion="reduce") as context:
         tab = context.new_page()
@@ -359,6 +441,14 @@ def test_narrow_pages_hold_them_and_nothing_is_inaccessible(
                 assert serious == [], (name, state)
     if not AXE.is_file():
         pytest.skip("axe-core is not there: cd web && npm ci")
+
+
+def test_the_strip_of_blocks_stays_in_its_frame(browser: Browser, site: str) -> None:
+    with browser.new_context(viewport={"width": 320, "height": 800}) as context:
+        place = enter(context.new_page(), site, "deletion", "shown=1")
+        ends = "all => all.map((each) => each.getBoundingClientRect().right)"
+        (frame,) = place.locator(".rnx-delstrip").evaluate_all(ends)
+        assert max(place.locator(".rnx-del").evaluate_all(ends)) <= frame
 
 
 @pytest.mark.parametrize("name", NAMES)

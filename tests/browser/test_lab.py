@@ -145,5 +145,5 @@ def test_train_from_press_to_curve(browser: Browser, lab: tuple[str, Path]) -> N
         assert frame["run_id"].nunique() == 1, "the second press began no second run"
         assert frame["iteration"].max() == 200
         last = frame.query("split == 'train'")["top1_error"].iloc[-1]
-        told = re.search(r"1: plain20 ([\d.]+)%", place.locator(".rnx-note").first.inner_text())
+        told = re.search(r"1: plain-20 ([\d.]+)%", place.locator(".rnx-note").first.inner_text())
         assert float(told[1]) == pytest.approx(last, abs=0.051)

@@ -217,7 +217,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
           s("rect", { x, y, width: a, height: a, style, opacity: 0.85 }),
           s("text", { class: "rnx-box-name", x: middle, y: height - 22, "text-anchor": "middle" }, stage.name),
           s("text", { class: "rnx-label", x: middle, y: height - 7, "text-anchor": "middle" },
-            stage.blocks ? fill(cell < 90 ? t.blocksShort : t.blocks, { count: stage.blocks }) : cell < 90 ? "" : t.convolution),
+            stage.blocks ? fill(cell < 90 ? t.blocksShort : stage.blocks === 1 ? t.single : t.blocks, { count: stage.blocks }) : cell < 90 ? "" : t.convolution),
         ),
       );
     });
@@ -389,6 +389,7 @@ const words = {
   stride3: "3\u00d73 (torchvision)",
   totals: ": {layers} weighted layers, {parameters} parameters, {multiply_adds} multiply-adds for one image.",
   blocks: "{count} blocks",
+  single: "{count} block",
   blocksShort: "\u00d7{count}",
   convolution: "one layer",
   stage: "stage, output",
@@ -440,6 +441,7 @@ const zh: Words = {
   stride3: "3×3（torchvision）",
   totals: "：{layers} 个带权重的层，{parameters} 个参数，每张图像 {multiply_adds} 次乘加。",
   blocks: "{count} 个块",
+  single: "{count} 个块",
   blocksShort: "×{count}",
   convolution: "一层",
   stage: "阶段，输出",

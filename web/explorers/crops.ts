@@ -3,6 +3,7 @@ import { choice, select, slider } from "../shared/controls.ts";
 import { Chart, type Line, type Point } from "../shared/chart.ts";
 import { h, s } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
+import { printedName } from "../shared/nets.ts";
 import { choiceGate } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
 import { fill, number, ofData } from "../shared/words.ts";
@@ -60,7 +61,7 @@ const COLOURS = ["residual", "plain", "green", "purple", "teal"];
 function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {
   const num = (value: number, decimals = 1) => number(value, decimals, language);
   const percent = (value: number) => `${num(value)}%`;
-  let said: string | null = null;
+  let said: { answer: string; of: Averaged } | null = null; // the answer, and what was asked about
   const truth = () => data.classes.indexOf(data.truth);
 
   const net = () => data.nets.find((each) => each.run_id === view.state.net) ?? data.nets[0];
@@ -86,6 +87,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   }
   const crops = () => averaged().all;
   const count = () => Math.min(crops().length, Math.max(1, Math.round(view.state.count)));
+  const alone = () => (view.state.one >= 0 && view.state.one < crops().length ? view.state.one : -1);
   const best = (scores: number[]) => scores.indexOf(Math.max(...scores));
   /** The right class, and those that lead at the end or at some point on the way. */
   function leadingOf(means: number[][]): number[] {
@@ -122,13 +124,14 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const first = data.nets.length ? crops()[0].crop : null;
   const gateFor = () => {
     const shown = first!.scores.map((_, i) => i).sort((a, b) => first!.scores[b] - first!.scores[a]).slice(0, 4);
-    const values = { net: net().net, truth: t.names[data.truth as "cat"] ?? data.truth, told: shown.slice(0, 3).map((i) => `${className(i)} ${percent(first!.scores[i])}`).join(texts.comma) };
+    const asked = averaged();
+    const values = { net: printedName(net().net, texts), truth: t.names[data.truth as "cat"] ?? data.truth, told: shown.slice(0, 3).map((i) => `${className(i)} ${percent(first!.scores[i])}`).join(texts.comma) };
     // A score of nearly 100% cannot rise.
     const answers = first!.scores[truth()] > 99 ? (["same", "down", "far"] as const) : (["up", "same", "down"] as const);
     const labels = { ...t.answers, ...(answers[2] === "far" ? { down: t.little } : {}) };
     const options = answers.map((value) => ({ value, label: labels[value] }));
     return choiceGate(texts, fill(t.ask, values), options, (answer) => {
-      said = labels[answer as "up"];
+      said = answer === null ? null : { answer: labels[answer as "up"], of: asked };
       view.set({ shown: true, count: crops().length });
     });
   };
@@ -144,8 +147,8 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const scales = [...data.sides.map(String).map((value) => ({ value, label: value })), { value: ALL, label: t.all }];
   const scale = choice(t.scale, scales, (value) => view.set({ scale: value, count: value === ALL ? 10 * data.sides.length : 10, one: -1 }));
   const add = slider(t.count, [1], (value) => view.set({ count: value, one: -1 }));
-  const which = select(t.net, data.nets.map((each) => ({ value: each.run_id, label: each.net })), (value) => view.set({ net: value }));
-  const chart = new Chart((at) => view.set({ count: at, one: -1 }));
+  const which = select(t.net, data.nets.map((each) => ({ value: each.run_id, label: printedName(each.net, texts) })), (value) => view.set({ net: value }));
+  const chart = new Chart((at, passing) => (passing ? readOut(at) : view.set({ count: at, one: -1 })), () => readOut());
   const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
   const list = h("div", { class: "rnx-cropbuttons", role: "group", "aria-label": t.boxes });
   const open = h(
@@ -165,7 +168,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   function draw(): void {
     const { shown } = view.state;
     const here = net();
-    note.textContent = here ? fill(t.note, { net: here.net, run: here.run_id, size: data.size, source: ofData(data.picture.source, texts) }) : t.nothing;
+    note.textContent = here ? fill(t.note, { net: printedName(here.net, texts), run: here.run_id, size: data.size, source: ofData(data.picture.source, texts) }) : t.nothing;
     open.hidden = verdict.hidden = !shown || !here;
     opening.hidden = shown || !here;
     if (!here) return;
@@ -181,14 +184,13 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     which.set(here.run_id);
     add.stops(all.map((_, i) => i + 1));
     add.set(count());
-    const one = view.state.one >= 0 && view.state.one < all.length ? view.state.one : -1;
+    const one = alone();
     const used = all.slice(0, count());
     drawBoxes(one >= 0 ? all.map((each) => each) : used, one >= 0 ? one : used.length - 1, one >= 0);
     drawList(all, one);
     drawBars(one >= 0 ? all[one].crop.scores : averaged().means[used.length - 1]);
-    const told = tell(all, used, one);
-    drawChart(all, told);
-    readout.textContent = told;
+    drawChart(all);
+    readOut();
     drawVerdict(all);
   }
 
@@ -244,7 +246,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     );
   }
 
-  function drawChart(all: { crop: Crop }[], told: string): void {
+  function drawChart(all: { crop: Crop }[]): void {
     const lead = averaged().leading;
     const { means } = averaged();
     const colours = coloursOf(lead);
@@ -253,19 +255,26 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       points: means.map((each, k): Point => [k + 1, each[place]]),
     }));
     chart.draw({
-      label: t.chartLabel, xLabel: t.averaged, yLabel: t.score, x: [1, all.length], y: [0, 100], lines, at: count(),
-      stops: all.map((_, i) => i + 1), valueText: told, height: 230,
+      label: t.chartLabel, xLabel: t.averaged, yLabel: t.score, x: [1, all.length], y: [0, 100], lines,
+      stops: all.map((_, i) => i + 1), height: 230,
     });
   }
 
-  function tell(all: Cut[], used: Cut[], one: number): string {
+  /** Say what the crops score that are chosen, or so many as are pointed at. */
+  function readOut(pointed = 0): void {
+    const told = pointed ? tell(pointed, -1) : tell(count(), alone());
+    chart.move(pointed || count(), told);
+    readout.textContent = told;
+  }
+
+  function tell(used: number, one: number): string {
     const words = (scores: number[]) =>
       scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]).slice(0, 3).map((i) => `${className(i)} ${percent(scores[i])}`).join(texts.comma);
     if (one >= 0) {
-      const { crop, scale } = all[one];
+      const { crop, scale } = crops()[one];
       return fill(t.alone, { crop: one + 1, place: t.places[one % 5], mirrored: crop.mirrored ? t.mirrored : "", side: scale.side, words: words(crop.scores) });
     }
-    return fill(used.length === 1 ? t.oneAveraged : t.many, { count: used.length, words: words(averaged().means[used.length - 1]) });
+    return fill(used === 1 ? t.oneAveraged : t.many, { count: used, words: words(averaged().means[used - 1]) });
   }
 
   function drawVerdict(all: { crop: Crop }[]): void {
@@ -282,7 +291,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const moved = ends[1] > ends[0] + 1 ? "up" : ends[1] < ends[0] - 1 ? "down" : "same";
     const meaning = !right ? t.wrong : best(all[0].crop.scores) !== i || moved === "up" ? t.right : t.rightToo[moved];
     verdict.replaceChildren(
-      h("p", {}, said ? fill(t.youSaid, { answer: said.toLowerCase() }) + texts.space : "", fill(t.moved[moved], values)),
+      h("p", {}, said?.of === averaged() ? fill(t.youSaid, { answer: said.answer.toLowerCase() }) + texts.space : "", fill(t.moved[moved], values)),
       h("p", {}, fill(t.spread, values), texts.space, meaning),
     );
   }
@@ -313,7 +322,7 @@ const words = {
     same: "The score of {truth} stays: {first} (centre crop) and {all} (average of {count}).",
     down: "The score of {truth} falls from {first} (centre crop) to {all} (average of {count}).",
   },
-  spread: "Single crops give it {low} to {high}; {wrong} of the {count} are called something else.",
+  spread: "Single crops give it {low} to {high}; called something else: {wrong} of the {count}.",
   right: "The average names it rightly: single crops are noisy, and it evens them out.",
   rightToo: {
     same: "The average names it rightly, as surely as the centre crop alone.",

@@ -4,6 +4,7 @@ import { button, select } from "../shared/controls.ts";
 import { Chart, type Line, type Point } from "../shared/chart.ts";
 import { h } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
+import { printedName } from "../shared/nets.ts";
 import { gate, guess } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
 import { fill, listed, number } from "../shared/words.ts";
@@ -53,17 +54,15 @@ function median(values: number[]): number {
 function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {
   const num = (value: number, decimals = 1) => number(value, decimals, language);
   const percent = (value: number) => `${num(value)}%`;
-  /** The paper's name of a net: plain56 is plain-56. */
-  const printed = (name: string) =>
-    fill(name.startsWith("plain") ? t.plain : t.residual, { depth: name.replace(/\D/g, "") });
   const depths = [...new Set(data.nets.map((net) => net.depth))];
-  let said: number[] | null = null;
+  let said: { errors: number[]; of: string } | null = null; // the answers, and the runs they are about
 
   /** The first seed of each kind at a depth, plain before residual. */
   const netsOf = (depth: number): Net[] =>
     (["plain", "residual"] as const).flatMap((kind) => data.nets.find((net) => net.depth === depth && net.kind === kind) ?? []);
   const nets = () => netsOf(view.state.depth);
-  const name = (net: Net) => fill(t[net.kind], { depth: net.depth });
+  const runsOf = (some: Net[]) => some.map((net) => net.run_id).join();
+  const name = (net: Net) => printedName(net.net, texts);
   const colour = (net: Net) => `var(--rn-${net.kind})`;
   const chosen = (): number[] => {
     const count = nets()[0]?.blocks.length ?? 0;
@@ -93,8 +92,8 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
 
   // The question.
   const ask = h("div", {});
-  const reveal = (answer: number[] | null) => {
-    said = answer;
+  const reveal = (errors: number[] | null) => {
+    said = errors && { errors, of: asked };
     view.set({ shown: true });
   };
   function buildGate(): void {
@@ -117,10 +116,18 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const legend = h("p", { class: "rnx-note rnx-legend" });
   let built = "";
   let asked = "";
-  let buttons: (HTMLButtonElement | null)[] = [];
+  let buttons: HTMLButtonElement[] = [];
+  const ofBlock = h("p", { class: "rnx-note rnx-ofblock" });
+  let pointed = -1;
+  /** Show the numbers of the block that is pointed at or has the focus, else of the only one chosen. */
+  function sayOf(block: number): void {
+    pointed = block;
+    const only = chosen().length === 1 ? chosen()[0] : -1;
+    ofBlock.textContent = buttons[block < 0 ? only : block]?.getAttribute("aria-label") ?? t.pointAtBlock;
+  }
   function buildStrip(): void {
     const now = nets();
-    built = now.map((net) => net.run_id).join();
+    built = runsOf(now);
     const most = Math.max(...now.flatMap((net) => net.blocks.map((each) => each.response ?? 0)));
     const stages = new Map<string, HTMLElement>();
     buttons = [];
@@ -144,9 +151,12 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       const element = h(
         "button",
         {
-          type: "button", class: "rnx-del", "aria-pressed": "false", "aria-label": told, title: told, disabled: locked, "data-block": i,
+          type: "button", class: `rnx-del ${locked ? "rnx-locked" : ""}`, "aria-pressed": "false", "aria-label": told, "data-block": i,
+          onpointerenter: () => sayOf(i),
+          onfocus: () => sayOf(i),
           onclick: () => {
             const blocks = chosen();
+            if (locked) return;
             if (blocks.includes(i)) choose(blocks.filter((each) => each !== i));
             else if (blocks.length < MOST) choose([...blocks, i]);
           },
@@ -157,22 +167,26 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       buttons.push(element);
       stages.get(stage)!.append(element);
     });
+    pointed = -1;
     legend.replaceChildren(
-      t.legend,
+      fill(t.legend, { most: num(most, 2) }),
       ...now.flatMap((net, i) => [i ? " " : "", h("b", { style: `color:${colour(net)}` }, name(net))]),
       t.hatched,
       texts.space,
       t.marks,
     );
   }
+  const focused = () => (root.getRootNode() as Document).activeElement;
+  strip.addEventListener("focusout", () => sayOf(-1));
+  strip.addEventListener("pointerleave", ({ pointerType }) => {
+    if (pointerType === "mouse") sayOf(buttons.indexOf(focused() as HTMLButtonElement)); // a finger leaves at once
+  });
   // Arrow keys walk along the strip.
   strip.addEventListener("keydown", (event) => {
     const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1 };
     const by = steps[event.key];
     if (!by) return;
-    let at = buttons.indexOf(document.activeElement as HTMLButtonElement) + by;
-    while (buttons[at]?.disabled) at += by;
-    buttons[at]?.focus();
+    buttons[buttons.indexOf(focused() as HTMLButtonElement) + by]?.focus();
     event.preventDefault();
   });
 
@@ -189,14 +203,15 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     choose(setsOf(chosen().length).reduce((best, each) => (shared(each) > shared(best) ? each : best)));
   });
   const all = button(t.back, () => choose([]), "quiet");
-  const chart = new Chart((count) => {
-    if (count !== chosen().length && setsOf(count).length) choose(setsOf(count)[0]);
-  });
+  const chart = new Chart((count, passing) => {
+    if (passing) readOut(count);
+    else if (count !== chosen().length && setsOf(count).length) choose(setsOf(count)[0]);
+  }, () => readOut());
   const depth = select(t.depth, depths.map((each) => ({ value: String(each), label: String(each) })), (value) => view.set({ depth: +value, deleted: "" }));
   const open = h(
     "div",
     {},
-    strip, legend, bars, readout,
+    strip, ofBlock, legend, bars, readout,
     h("p", { class: "rnx-actions" }, another, nearest, all),
     chart.element,
     depths.length > 1 ? h("div", { class: "rnx-controls" }, depth.element) : null,
@@ -213,7 +228,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       return;
     }
     const { shown } = view.state;
-    const these = now.map((net) => net.run_id).join();
+    const these = runsOf(now);
     if (built !== these) {
       strip.replaceChildren();
       buildStrip();
@@ -227,30 +242,42 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     note.textContent = [
       fill(t.credit, {}),
       fill(t.images, { data: t.data[now[0].data as "cifar10"] ?? now[0].data, images: num(now[0].images, 0), part: num(now[0].part, 0), iterations: num(now[0].iterations, 0) }),
-      ...(data.missing.length ? [fill(t.missing, { nets: listed(data.missing.map(printed), texts) })] : []),
+      ...(data.missing.length ? [fill(t.missing, { nets: listed(data.missing.map((each) => printedName(each, texts)), texts) })] : []),
     ].join(texts.space);
     if (!shown) return;
     drawVerdict(now);
     const blocks = chosen();
     const full = blocks.length >= MOST;
     buttons.forEach((each, i) => {
-      if (!each) return;
+      const locked = now[0].blocks[i].error === null;
       each.setAttribute("aria-pressed", String(blocks.includes(i)));
-      each.setAttribute("aria-disabled", String(each.disabled || (full && !blocks.includes(i))));
+      each.setAttribute("aria-disabled", String(locked || (full && !blocks.includes(i))));
     });
     depth.set(String(view.state.depth));
+    sayOf(pointed);
     drawErrors(now, blocks);
-    drawChart(now, blocks.length);
+    drawChart(now);
+    readOut();
     another.textContent = fill(blocks.length < 2 ? t.anotherOne : t.another, { count: blocks.length });
+    const onNearest = focused() === nearest;
     nearest.hidden = errorOf(now[0], blocks) !== null || !setsOf(blocks.length).length;
-    readout.textContent = told(now, blocks) + (full ? texts.space + fill(t.most, { count: MOST }) : "");
+    if (onNearest && nearest.hidden) another.focus(); // not back to the page's beginning
+  }
+
+  /** Say what the chosen blocks do, or so many as are pointed at, if they are not as many. */
+  function readOut(pointed = chosen().length): void {
+    const [now, blocks] = [nets(), chosen()];
+    const full = blocks.length >= MOST ? texts.space + fill(t.most, { count: MOST }) : "";
+    const text = pointed === blocks.length ? told(now, blocks) + full : toldOfCount(now, pointed);
+    chart.move(pointed, text);
+    readout.textContent = text;
   }
 
   function drawVerdict(now: Net[]): void {
     const middles = now.map((net) => median(errorsOf(net, 1)));
     const lines = now.map((net, i) => {
       const values = { net: name(net), intact: percent(net.intact!), median: percent(middles[i]), low: percent(Math.min(...errorsOf(net, 1))), high: percent(Math.max(...errorsOf(net, 1))) };
-      return h("p", {}, fill(t.median, values), said ? texts.space + fill(t.youSaid, { value: num(said[i]) }) : "");
+      return h("p", {}, fill(t.median, values), said?.of === runsOf(now) ? texts.space + fill(t.youSaid, { value: num(said.errors[i]) }) : "");
     });
     const rise = now.map((net, i) => middles[i] - net.intact!);
     const meaning = now.length < 2 ? "" : rise[0] > 2 * rise[1] ? t.meaning.plain : rise[1] > 2 * rise[0] ? t.meaning.residual : t.meaning.both;
@@ -280,7 +307,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     );
   }
 
-  function drawChart(now: Net[], count: number): void {
+  function drawChart(now: Net[]): void {
     const counts = Array.from({ length: MOST + 1 }, (_, i) => i).filter((i) => errorsOf(now[0], i).length);
     const lines: Line[] = now.map((net) => ({
       name: net.run_id,
@@ -291,8 +318,8 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       band: counts.map((i) => [i, Math.min(...errorsOf(net, i)), Math.max(...errorsOf(net, i))]),
     }));
     chart.draw({
-      label: t.chartLabel, xLabel: t.count, yLabel: t.error, x: [0, counts.at(-1) ?? MOST], y: [0, 100], lines, at: counts.includes(count) ? count : 0,
-      stops: counts, valueText: told(now, chosen()), height: 240, rules: [{ y: CHANCE, label: t.chance, colour: "var(--rnx-soft)" }],
+      label: t.chartLabel, xLabel: t.count, yLabel: t.error, x: [0, counts.at(-1) ?? MOST], y: [0, 100], lines,
+      stops: counts, height: 240, rules: [{ y: CHANCE, label: t.chance, colour: "var(--rnx-soft)" }],
     });
   }
 
@@ -304,6 +331,14 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       stages.set(stage, [...(stages.get(stage) ?? []), String(+index + 1)]);
     }
     return [...stages].map(([stage, numbers]) => fill(t.several, { stage, numbers: listed(numbers, texts) })).join(texts.comma);
+  }
+
+  function toldOfCount(now: Net[], count: number): string {
+    const each = now.map((net) => {
+      const errors = errorsOf(net, count);
+      return fill(t.spread, { net: name(net), median: percent(median(errors)), range: span(Math.min(...errors), Math.max(...errors)) });
+    });
+    return fill(t.ofCount, { count, errors: listed(each, texts) });
   }
 
   function told(now: Net[], blocks: number[]): string {
@@ -342,8 +377,6 @@ type Words = typeof words;
 const words = {
   question: "Does every block matter?",
   ask: "Two trained nets, both made of blocks of two layers; their test errors: {intact}. Take one block out, without training again: its input goes straight to the next block. Do so with each block in turn that can go. What is the test error then, in the median?",
-  plain: "plain-{depth}",
-  residual: "ResNet-{depth}",
   youSaid: "You said {value}%.",
   median: "{net}: {intact} intact; with one block removed, a median of {median} ({low} to {high}).",
   meaning: {
@@ -357,7 +390,8 @@ const words = {
   response: "response of {net} {value}",
   alone: "{net} without it {error}",
   locked: "it changes the dimensions and cannot be deleted",
-  legend: "Press blocks to delete them. Bars: standard deviation of the last layer's response (after BN, before the addition), ",
+  pointAtBlock: "Point at a block, or walk to it with the arrow keys: its numbers stand here.",
+  legend: "Press blocks to delete them. Bars: standard deviation of the last layer's response (after BN, before the addition; the highest: {most}), ",
   hatched: ". Hatched blocks change the dimensions and must stay.",
   marks: "In the bars of the errors: all blocks in place (line), guessing (dotted).",
   intactMark: "intact: {error}",
@@ -367,6 +401,8 @@ const words = {
   without: "Without {blocks}:",
   measured: "{begin} {errors}.",
   most: "At most {count} blocks can go.",
+  ofCount: "Blocks deleted: {count}. Median (lowest to highest): {errors}.",
+  spread: "{net} {median} ({range})",
   notThis: "this set of {count} was not measured; the {sets} recorded sets of {count} have errors of {errors}.",
   anotherOne: "Another single block",
   another: "Another recorded set of {count}",
@@ -386,8 +422,6 @@ const words = {
 const zh: Words = {
   question: "每个块都少不了吗？",
   ask: "两个训练好的网络，都由两层的块组成；测试误差：{intact}。去掉一个块，不再训练：它的输入直接传给下一个块。能去掉的块，逐个这样试一遍。这时测试误差的中位数是多少？",
-  plain: "plain-{depth}",
-  residual: "ResNet-{depth}",
   youSaid: "你的预测：{value}%。",
   median: "{net}：完整时 {intact}；去掉一个块，中位数为 {median}（{low} 到 {high}）。",
   meaning: {
@@ -401,7 +435,8 @@ const zh: Words = {
   response: "{net} 的响应 {value}",
   alone: "去掉它，{net} 为 {error}",
   locked: "它改变维度，不能去掉",
-  legend: "按一个块，就把它去掉。竖条：块中最后一层的响应（BN 之后、相加之前）的标准差，",
+  pointAtBlock: "指向一个块，或用方向键移到它上面，这里就会显示它的数值。",
+  legend: "按一个块，就把它去掉。竖条：块中最后一层的响应（BN 之后、相加之前）的标准差（最高的一条为 {most}），",
   hatched: "。斜纹的块改变维度，必须保留。",
   marks: "误差条中：实线为全部块都在时的误差，点线为随机猜测。",
   intactMark: "完整时：{error}",
@@ -411,6 +446,8 @@ const zh: Words = {
   without: "去掉 {blocks}：",
   measured: "{begin}{errors}。",
   most: "最多去掉 {count} 个块。",
+  ofCount: "去掉的块数：{count}。中位数（最低到最高）：{errors}。",
+  spread: "{net} {median}（{range}）",
   notThis: "这一组（{count} 个块）没有测量过；有记录的 {sets} 组（各 {count} 个块），误差为 {errors}。",
   anotherOne: "换一个块",
   another: "换一组有记录的 {count} 个块",

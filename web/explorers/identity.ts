@@ -159,7 +159,10 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const share = slider(t.share, SHARES, (value) => view.set({ share: value }), (value) => `${num(value, 0)}%`);
   const bn = choice(t.bnLabel, [{ value: "batch", label: t.batch }, { value: "kept", label: t.kept }], (value) => view.set({ bn: value }));
   const seed = select(t.seed, SEEDS.map((value) => ({ value: String(value), label: String(value) })), (value) => view.set({ seed: +value }));
-  const chart = new Chart((depth) => view.set({ depth }));
+  const chart = new Chart(
+    (depth, passing) => (passing ? readOut(depth) : view.set({ depth })),
+    () => view.state.step === "slide" && readOut(),
+  );
   const strips = KINDS.map((each) => ({
     kind: each,
     shots: SHOWN.map((count) => shot(count)),
@@ -292,16 +295,21 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       width: 2.4,
       points: outputs[kind].map((each, i): Point => [i, likeness(each, x)]),
     }));
-    const depth = Math.round(Math.min(MOST, Math.max(0, state.depth)));
-    const told = fill(t.slid, {
-      share: num(state.share, 0), depth, plain: num(lines[0].points[depth][1]), residual: num(lines[1].points[depth][1]),
-    });
     const lowest = Math.min(0, ...lines.flatMap((line) => line.points.map((point) => point[1])));
     chart.draw({
       label: t.chartLabel, xLabel: t.blocks, yLabel: t.likeness, x: [0, MOST], y: [Math.floor(lowest * 5) / 5, 1.06],
-      lines, at: depth, stops: Array.from({ length: MOST + 1 }, (_, i) => i), valueText: told, height: 230,
+      lines, stops: Array.from({ length: MOST + 1 }, (_, i) => i), height: 230,
       yFormat: (y) => num(y, 1),
     });
+    readOut();
+  }
+
+  /** Say how alike the pictures are after some blocks: those chosen, or those pointed at. */
+  function readOut(depth = Math.round(Math.min(MOST, Math.max(0, view.state.depth)))): void {
+    const outputs = slid();
+    const [plain, residual] = KINDS.map((kind) => num(likeness(outputs[kind][depth], x)));
+    const told = fill(t.slid, { share: num(view.state.share, 0), depth, plain, residual });
+    chart.move(depth, told);
     readout.textContent = told;
   }
 

@@ -6,7 +6,9 @@ import { EXPLORERS } from "every-explorer";
 
 // Tests hold the tables of all languages against each other.
 export { EXPLORERS as explorers };
-export { textsOf } from "../shared/words.ts";
+export { number, textsOf } from "../shared/words.ts";
+// As the Python side names nets.
+export { printedName } from "../shared/nets.ts";
 // Counted as resnet_lib.complexity counts, rounded as Python rounds; tests compare them.
 export { cifarBlocks, complexity } from "../shared/arithmetic.ts";
 export { rounded } from "../shared/rounding.ts";

@@ -2,9 +2,10 @@
 // Four questions with a prediction each, then the whole archive by hand.
 import { button, choice, select, toggle } from "../shared/controls.ts";
 import { Chart, type Line, type Point, type Rule, type Sketch } from "../shared/chart.ts";
-import { h } from "../shared/dom.ts";
+import { h, uniqueId } from "../shared/dom.ts";
 import { colourOf, dashOf, netName as nameOf, netTable } from "../shared/nets.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
+import { rounded } from "../shared/rounding.ts";
 import { choiceGate, gate } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
 import { fill, listed, number } from "../shared/words.ts";
@@ -47,7 +48,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   });
   const nav = h("ol", { class: "rnx-steps", "aria-label": t.stepsLabel }, ...steps.map((each) => h("li", {}, each)));
   const above = h("div", {});
-  const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
+  const readout = h("p", { class: "rnx-readout", id: uniqueId(), "aria-live": "polite" });
   const below = h("div", { class: "rnx-verdict" });
   const missing = h("p", { class: "rnx-note" });
 
@@ -215,6 +216,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       at: sketching ? undefined : at,
       stops,
       valueText: told,
+      help: sketching ? readout.id : undefined,
       sketch: sketching ? sketchOf(groups[0], columns) : undefined,
       xTicks: [0, 1, 2, 3, 4].map((quarter) => Math.round((end * quarter) / 4)),
       xFormat: (x) => num(x, 0),
@@ -239,8 +241,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     seeds.set(view.state.seeds);
     scale.set(view.state.scale);
     paper.set(view.state.paper);
-    const reason = !now.splits.includes("test") ? t.paperTest : now.groups.some(({ net }) => net.published) ? "" : t.paperNone;
-    paper.disable(reason);
+    paper.disable(noPaper());
   }
 
   /** The shorter runs, faint, under the longer ones. */
@@ -274,12 +275,15 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const points = group.points("train");
     const start = columns.map((x) => points.reduce((a, b) => (Math.abs(b[0] - x) < Math.abs(a[0] - x) ? b : a))[1]);
     const ys = lines[step] ?? columns.map(() => null);
+    const net = netName(nets.get(PAIRS[step]![1])!);
     return {
+      name: fill(t.sketchName, { net }),
+      told: (x, y) => fill(t.sketchAt, { iteration: num(x, 0), error: y === null ? t.nothingDrawn : `${num(y)}%` }),
       xs: columns,
       ys,
       start,
       step: 1,
-      invitation: fill(t.invitation, { net: netName(nets.get(PAIRS[step]![1])!) }),
+      invitation: fill(t.invitation, { net }),
       label: t.yourLine,
       change(next) {
         lines[step] = next;
@@ -294,8 +298,15 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     return { name: "prediction", points, colour: "currentColor", dash: "1 5", width: 2.5, label: t.yourLine };
   }
 
+  /** Why there is no value of the paper's to compare with what is shown, if there is none. */
+  function noPaper(): string {
+    if (now.schedule?.data !== "cifar10") return t.paperData;
+    if (!now.splits.includes("test")) return t.paperTest;
+    return now.groups.some(({ net }) => net.published) ? "" : t.paperNone;
+  }
+
   function rulesOf(): Rule[] {
-    if (view.state.step !== "free" || !view.state.paper || !now.splits.includes("test")) return [];
+    if (view.state.step !== "free" || !view.state.paper || noPaper()) return [];
     return now.groups.flatMap(({ net }) =>
       net.published
         ? [{ y: net.published.top1_error, label: fill(t.paperRule, { net: netName(net), error: num(net.published.top1_error, 2) }), colour: colourOf(net) }]
@@ -412,8 +423,8 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
 
   function signed(values: number[]): string {
     if (!values.length) return t.noPair;
-    const text = number(mean(values), 1, language);
-    return mean(values) > 0 ? `+${text}` : text;
+    const shown = rounded(mean(values), 1);
+    return (shown > 0 ? "+" : "") + num(shown);
   }
 
   function showMissing(): void {
@@ -484,6 +495,9 @@ const words = {
   sketchHint:
     "Draw with mouse or finger, to the right edge. Keyboard: left and right choose a place, up and down set the error.",
   invitation: "draw {net} here",
+  sketchName: "Your prediction, a line: the training error of {net} over iterations",
+  sketchAt: "iteration {iteration}: {error}",
+  nothingDrawn: "nothing drawn yet",
   yourLine: "your line",
   next: "Next: {step}",
   again: "Predict again",
@@ -538,6 +552,7 @@ const words = {
     "Perhaps the deeper net only needs longer. Give both nets three times as many iterations: what becomes of the gap in training error? (Such runs are not recorded here: what follows is what the paper says.)",
   paper: "the paper's value",
   paperTest: "of the test error",
+  paperData: "of CIFAR-10 only",
   paperNone: "none for these nets",
   paperRule: "{net} in the paper: {error}%",
   chartLabel: "{error} over iterations: the iteration that is read out",
@@ -583,6 +598,9 @@ const zh: Words = {
   sketchHint:
     "用鼠标或手指画，一直画到右边缘。键盘：左右键选位置，上下键定误差。",
   invitation: "请在这里画出 {net}",
+  sketchName: "你的预测，一条线：{net} 的训练误差随迭代的变化",
+  sketchAt: "迭代 {iteration} 次时：{error}",
+  nothingDrawn: "还没有画",
   yourLine: "你画的线",
   next: "下一步：{step}",
   again: "重新预测",
@@ -637,6 +655,7 @@ const zh: Words = {
     "也许更深的网络只是需要更久。让两个网络都迭代三倍的次数，训练误差的差距会怎样？（这样的运行这里没有记录：接下来给出的是论文的说法。）",
   paper: "论文的值",
   paperTest: "只有测试误差",
+  paperData: "只有 CIFAR-10",
   paperNone: "论文没有给出",
   paperRule: "论文中的 {net}：{error}%",
   chartLabel: "{error}随迭代的变化：选择要读数的迭代",

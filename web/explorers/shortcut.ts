@@ -3,6 +3,7 @@
 import { choice, slider } from "../shared/controls.ts";
 import { h } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
+import { printedName } from "../shared/nets.ts";
 import { pixels, pixelsCss, type Pixels } from "../shared/pixels.ts";
 import { numberGate } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
@@ -226,7 +227,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     opening.hidden = shown || !net;
     open.hidden = verdict.hidden = !shown || !net;
     note.textContent = [
-      net ? fill(t.note, { net: net.net, run: net.run_id, source: ofData(data.source, texts), step: num(net.blocks[view.state.block]?.scale ?? 0) }) : t.nothing,
+      net ? fill(t.note, { net: printedName(net.net, texts), run: net.run_id, source: ofData(data.source, texts), step: num(net.blocks[view.state.block]?.scale ?? 0) }) : t.nothing,
       ...(missing.length ? [fill(t.missing, { options: listed(missing, texts) })] : []),
     ].join(texts.space);
     if (!shown || !net) return;

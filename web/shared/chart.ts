@@ -19,7 +19,7 @@ export interface Line {
   dash?: string;
   width?: number;
   opacity?: number;
-  /** Written at the line's right end. */
+  /** Written at the line's right end; where there is no room for it, in the key below the chart. */
   label?: string;
   /** From the lowest to the highest value at each x. */
   band?: [x: number, low: number, high: number][];
@@ -35,6 +35,9 @@ export interface Rule {
 
 /** What the reader draws: a value for each x, null where there is none yet. */
 export interface Sketch {
+  /** What is drawn, and a place of it with its value, for screen readers. */
+  name: string;
+  told(x: number, y: number | null): string;
   xs: number[];
   ys: (number | null)[];
   /** Where the keyboard begins. */
@@ -61,6 +64,8 @@ export interface Drawing {
   at?: number;
   stops?: number[];
   valueText?: string;
+  /** The id of an element that says how to use the chart. */
+  help?: string;
   height?: number;
   xFormat?: (x: number) => string;
   yFormat?: (y: number) => string;
@@ -69,13 +74,36 @@ export interface Drawing {
 }
 
 const MARGIN = { top: 26, bottom: 38, left: 40 };
-const LETTER = 7.4; // the usual width of a letter of a label, in pixels
+const GAP = 14; // from one label to the next below it
+const MOST_MARGIN = 0.4; // of the chart's width, for the labels on its right
+const CROWD = 5; // from so many labels on there is room for leaders to those that make way
+const LEADER = 14;
 
-/** About how wide a label is: a Chinese character is as wide as two letters. */
-const widthOf = (label: string) => LETTER * label.replace(/[\u2e80-\uffef]/g, "xx").length;
+const FONT = '600 12px system-ui, -apple-system, "Segoe UI", sans-serif'; // of .rnx-end
+let ruler: CanvasRenderingContext2D | undefined;
+
+/** How wide a label is, in pixels. */
+function widthOf(label: string): number {
+  ruler ??= h("canvas").getContext("2d")!;
+  ruler.font = FONT;
+  return Math.ceil(ruler.measureText(label).width);
+}
+
+/** A label that wants to stand at a height, right of a line's end. */
+interface Label {
+  line: Line;
+  x: number;
+  y: number;
+  length: number;
+  /** The height at which the line ends. */
+  end: number;
+}
 
 export class Chart {
+  /** What is drawn, which takes the pointer and the keys, and below it the key. */
   readonly element: HTMLElement;
+  private readonly pad: HTMLElement;
+  private readonly key = h("ul", { class: "rnx-key", "aria-hidden": "true" });
   private readonly svg = s("svg", { class: "rnx-svg", "aria-hidden": "true" });
   private drawing: Drawing | null = null;
   private width = 0;
@@ -89,19 +117,25 @@ export class Chart {
   private scales: { x: Scale; y: Scale } = { x: scaleLinear(), y: scaleLinear() };
   private observer: ResizeObserver;
 
-  /** onAt: hears the x that the reader steps to, or (passing) points at. */
-  constructor(private readonly onAt: (x: number, passing: boolean) => void = () => {}) {
-    this.element = h("div", { class: "rnx-chart", tabindex: 0, role: "slider" }, this.svg);
-    this.element.addEventListener("pointerdown", (event) => this.press(event));
-    this.element.addEventListener("pointermove", (event) => this.pass(event));
-    this.element.addEventListener("pointerup", (event) => this.lift(event));
-    this.element.addEventListener("pointercancel", () => (this.held = this.finger = null));
-    this.element.addEventListener("keydown", (event) => this.key(event));
+  /** onAt: hears the x that the reader steps to, or (passing) points at; onLeave: that they no longer
+   * point at any. */
+  constructor(
+    private readonly onAt: (x: number, passing: boolean) => void = () => {},
+    onLeave: () => void = () => {},
+  ) {
+    this.pad = h("div", { class: "rnx-chart", tabindex: 0, role: "slider" }, this.svg);
+    this.element = h("div", {}, this.pad, this.key);
+    this.pad.addEventListener("pointerdown", (event) => this.press(event));
+    this.pad.addEventListener("pointermove", (event) => this.pass(event));
+    this.pad.addEventListener("pointerup", (event) => this.lift(event));
+    this.pad.addEventListener("pointercancel", () => (this.held = this.finger = null));
+    this.pad.addEventListener("pointerleave", onLeave);
+    this.pad.addEventListener("keydown", (event) => this.step(event));
     this.observer = new ResizeObserver(() => {
-      const width = Math.floor(this.element.clientWidth);
+      const width = Math.floor(this.pad.clientWidth);
       if (width && width !== this.width) this.draw();
     });
-    this.observer.observe(this.element);
+    this.observer.observe(this.pad);
   }
 
   close(): void {
@@ -111,13 +145,16 @@ export class Chart {
   /** Show a drawing; without one, show the last one again. */
   draw(drawing: Drawing | null = this.drawing): void {
     this.drawing = drawing;
-    this.width = Math.floor(this.element.clientWidth);
+    this.width = Math.floor(this.pad.clientWidth);
     if (!drawing || !this.width) return;
     const { width } = this;
     const height = drawing.height ?? Math.round(Math.max(250, Math.min(380, width * 0.52)));
     const labels = [...drawing.lines.map((each) => each.label ?? ""), drawing.sketch?.label ?? ""];
-    const widest = Math.max(...labels.map(widthOf));
-    const right = widest ? 12 + widest : 24; // a last tick's half stands out
+    const most = MOST_MARGIN * width - 12;
+    const widths = labels.map(widthOf).filter((each) => each && each <= most);
+    const room = Math.max(0, ...widths);
+    const leader = widths.length < CROWD ? 0 : LEADER;
+    const right = Math.max(24, 12 + room + leader); // a last tick's half stands out
     const x = scaleLinear(drawing.x, [MARGIN.left, width - right]);
     const make = drawing.log ? scaleLog : scaleLinear;
     const y = make(drawing.y, [height - MARGIN.bottom, MARGIN.top]) as Scale;
@@ -131,9 +168,10 @@ export class Chart {
     const frame = { x: MARGIN.left, y: 0, width: width - right - MARGIN.left, height: height - MARGIN.bottom };
     const defs = s("defs", {}, s("clipPath", { id: this.clip }, s("rect", frame)));
     this.svg.append(defs, inside);
-    this.rules(drawing, inside, width - right);
+    const named = this.rules(drawing, inside, width - right);
     this.lines(drawing, inside);
-    this.labels(drawing, width - right, height);
+    inside.append(...named); // above the lines, too
+    this.labels(drawing, width - right, room, leader, height);
     this.pointer = s("g");
     inside.append(this.pointer);
     if (drawing.sketch) this.sketch(drawing.sketch, inside, height);
@@ -149,25 +187,27 @@ export class Chart {
   }
 
   private describe(drawing: Drawing): void {
-    const { element } = this;
+    const { pad } = this;
     const stops = drawing.sketch?.xs ?? drawing.stops ?? [];
     const now = drawing.sketch ? stops[this.handle] : drawing.at;
     const text = drawing.sketch
-      ? `${this.xText(stops[this.handle])}: ${this.yText(drawing.sketch.ys[this.handle])}`
+      ? drawing.sketch.told(stops[this.handle], drawing.sketch.ys[this.handle])
       : drawing.valueText;
-    element.setAttribute("aria-label", drawing.label);
-    element.setAttribute("aria-valuemin", String(stops[0] ?? 0));
-    element.setAttribute("aria-valuemax", String(stops.at(-1) ?? 0));
-    element.setAttribute("aria-valuenow", String(now ?? stops[0] ?? 0));
-    element.setAttribute("aria-valuetext", text ?? "");
-    element.classList.toggle("rnx-sketching", Boolean(drawing.sketch));
+    pad.setAttribute("aria-label", drawing.sketch?.name ?? drawing.label);
+    if (drawing.help) pad.setAttribute("aria-describedby", drawing.help);
+    else pad.removeAttribute("aria-describedby");
+    pad.setAttribute("aria-valuemin", String(stops[0] ?? 0));
+    pad.setAttribute("aria-valuemax", String(stops.at(-1) ?? 0));
+    pad.setAttribute("aria-valuenow", String(now ?? stops[0] ?? 0));
+    pad.setAttribute("aria-valuetext", text ?? "");
+    pad.classList.toggle("rnx-sketching", Boolean(drawing.sketch));
   }
 
   private axes(drawing: Drawing, width: number, height: number, right: number): void {
     const { x, y } = this.scales;
     const xAxis = axisBottom(x)
       .ticks(Math.max(2, Math.min(8, Math.floor((width - right) / 80))))
-      .tickFormat((value) => this.xText(Number(value)))
+      .tickFormat((value) => (drawing.xFormat ?? number)(Number(value)))
       .tickSizeOuter(0);
     const ticks = drawing.xTicks;
     if (ticks) xAxis.tickValues(width < 480 ? ticks.filter((_, i) => i % 2 === 0) : ticks);
@@ -184,9 +224,11 @@ export class Chart {
     this.svg.append(left, bottom, xName, yName);
   }
 
-  private rules(drawing: Drawing, inside: Element, end: number): void {
+  /** Draws the rules and gives their names, which lie above all that comes: on the left, or where
+   * fewer lines and bands run behind them. */
+  private rules(drawing: Drawing, inside: Element, end: number): Element[] {
     let above = -Infinity; // where the last label stands
-    const labels: Element[] = []; // above all rules, for one that makes way may come to lie on another's
+    const labels: Element[] = [];
     for (const rule of [...(drawing.rules ?? [])].sort((a, b) => b.y - a.y)) {
       const at = this.scales.y(rule.y);
       const y = Math.max(at - 4, above + 13);
@@ -194,11 +236,21 @@ export class Chart {
       inside.append(
         s("line", { class: "rnx-rule", x1: MARGIN.left, x2: end, y1: at, y2: at, style: `stroke:${rule.colour}` }),
       );
-      labels.push(
-        s("text", { class: "rnx-rule-label", x: MARGIN.left + 6, y, style: `fill:${rule.colour}` }, rule.label),
-      );
+      const length = widthOf(rule.label);
+      const [left, right] = [MARGIN.left + 6, end - 6 - length].map((x) => ({ x, behind: this.behind(drawing, x, y, length) }));
+      const { x } = right.behind < left.behind ? right : left;
+      labels.push(s("text", { class: "rnx-rule-label", x, y, style: `fill:${rule.colour}` }, rule.label));
     }
-    inside.append(...labels);
+    return labels;
+  }
+
+  /** How much of the lines and bands runs behind a label. */
+  private behind({ lines }: Drawing, left: number, y: number, length: number): number {
+    const { scales } = this;
+    const places = [0, 0.25, 0.5, 0.75, 1].map((share) => scales.x.invert(left + share * length));
+    return lines.flatMap(({ points, band = [] }) => [points, band.map(([x, low]): Point => [x, low]), band.map(([x, , high]): Point => [x, high])])
+      .flatMap((edge) => places.flatMap((place) => between(edge, place) ?? []))
+      .filter((value) => Math.abs(scales.y(value) - (y - 4)) < 6).length;
   }
 
   private lines(drawing: Drawing, inside: Element): void {
@@ -231,34 +283,37 @@ export class Chart {
     for (const name of this.seen) if (!shown.has(name)) this.seen.delete(name);
   }
 
-  /** The names at the lines' right ends, moved apart where they would overlap. */
-  private labels(drawing: Drawing, edge: number, height: number): void {
+  /** The names at the lines' right ends, moved apart where they would overlap; those for which there
+   * is no place stand in the key. room: how long a name in the margin can be; leader: how wide a
+   * leader is that goes before it. */
+  private labels(drawing: Drawing, edge: number, room: number, leader: number, height: number): void {
     const { x, y } = this.scales;
     const floor = drawing.log ? drawing.y[0] : -Infinity;
-    const bottom = height - MARGIN.bottom + 4;
-    const placed = drawing.lines
-      .filter((each) => each.label && each.points.length)
-      .map((each) => {
-        const [lastX, lastY] = each.points.at(-1)!;
-        const length = widthOf(each.label!);
-        // A line that ends early has its name where it ends, the others in the margin.
-        const early = edge - x(lastX) - 6 > length;
-        return { each, x: (early ? x(lastX) : edge) + 6, y: y(Math.max(lastY, floor)) + 4, length };
-      })
-      .sort((a, b) => a.y - b.y);
-    const gap = 14;
-    const near = (i: number, k: number) =>
-      placed[i].x < placed[k].x + placed[k].length && placed[k].x < placed[i].x + placed[i].length;
-    for (let i = 1; i < placed.length; i++) {
-      for (let k = 0; k < i; k++) if (near(i, k)) placed[i].y = Math.max(placed[i].y, placed[k].y + gap);
+    const unplaced: Line[] = [];
+    const wanted: Label[] = [];
+    for (const line of drawing.lines) {
+      if (!line.label || !line.points.length) continue;
+      const [lastX, lastY] = line.points.at(-1)!;
+      const [endX, endY] = [x(lastX), y(Math.max(lastY, floor))];
+      const length = widthOf(line.label);
+      // A line that ends early has its name where it ends, the others in the margin.
+      const early = edge - endX - 6 > length;
+      if (!early && length > room) unplaced.push(line);
+      else wanted.push({ line, x: early ? endX + 6 : edge + 6 + leader, y: endY + 4, length, end: endY });
     }
-    for (let i = placed.length - 1; i >= 0; i--) {
-      placed[i].y = Math.min(placed[i].y, bottom);
-      for (let k = i + 1; k < placed.length; k++) if (near(i, k)) placed[i].y = Math.min(placed[i].y, placed[k].y - gap);
+    for (const column of columns(wanted)) {
+      const placed = spread(column, MARGIN.top - 12, height - MARGIN.bottom + 4);
+      unplaced.push(...column.filter((each) => !placed.includes(each)).map(({ line }) => line));
+      for (const { line, x, y, end } of placed) {
+        if (leader && x > edge && Math.abs(y - 4 - end) > GAP / 2) {
+          const d = `M${edge + 2},${end} L${x - 3},${y - 4}`;
+          this.svg.append(s("path", { class: "rnx-leader", d, style: `stroke:${line.colour}` }));
+        }
+        this.svg.append(s("text", { class: "rnx-end", x, y, style: `fill:${line.colour}` }, line.label));
+      }
     }
-    for (const { each, x, y } of placed) {
-      this.svg.append(s("text", { class: "rnx-end", x, y, style: `fill:${each.colour}` }, each.label));
-    }
+    this.key.replaceChildren(...drawing.lines.filter((line) => unplaced.includes(line)).map(keyed));
+    this.key.hidden = !unplaced.length;
   }
 
   private cursor(drawing: Drawing): void {
@@ -292,14 +347,6 @@ export class Chart {
     }
   }
 
-  private xText(x: number): string {
-    return (this.drawing?.xFormat ?? ((value: number) => number(value)))(x);
-  }
-
-  private yText(y: number | null): string {
-    return y === null ? "\u2013" : (this.drawing?.yFormat ?? ((value: number) => number(value, 1)))(y);
-  }
-
   private press(event: PointerEvent): void {
     if (event.pointerType === "touch") this.finger = [event.clientX, event.clientY];
     else this.begin(event);
@@ -324,8 +371,8 @@ export class Chart {
   private begin(event: PointerEvent): void {
     if (!this.drawing?.sketch) return this.point(event);
     event.preventDefault();
-    this.element.focus({ preventScroll: true });
-    if (event.type !== "pointerup") this.element.setPointerCapture(event.pointerId);
+    this.pad.focus({ preventScroll: true });
+    if (event.type !== "pointerup") this.pad.setPointerCapture(event.pointerId);
     this.held = this.column(event);
     this.stroke(this.held, event);
   }
@@ -369,7 +416,7 @@ export class Chart {
     return Math.min(high, Math.max(low, y));
   }
 
-  private key(event: KeyboardEvent): void {
+  private step(event: KeyboardEvent): void {
     const { drawing } = this;
     if (!drawing) return;
     const { sketch } = drawing;
@@ -402,9 +449,66 @@ function thin<P>(points: P[], most: number): P[] {
   return step < 2 ? points : points.filter((_, i) => i % step === 0 || i === points.length - 1);
 }
 
+/** Labels that share a strip of the chart, which may overlap: strip by strip. */
+function columns(labels: Label[]): Label[][] {
+  const found: { end: number; labels: Label[] }[] = [];
+  for (const each of [...labels].sort((a, b) => a.x - b.x)) {
+    const last = found.at(-1);
+    const end = each.x + each.length;
+    if (last && each.x < last.end) {
+      last.labels.push(each);
+      last.end = Math.max(last.end, end);
+    } else found.push({ end, labels: [each] });
+  }
+  return found.map(({ labels }) => labels);
+}
+
+/** Move labels apart, all together as little as can be, between two heights. Returns those that have
+ * a place; where there are too many, the most crowded have none. */
+function spread(labels: Label[], top: number, bottom: number): Label[] {
+  const placed = [...labels].sort((a, b) => a.y - b.y);
+  const around = (i: number) => (placed[i + 1]?.y ?? Infinity) - (placed[i - 1]?.y ?? -Infinity);
+  while (placed.length > 1 + (bottom - top) / GAP) {
+    const free = placed.map((_, i) => around(i));
+    placed.splice(free.indexOf(Math.min(...free)), 1);
+  }
+  // Those that touch stand together, in the middle of where they want to be.
+  const startOf = (group: Label[]) => {
+    const middle = group.reduce((sum, each, k) => sum + each.y - k * GAP, 0) / group.length;
+    return Math.min(bottom - (group.length - 1) * GAP, Math.max(top, middle));
+  };
+  const groups: Label[][] = [];
+  for (const each of placed) {
+    let group = [each];
+    while (groups.length && startOf(groups.at(-1)!) + groups.at(-1)!.length * GAP > startOf(group)) {
+      group = [...groups.pop()!, ...group];
+    }
+    groups.push(group);
+  }
+  for (const group of groups) {
+    const start = startOf(group);
+    group.forEach((each, k) => (each.y = start + k * GAP));
+  }
+  return placed;
+}
+
+/** A line of the chart in the key. */
+function keyed({ label, colour, dash }: Line): HTMLElement {
+  const stroke = s("line", { x1: 1, x2: 31, y1: 4, y2: 4, "stroke-width": 2.4, "stroke-dasharray": dash, style: `stroke:${colour}` });
+  return h("li", { style: `color:${colour}` }, s("svg", { width: 32, height: 8 }, stroke), label);
+}
+
 /** A line's value at an x that it was measured at, or null. */
 export function valueAt(points: Point[], x: number): number | null {
   return points.find((point) => point[0] === x)?.[1] ?? null;
+}
+
+/** A line's value at any x on its way, or null. */
+function between(points: Point[], x: number): number | null {
+  const i = points.findIndex((point) => point[0] >= x);
+  if (i < 1) return null;
+  const [[x0, y0], [x1, y1]] = [points[i - 1], points[i]];
+  return y0 + ((y1 - y0) * (x - x0)) / (x1 - x0);
 }
 
 /** Ones, twos and fives of each decade; only the ones where there are many decades. */

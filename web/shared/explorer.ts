@@ -3,7 +3,7 @@ import { button } from "./controls.ts";
 import { h } from "./dom.ts";
 import css from "./explorer.css";
 import { csv, download, type Row } from "./table.ts";
-import { View, type Choices, type Refused, type State } from "./view.ts";
+import { View, type Choices, type Refused, type State, type Value } from "./view.ts";
 import { fill, inLanguage, listed, textsOf, type Texts } from "./words.ts";
 
 /** What every explorer has to say. */
@@ -130,7 +130,9 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
   return {
     read(state) {
       silent = true; // who tells us need not be told
+      const { shown } = view.state;
       read(state);
+      if (typeof state === "string") view.set({ shown: both(shown, view.state.shown) });
       silent = false;
     },
     update: (data) => parts.update?.(data),
@@ -140,6 +142,13 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
       section.remove();
     },
   };
+}
+
+/** What the reader has revealed on this page stays so when a link leads to another view of it: yes or
+ * no, or a list of steps. */
+function both(before: Value, now: Value): Value {
+  if (typeof before !== "string") return before || now;
+  return [...new Set(`${before},${now}`.split(",").filter(Boolean))].join();
 }
 
 function whyNot({ key, value, known }: Refused, texts: Texts): string {

@@ -14,15 +14,19 @@ export interface Net {
 const COLOURS: Record<string, string> = {
   plain: "plain", A: "residual", B: "purple", C: "pink", preactivation: "green",
 };
+const CHANGED = "var(--rn-teal)";
 const DASHES = ["", "7 3", "4 3 1 3", "2 3", "9 3 2 3", "1 4"];
 
 /** Plain nets are orange-red, residual ones blue, as in every figure of the book. */
 export function colourOf(net: Net): string {
-  return `var(--rn-${(!net.variant && COLOURS[net.kind]) || "teal"})`;
+  return !net.variant && net.kind in COLOURS ? `var(--rn-${COLOURS[net.kind]})` : CHANGED;
 }
 
-/** The deepest of the nets shown is solid, shallower ones are dashed. */
+/** The deepest of the nets shown is solid, shallower ones are dashed; changed nets, which share a
+ * colour, have a dash each. */
 export function dashOf(net: Net, shown: Net[]): string {
+  const changed = shown.filter((each) => colourOf(each) === CHANGED);
+  if (changed.includes(net)) return DASHES[changed.indexOf(net) % DASHES.length];
   const depths = [...new Set(shown.map((each) => each.depth))].sort((a, b) => b - a);
   return DASHES[Math.min(depths.indexOf(net.depth), DASHES.length - 1)];
 }
@@ -35,6 +39,15 @@ export function netName(net: Net, texts: Texts): string {
   const other = otherOf(net, texts);
   const option = net.kind in known || net.kind === "A" ? "" : ` ${net.kind}`;
   return withVariant(other ? fill(t.variant, { net: name, variant: other }) : name + option, net, texts);
+}
+
+/** The same for a net's name in the code, resnet56-B; what is none of the papers' nets stays as it is. */
+export function printedName(name: string, texts: Texts): string {
+  const found = /^(plain|preresnet|resnet)(\d+)(?:-([ABC]))?$/.exec(name);
+  if (!found) return name;
+  const [, family, depth, option = "A"] = found;
+  const kind = { plain: "plain", preresnet: "preactivation" }[family] ?? option;
+  return netName({ name, kind, depth: Number(depth) }, texts);
 }
 
 /** What stands on the shortcut of a net, or how far it leads, where that is no option. */

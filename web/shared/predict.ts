@@ -7,7 +7,7 @@ import { fill, type Texts } from "./words.ts";
 
 export interface Gate {
   element: HTMLElement;
-  /** Whether the answer so far is enough to be committed. */
+  /** Whether the answer so far is enough to be committed, by the button or by Enter in a number. */
   ready(yes: boolean): void;
 }
 
@@ -30,7 +30,8 @@ export function gate(
       verdict.focus({ preventScroll: true });
     }));
   };
-  const main = button(texts.commit, andRead(commit), "main");
+  const committed = andRead(commit);
+  const main = button(texts.commit, committed, "main");
   const element: HTMLElement = h(
     "div",
     { class: "rnx-gate" },
@@ -38,6 +39,9 @@ export function gate(
     answer,
     h("p", { class: "rnx-actions" }, main, button(texts.justShow, andRead(skip), "quiet")),
   );
+  element.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.target as Element).matches("[type=number]") && !main.disabled) committed();
+  });
   main.disabled = true;
   return { element, ready: (yes) => void (main.disabled = !yes) };
 }
@@ -67,9 +71,6 @@ export function numberGate(
   show: (answer: number | null) => void,
 ): Gate {
   const asked = guess(texts, texts.prediction, unit, bounds, () => frame.ready(asked.valid()));
-  asked.input.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && asked.valid()) show(asked.input.valueAsNumber);
-  });
   const frame = gate(texts, question, asked.element, () => show(asked.input.valueAsNumber), () => show(null));
   return frame;
 }

@@ -15,6 +15,7 @@ export interface Refused {
 export class View<S extends State = State> {
   private values: S;
   private listeners = new Set<(passing: boolean) => void>();
+  private passed = false; // whether something has changed in passing only
 
   constructor(
     private readonly defaults: S,
@@ -28,10 +29,11 @@ export class View<S extends State = State> {
   }
 
   /** Change some values; listeners hear of it unless nothing changed. passing: not worth keeping
-   * in an address, such as where the pointer happens to be. */
+   * in an address, such as where the pointer happens to be, until it is chosen there. */
   set(patch: Partial<S>, passing = false): void {
     const changed = Object.entries(patch).some(([key, value]) => this.values[key] !== value);
-    if (!changed) return;
+    if (!changed && (passing || !this.passed)) return;
+    this.passed = passing;
     this.values = { ...this.values, ...patch };
     for (const listener of [...this.listeners]) listener(passing);
   }

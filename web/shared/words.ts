@@ -25,7 +25,8 @@ export function fill(text: string, values: Record<string, string | number>): str
 /** A number in the language's form, with a fixed number of decimals, and a real minus sign. */
 export function number(value: number, decimals = 0, language = "en"): string {
   const format = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-  return rounded(value, decimals).toLocaleString(language, format).replace("-", "\u2212");
+  // + 0: what rounds to zero has no sign
+  return (rounded(value, decimals) + 0).toLocaleString(language, format).replace("-", "\u2212");
 }
 
 /** Names in a row: "a, b and c". */
