@@ -194,7 +194,8 @@ html[data-theme=dark] .rnx, html[theme=dark] .rnx, body[data-jp-theme-light=fals
 .rnx-box-now { stroke: #ffd60a; stroke-width: 4; opacity: 1; }
 .rnx-lookfirst { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1.1fr); gap: 12px 20px; align-items: start; margin: 0 0 12px; }
 .rnx-two { display: grid; grid-template-columns: minmax(0, 1.15fr) minmax(0, 1fr); gap: 12px 22px; align-items: start; margin: 0 0 12px; }
-.rnx-cropbuttons { display: flex; flex-wrap: wrap; gap: 4px; margin: 8px 0 0; }
+/* Two rows: centre and corners; their mirror images. */
+.rnx-cropbuttons { display: grid; grid-template-columns: repeat(5, minmax(32px, 1fr)); gap: 4px; margin: 8px 0 0; }
 .rnx-crop { font: inherit; font-size: .86em; color: inherit; min-width: 32px; min-height: 32px; padding: 2px; font-weight: 650; background: var(--rnx-faint); border: 1px solid var(--rnx-line); border-radius: 5px; cursor: pointer; }
 .rnx-crop-wrong { border-style: dotted; border-color: var(--rn-plain); color: var(--rn-plain); }
 .rnx-crop-out { font-weight: 400; background: none; }
