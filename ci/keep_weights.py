@@ -12,6 +12,7 @@ What is kept already stays as it is.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def keep(archive: Archive, label: str, out: Path, tier: str = "short") -> str:
     source = next(archive.folder.rglob(f"{record.run_id}/{WEIGHTS}"), None)
     if source is None:
         return f"recorded, but its {WEIGHTS} is not on this machine"
-    data = save(halved(load_file(source)))
+    data = save(halved(load_file(source)), {"model": json.dumps(record.model)})
     total = len(data) + sum(path.stat().st_size for path in out.glob("*.safetensors"))
     if total > LIMIT:
         raise WeightsError(f"with {target.name} the weights would have {total:,} bytes: too many.")

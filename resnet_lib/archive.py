@@ -174,7 +174,8 @@ def archived(
 def key_of_arm(experiment: Experiment, arm: Arm, tier: Tier) -> Key:
     """What the runs of an arm in a tier share."""
     data = experiment.data_in(tier)
-    size = tier.size or DATASETS[data].size
+    known = DATASETS.get(data)  # a folder of class sheets has no size before it is read
+    size = tier.size or (known.size if known is not None else 0)
     recipe = replace(experiment.recipe(arm, tier), precision="auto")
     return usual(arm.net(**tier.model)), recipe, data, size  # arms leave the data's shape open
 

@@ -465,10 +465,11 @@ class TrainingBatches:
 
 @alternative
 class ChannelNormaliser:
-    """uint8 images to floats: minus each channel's mean, over each channel's deviation.
+    """uint8 images to floats: minus a mean, over a deviation; of each channel, as most have it.
 
-    What most implementations do instead of the per-pixel mean. mean, std: (C, 1, 1), in grey
-    levels from 0 to 255. Images (N, C, H, W) uint8 -> (N, C, H, W) float32.
+    mean, std: in grey levels from 0 to 255, of any shape that fits an image: (C, 1, 1) for each
+    channel's own, (C, H, W) for the mean at each pixel. Images (N, C, H, W) uint8 ->
+    (N, C, H, W) float32.
     """
 
     def __init__(self, mean: Tensor, std: Tensor) -> None:

@@ -31,7 +31,7 @@ from filelock import FileLock
 from torch import Tensor, nn
 
 from resnet_lib.checkpoints import net_of, weights_of
-from resnet_lib.configs import BLOCKS, ConfigError, TrainConfig, whole
+from resnet_lib.configs import BLOCKS, ConfigError, TrainConfig, as_seed, whole
 from resnet_lib.data import (
     AnyNormaliser,
     ImageSet,
@@ -245,7 +245,7 @@ def record_deletions(
     folder: with record.json; weights as `load_net` finds them. Errors: `RecordError`, `DataError`,
     and `ConfigError` where the file is of other weights.
     """
-    folder = Path(folder)
+    folder, seed = Path(folder), as_seed(seed)
     record = RunRecord.load(folder)
     weights = weights_of(record, folder)
     net = net_of(record, weights)

@@ -142,8 +142,9 @@ class Experiment:
     """Some nets to be trained in one tier, and which table or figure that reproduces.
 
     arms: nets by name, or with changes. stretch: multiplies the iterations and milestones of the
-    tier. probe: a name in PROBES. data: instead of the data of a tier of CIFAR-10. tiers: those
-    in which the archive is meant to hold it; it runs in any. seeds: instead of the tier's.
+    tier. probe: a name in PROBES. data: a name in DATASETS, instead of a tier's CIFAR-10.
+    tiers: those in which the archive is meant to hold it; it runs in any. seeds: instead of the
+    tier's.
     Errors: `ConfigError` for arms that are not told apart, for tiers that keep no runs, and for a
     probe or data that there are not.
     """

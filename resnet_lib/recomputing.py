@@ -1,6 +1,6 @@
 """Training deep nets in less memory: a block's activations are computed again when needed.
 
-What it saves and costs was measured: data/runs/LOG.md. On a CPU glibc keeps many freed pieces; with
+What it saves was measured: data/runs/LOG.md. On a CPU glibc keeps many freed pieces; with
 MALLOC_MMAP_THRESHOLD_=65536 in the environment it saves more.
 """
 

@@ -341,7 +341,7 @@ def scored(
     if batch_size is None:
         batch_size = 32 if photos else 500
     whole(batch_size, 1, "batch_size")
-    for numbers in chosen.split(batch_size):
+    for numbers in chosen.split(int(batch_size)):
         batch = pictures.read(numbers.tolist()) if photos else pictures.test_images[numbers]
         how = (batch, PROTOCOLS[protocol], sizes, normalise, precision)
         scores = class_scores(nets, *how).cpu()  # the only wait for the device

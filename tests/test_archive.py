@@ -227,6 +227,13 @@ def test_an_experiment_is_read_from_the_archive_and_what_is_missing_is_named(tmp
     assert archived("figure6-plain", "smoke", folder=tmp_path)[0] == []
 
 
+def test_a_tier_on_a_folder_of_images_has_no_records_here(tmp_path):
+    tier = replace(TIERS["short"], data=str(tmp_path))
+    records, missing = archived("figure6-plain", tier)
+    assert records == []
+    assert "Not recorded yet" in missing
+
+
 def test_an_experiment_s_own_seeds_are_read_and_missed(tmp_path, monkeypatch):
     """The tier plans three; a seed beyond them was neither read nor missed."""
     entry = replace(EXPERIMENTS["figure6-plain"], seeds=(0, 3, 4))

@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers import tiny_data, tiny_net
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resnet_lib import MODELS, ConfigError, ModelConfig, TrainConfig, build_model
+from resnet_lib import MODELS, ConfigError, ModelConfig, TrainConfig, build_model, measure_errors
 from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS
 from resnet_lib.models import model_config
 
@@ -253,7 +254,7 @@ def test_the_option_stands_in_the_name_unless_it_is_a():
 
 def test_what_is_handed_in_wrongly_is_one_sentence() -> None:
     """A name for a net, a name for data, a number for a recipe: told, not traced back."""
-    from resnet_lib import complexity, deepen, load, measure_errors, reproduce, train
+    from resnet_lib import complexity, deepen, load, reproduce, train
     from resnet_lib.analysis import SignalProbe
 
     net, data = build_model("resnet8", seed=0, in_channels=1), load("embedded", 7)
@@ -296,6 +297,12 @@ def test_values_out_of_an_array_are_values_that_json_can_write():
     assert net.name == "resnet20-B"
     for config in (recipe, net):
         assert json.loads(json.dumps(config.to_dict())) == config.to_dict()
+
+
+def test_counts_out_of_an_array_are_counts():
+    data, net = tiny_data(), tiny_net()
+    plain = measure_errors(net, data, images=50, batch_size=20)
+    assert measure_errors(net, data, images=np.int64(50), batch_size=np.int64(20)) == plain
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, True, 0.5, "0", np.True_])

@@ -89,7 +89,8 @@ def test_what_rounds_to_zero_has_no_sign(tmp_path: Path) -> None:
 @needs_node
 def test_nets_have_one_name_on_a_page(tmp_path: Path) -> None:
     """In what Python prints and in what explorers do; what has no printed name keeps its own."""
-    names = [*MODELS, "resnet56-B", "resnet20-exclusive-gate", "plain20 small init", "mine"]
+    names = [*MODELS, "resnet56-B", "resnet50-A", "preresnet20-B"]
+    names += ["resnet20-exclusive-gate", "plain20 small init", "mine"]
     script = "return given.map((name) => page.printedName(name, page.textsOf('en')))"
     found = [widgets.printed_name(name) for name in names]
     assert on_the_page(script, names, tmp_path) == found

@@ -49,7 +49,8 @@ def explorer(name: str) -> ModuleType:
 def printed_name(name: str) -> str:
     """A net's name for readers: "plain20" is plain-20, "resnet56-B" ResNet-56 B.
 
-    As `printedName` in web/shared/nets.ts has it; what is none of the papers' nets stays as it is.
+    As `printedName` in web/shared/nets.ts has it, but that it knows VGG, too; any other name stays
+    as it is.
     """
     found = re.fullmatch(r"([a-z]+)(\d+)(?:-([ABC]))?", name)
     if not found or found[1] not in FAMILIES:

@@ -34,7 +34,7 @@ from resnet_lib.widgets import runs
 
 # The tier whose recipe a data set's runs start from.
 RECIPES = {"embedded": "quick", "cifar10": "short"}
-# What the names of nets of a kind begin with.
+# What the names of nets of a kind begin with; `widgets.FAMILIES` has how they are printed.
 PREFIXES = {"plain": "plain", "residual": "resnet", "pre-activation": "preresnet"}
 # What the controls begin with; its runs are recorded.
 BEGINNING = EXPERIMENTS["train-yourself"]

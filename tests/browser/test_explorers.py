@@ -483,6 +483,22 @@ def test_a_click_keeps_in_the_address_what_was_pointed_at(tab: Page, site: str) 
     tab.wait_for_function("location.hash.includes('at=')")
 
 
+def test_where_a_drag_ends_is_chosen(tab: Page, site: str) -> None:
+    """Pointing only reads out; pressing, dragging and letting go chooses the last place."""
+    place = enter(tab, site, "crops", "shown=1")
+    box = place.locator(".rnx-chart").bounding_box()
+    at = box["y"] + box["height"] / 2
+    tab.mouse.move(box["x"] + box["width"] * 0.6, at)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + box["width"] * 0.35, at, steps=5)
+    tab.mouse.up()
+    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] - 60)
+    tab.wait_for_function("location.hash.includes('count=')")
+    chosen = int(re.search(r"count=(\d+)", tab.url)[1])
+    assert 3 <= chosen <= 5
+    assert re.search(rf"Average of {chosen} crops", place.inner_text())
+
+
 def test_prose_links_into_a_view(tab: Page, site: str) -> None:
     tab.goto(f"{site}/book/01-degradation.html")
     tab.locator("article a[href='#explorer-runs?step=free']").click()

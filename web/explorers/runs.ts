@@ -637,7 +637,7 @@ const zh: Words = {
     paper: "论文报告说：把自己的迭代次数增加到三倍，也没有消除退化（4.1 节，脚注 3）。",
   },
   noPair: "未测量",
-  pairMissing: "尚未测量：两个网络中，有一个在记录库里还没有运行。",
+  pairMissing: "尚未测量：两个网络中，有一个在存档里还没有运行。",
   scheduleLabel: "档位",
   schedule: "{tier}：迭代 {iterations} 次，{data}",
   data: { cifar10: "CIFAR-10", embedded: "Fashion-MNIST" },

@@ -111,6 +111,7 @@ export class Chart {
   private held: number | null = null;
   /** Where a finger came down that has not said yet whether it scrolls the page or uses the chart. */
   private finger: Point | null = null;
+  private pressed = false;
   private seen = new Set<string>();
   private pointer: SVGGElement = s("g");
   private clip = uniqueId();
@@ -128,7 +129,7 @@ export class Chart {
     this.pad.addEventListener("pointerdown", (event) => this.press(event));
     this.pad.addEventListener("pointermove", (event) => this.pass(event));
     this.pad.addEventListener("pointerup", (event) => this.lift(event));
-    this.pad.addEventListener("pointercancel", () => (this.held = this.finger = null));
+    this.pad.addEventListener("pointercancel", () => this.rest());
     this.pad.addEventListener("pointerleave", onLeave);
     this.pad.addEventListener("keydown", (event) => this.step(event));
     this.observer = new ResizeObserver(() => {
@@ -348,6 +349,7 @@ export class Chart {
   }
 
   private press(event: PointerEvent): void {
+    this.pressed = true;
     if (event.pointerType === "touch") this.finger = [event.clientX, event.clientY];
     else this.begin(event);
   }
@@ -365,7 +367,13 @@ export class Chart {
 
   private lift(event: PointerEvent): void {
     if (this.finger) this.begin(event); // a tap
+    else if (this.pressed) this.point(event); // where a drag ends is chosen, as what is tapped
+    this.rest();
+  }
+
+  private rest(): void {
     this.held = this.finger = null;
+    this.pressed = false;
   }
 
   private begin(event: PointerEvent): void {

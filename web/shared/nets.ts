@@ -45,9 +45,9 @@ export function netName(net: Net, texts: Texts): string {
 export function printedName(name: string, texts: Texts): string {
   const found = /^(plain|preresnet|resnet)(\d+)(?:-([ABC]))?$/.exec(name);
   if (!found) return name;
-  const [, family, depth, option = "A"] = found;
-  const kind = { plain: "plain", preresnet: "preactivation" }[family] ?? option;
-  return netName({ name, kind, depth: Number(depth) }, texts);
+  const [, family, depth, option] = found;
+  const kind = { plain: "plain", preresnet: "preactivation" }[family] ?? "A";
+  return netName({ name, kind, depth: Number(depth) }, texts) + (option ? ` ${option}` : "");
 }
 
 /** What stands on the shortcut of a net, or how far it leads, where that is no option. */
