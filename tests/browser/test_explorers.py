@@ -486,7 +486,9 @@ def test_a_click_keeps_in_the_address_what_was_pointed_at(tab: Page, site: str) 
 def test_where_a_drag_ends_is_chosen(tab: Page, site: str) -> None:
     """Pointing only reads out; pressing, dragging and letting go chooses the last place."""
     place = enter(tab, site, "crops", "shown=1")
-    box = place.locator(".rnx-chart").bounding_box()
+    chart = place.locator(".rnx-chart")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
     at = box["y"] + box["height"] / 2
     tab.mouse.move(box["x"] + box["width"] * 0.6, at)
     tab.mouse.down()
