@@ -582,7 +582,7 @@ def test_a_shared_question_is_asked_anew(tab: Tab, site: str, context: BrowserCo
     other = context.new_page()
     other.goto(link)
     other.locator("#playground[data-ready]").wait_for()
-    assert other.get_by_role("button", name="Train", exact=True).is_disabled()
+    other.get_by_role("button", name="Train", exact=True, disabled=True).wait_for()
     assert other.get_by_role("button", name="That is my prediction").is_visible()
     assert other.locator(".chart .empty").first.text_content() == "Predict first."
 
