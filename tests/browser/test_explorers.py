@@ -365,7 +365,7 @@ def test_pages_without_an_explorer_load_none(tab: Page, site: str) -> None:
 
 
 def test_an_explorer_is_usable_within_a_second(browser: Browser, site: str) -> None:
-    """From the page's start until the chapter's explorer stands (four times that on a busy machine).
+    """From the page's start until the chapter's explorer stands; four seconds on a busy machine.
 
     The quickest of three visits with an empty cache: what else runs can only slow one down.
     """
