@@ -364,19 +364,20 @@ def test_pages_without_an_explorer_load_none(tab: Page, site: str) -> None:
     assert not [url for url in asked if "/explorers/" in url]
 
 
-def test_an_explorer_is_usable_within_a_second(browser: Browser, site: str) -> None:
-    """From the page's start until the chapter's explorer stands; four seconds on a busy machine.
+def test_an_explorer_takes_two_seconds_of_work_at_most(browser: Browser, site: str) -> None:
+    """From the page's start until the chapter's explorer stands, in the page's own processor time.
 
-    The quickest of three visits with an empty cache: what else runs can only slow one down.
+    By the clock what else runs would count, too.
     """
-    waits = []
-    for _ in range(3):
-        with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
-            tab = context.new_page()
-            tab.goto(f"{site}/book/01-degradation.html#explorer-runs")
-            tab.locator("#explorer-runs[data-ready]").wait_for()
-            waits.append(tab.evaluate("performance.now()"))
-    assert min(waits) < 4_000, waits
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        tab = context.new_page()
+        session = context.new_cdp_session(tab)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        tab.goto(f"{site}/book/01-degradation.html#explorer-runs")
+        tab.locator("#explorer-runs[data-ready]").wait_for()
+        metrics = session.send("Performance.getMetrics")["metrics"]
+    seconds = {each["name"]: each["value"] for each in metrics}["TaskDuration"]
+    assert 0 < seconds < 2
 
 
 # Depth and shortcut.
