@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 Bundle = dict[str, Any]
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class MeasuredError(LookupError):
@@ -68,7 +69,7 @@ def as_html(bundle: Bundle) -> str:
 def as_text(bundle: Bundle, spec: str = "") -> str:
     """The output's value as text, in a format such as ".1f". Errors: `MeasuredError`.
 
-    A negative number gets a minus sign, not a hyphen.
+    A negative number gets a minus sign, not a hyphen; an exponent is written as a power of ten.
     """
     text = bundle.get("text/plain", "")
     try:
@@ -79,5 +80,8 @@ def as_text(bundle: Bundle, spec: str = "") -> str:
         shown = format(value, spec)
     except (TypeError, ValueError):
         raise MeasuredError(f"its value {text} does not fit the format {spec}") from None
-    numeric = isinstance(value, int | float)
-    return shown.replace("-", "\N{MINUS SIGN}") if numeric else shown
+    if not isinstance(value, int | float):
+        return shown
+    digits, e, exponent = shown.partition("e")
+    power = f" × 10{str(int(exponent)).translate(RAISED)}" if e else ""
+    return digits.replace("-", "\N{MINUS SIGN}") + power

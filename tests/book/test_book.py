@@ -295,7 +295,7 @@ display({{"text/html": "<svg viewBox='0 0 9 9'></svg>"}}, raw=True, metadata=met
 """
 INDEX = """# Small book
 
-The gap is {measured}`01-small::gap:.1f` points, not {measured}`01-small::less:.2f`; nets
+The gap is {measured}`01-small::gap:.1f` points, not {measured}`01-small::less:.2f`, off by {measured}`01-small::off:.0e`; nets
 {measured}`01-small::word`. See {numref}`fig-drawing` and {cite:t}`he2016deep`.
 
 :::{notebook-figure} 01-small drawing
@@ -337,7 +337,7 @@ class Small:
         self.index.write_text(INDEX)
         self.list_pages("book/statistics", "book/references", "book/more", "notebooks/01-small")
         (self.root / "book" / "more.md").write_text("# More\n")
-        self.measure(gap=3.14159, less=-0.25, word="grew")
+        self.measure(gap=3.14159, less=-0.25, off=-7.2e-8, word="grew")
 
     def list_pages(self, *names: str) -> None:
         chapters = "".join(f"  - file: {name}\n" for name in names)
@@ -388,6 +388,7 @@ def test_values_and_figures_enter_the_page(made: Small) -> None:
     page = made.page()
     assert '<span class="measured">3.1</span>' in page
     assert '<span class="measured">−0.25</span>' in page
+    assert '<span class="measured">−7 × 10⁻⁸</span>' in page
     assert '<span class="measured">grew</span>' in page
     assert "<svg viewBox='0 0 9 9'>" in page
     assert 'aria-label="A &quot;drawing&quot; of x &lt; y"' in page
@@ -405,7 +406,7 @@ def test_notes_are_a_quotation_and_its_correction(made: Small) -> None:
 
 
 def test_a_changed_value_reaches_the_page(small: Small) -> None:
-    small.measure(gap=2.71828, less=-0.25, word="grew")
+    small.measure(gap=2.71828, less=-0.25, off=0.1, word="grew")
     code, told = small.run()
     assert code == 0, told
     assert '<span class="measured">2.7</span>' in small.page()
