@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from resnet_lib.outputs import COLOURS
+from resnet_lib.outputs import COLOURS, printed_name
 from resnet_lib.runs import one_run_each
 
 RC = {
@@ -112,7 +112,7 @@ def plot_curves(
                 color=colour(kind),
                 linestyle=dashes(depth, frame["depth"]),
                 linewidth=2.2 if bold else 1.0,
-                label=f"{model}, {'test' if bold else 'training'}",
+                label=f"{printed_name(model)}, {'test' if bold else 'training'}",
             )
             ax.fill_between(
                 lines.index,
@@ -139,7 +139,7 @@ def plot_layers(frame: pd.DataFrame, ax: Axes, column: str, iteration: int) -> A
         lines = net.pivot_table(index="layer", columns="seed", values=column)
         where = (lines.index - 1) / max(len(lines) - 1, 1)
         style = {"color": colour(kind), "linestyle": dashes(depth, frame["depth"])}
-        ax.plot(where, lines.mean(axis=1), linewidth=1.6, label=model, **style)
+        ax.plot(where, lines.mean(axis=1), linewidth=1.6, label=printed_name(model), **style)
         ax.fill_between(
             where, lines.min(axis=1), lines.max(axis=1), color=colour(kind), alpha=0.14, linewidth=0
         )
@@ -192,7 +192,7 @@ def plot_tables(
     for number, (label, table) in enumerate(tables.items()):
         dash, shade = divmod(number, len(colours))
         style = {"color": colour(colours[shade]), "linestyle": DASHES[dash]}
-        ax.plot(table[along], table[column], label=label, **style)
+        ax.plot(table[along], table[column], label=printed_name(label), **style)
     ax.set_xlabel(along)
     ax.set_ylabel(LABELS.get(column, column))
     legend(ax)
@@ -220,7 +220,7 @@ def plot_ends(
         place, style = names.index(model), {"color": colour(kind)}
         ax.plot([place] * len(net), net[column], "o", markersize=5, alpha=0.65, **style)
         ax.plot([place - 0.3, place + 0.3], [net[column].mean()] * 2, linewidth=2.4, **style)
-    ax.set_xticks(range(len(names)), names, fontsize=8.5)
+    ax.set_xticks(range(len(names)), [printed_name(name) for name in names], fontsize=8.5)
     ax.set_xlim(-0.6, len(names) - 0.4)
     words = "training" if split == "train" else split
     ax.set_ylabel(f"{words} {LABELS.get(column, column)}")
@@ -234,7 +234,7 @@ def ends_in_words(frame: pd.DataFrame, split: str = "train") -> str:
     told = []
     for model, net in ends.groupby("model", sort=False):
         spread = f" ({net.min():.1f} to {net.max():.1f})" if len(net) > 1 else ""
-        told.append(f"{model} {net.mean():.1f}%{spread}")
+        told.append(f"{printed_name(model)} {net.mean():.1f}%{spread}")
     words = "Training" if split == "train" else split.capitalize()
     return f"{words} error at the end: {', '.join(told) or 'nothing recorded yet'}."
 

@@ -35,6 +35,27 @@ STYLE = (
     )
 )
 
+# How the papers print what the names of nets begin with.
+FAMILIES = {"plain": "plain", "resnet": "ResNet", "preresnet": "pre-ResNet", "vgg": "VGG"}
+MINUS = "\N{MINUS SIGN}"
+
+
+def printed_name(name: str) -> str:
+    """The name of a net, or of an experiment's arm, for readers; any other text stays as it is.
+
+    "plain20" is plain-20, "resnet56-B" ResNet-56 B, "plain20 without BN" plain-20 without BN,
+    "resnet20-shortcut-gate (-6)" ResNet-20, shortcut gate (−6). Of the papers' nets `printedName`
+    in web/shared/nets.ts makes the same.
+    """
+    found = re.fullmatch(r"([a-z]+)(\d+)(?:-([ABC]))?([ ,-].*)?", name)
+    if not found or found[1] not in FAMILIES:
+        return name
+    family, depth, option, more = found.groups(default="")
+    more = re.sub(r"-(?=\d)", MINUS, more)
+    if more.startswith("-"):
+        more = ", " + more[1:].replace("-", " ")
+    return f"{FAMILIES[family]}-{depth}{option and ' '}{option}{more}"
+
 
 def glue(**values: Any) -> None:
     """Hand values to the book under their names; the notebook shows nothing.
@@ -80,15 +101,17 @@ def show(figures: list[Figure], name: str, alt: str) -> None:
 def show_table(frame: DataFrame, name: str, **formats: str) -> None:
     """Show a frame without its index, and hand it to the book as a table under a name.
 
-    formats: of columns, such as error=".1f"; a column's title is its name with spaces.
+    formats: of columns, such as error=".1f"; a column's title is its name with spaces, and nets
+    have the names that the papers print.
     """
     from IPython.display import display
 
     shown = frame.copy()
     for column, spec in formats.items():
         values = [format(value, spec) for value in frame[column]]
-        shown[column] = [text.replace("-", "\N{MINUS SIGN}") for text in values]
+        shown[column] = [text.replace("-", MINUS) for text in values]
     numeric = [column for column in frame if frame[column].dtype.kind in "iuf"]
+    shown = shown.map(lambda value: printed_name(value) if isinstance(value, str) else value)
     cell = "<{0} style='text-align:{1}'>{2}</{0}>".format
     sides = ["right" if column in numeric else "left" for column in frame]
     rows = [[html.escape(str(column).replace("_", " ")) for column in frame]]

@@ -37,12 +37,34 @@ def frame(**kinds: tuple[str, int]) -> pd.DataFrame:
 NETS = {"plain20": ("plain", 20), "plain56": ("plain", 56), "resnet56": ("residual", 56)}
 
 
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("plain20", "plain-20"),
+        ("resnet56-B", "ResNet-56 B"),
+        ("preresnet56", "pre-ResNet-56"),
+        ("vgg16", "VGG-16"),
+        ("plain56 without BN, xavier", "plain-56 without BN, xavier"),
+        ("resnet20, scales", "ResNet-20, scales"),
+        ("resnet20-shortcut-gate (-6)", "ResNet-20, shortcut gate (\N{MINUS SIGN}6)"),
+        ("resnet110-bn-after-addition", "ResNet-110, bn after addition"),
+        ("mine", "mine"),
+        ("mlp3", "mlp3"),
+        ("plain20s", "plain20s"),
+        ("ResNet-20", "ResNet-20"),
+    ],
+)
+def test_nets_have_the_names_that_the_papers_print(name: str, printed: str) -> None:
+    assert outputs.printed_name(name) == printed
+
+
 def test_one_line_a_net_and_split_with_the_seeds_mean() -> None:
     _, (ax,) = figures.panels()
     figures.plot_curves(frame(**NETS), ax)
     lines = {line.get_label(): line for line in ax.get_lines()}
-    assert set(lines) == {f"{net}, {split}" for net in NETS for split in ("training", "test")}
-    assert list(lines["plain20, test"].get_ydata()) == [79, 69]
+    names = ("plain-20", "plain-56", "ResNet-56")
+    assert set(lines) == {f"{net}, {split}" for net in names for split in ("training", "test")}
+    assert list(lines["plain-20, test"].get_ydata()) == [79, 69]
     assert len(ax.collections) == len(lines), "each line has its band over seeds"
 
 
@@ -50,12 +72,12 @@ def test_kinds_differ_by_colour_depths_by_dashes_splits_by_width() -> None:
     _, (ax,) = figures.panels()
     figures.plot_curves(frame(**NETS), ax)
     lines = {line.get_label(): line for line in ax.get_lines()}
-    plain20, plain56 = lines["plain20, test"], lines["plain56, test"]
-    assert plain56.get_color() != lines["resnet56, test"].get_color()
+    plain20, plain56 = lines["plain-20, test"], lines["plain-56, test"]
+    assert plain56.get_color() != lines["ResNet-56, test"].get_color()
     assert plain56.get_color() == plain20.get_color()
     assert plain56.get_linestyle() == "-"
     assert plain20.get_linestyle() == "--"
-    assert plain56.get_linewidth() > lines["plain56, training"].get_linewidth()
+    assert plain56.get_linewidth() > lines["plain-56, training"].get_linewidth()
 
 
 def test_band_reaches_from_lowest_to_highest_seed() -> None:
@@ -161,11 +183,12 @@ def test_a_table_carries_its_name_and_shows_signs(monkeypatch) -> None:
     monkeypatch.setattr(
         "IPython.display.display", lambda data, raw, metadata: shown.append((data, metadata))
     )
-    table = pd.DataFrame({"net": ["a <b>", "c"], "top1_error": [-1.25, 20.0]})
+    table = pd.DataFrame({"net": ["a <b>", "plain20"], "top1_error": [-1.25, 20.0]})
     outputs.show_table(table, "errors", top1_error=".1f")
     (data, metadata), markup = shown[0], shown[0][0]["text/html"]
     assert metadata["scrapbook"]["name"] == "errors"
     assert "a &lt;b&gt;" in markup
+    assert "plain-20</td>" in markup
     assert "top1 error" in markup
     assert "\N{MINUS SIGN}1.2</td>" in markup
     assert markup.count("text-align:right") == 3

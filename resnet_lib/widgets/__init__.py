@@ -17,7 +17,6 @@ import html
 import importlib
 import json
 import pkgutil
-import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 BUNDLE = HERE / "explorers.js"
-# How the papers print what the names of nets begin with.
-FAMILIES = {"plain": "plain", "resnet": "ResNet", "preresnet": "pre-ResNet", "vgg": "VGG"}
 
 
 def names() -> list[str]:
@@ -44,19 +41,6 @@ def explorer(name: str) -> ModuleType:
     if name not in names():
         raise unknown_name(name, names(), "explorer")
     return importlib.import_module(f"{__name__}.{name}")
-
-
-def printed_name(name: str) -> str:
-    """A net's name for readers: "plain20" is plain-20, "resnet56-B" ResNet-56 B.
-
-    As `printedName` in web/shared/nets.ts has it, but that it knows VGG, too; any other name stays
-    as it is.
-    """
-    found = re.fullmatch(r"([a-z]+)(\d+)(?:-([ABC]))?", name)
-    if not found or found[1] not in FAMILIES:
-        return name
-    option = f" {found[3]}" if found[3] else ""
-    return f"{FAMILIES[found[1]]}-{found[2]}{option}"
 
 
 def as_json(data: dict[str, Any]) -> str:

@@ -17,8 +17,8 @@ from resnet_lib.configs import ConfigError, ModelConfig
 from resnet_lib.explore import show
 from resnet_lib.figures import colour, panels
 from resnet_lib.models import MODELS, model_config
+from resnet_lib.outputs import printed_name
 from resnet_lib.paper import published
-from resnet_lib.widgets import printed_name
 
 PRINTED = {
     **{f"resnet{depth}": f"P1/Table 1/ResNet-{depth}" for depth in (18, 34, 50, 101, 152)},

@@ -19,10 +19,10 @@ from resnet_lib.data import AnyNormaliser, ChannelNormaliser
 from resnet_lib.deletions import checksum
 from resnet_lib.explore import show
 from resnet_lib.figures import COLOURS, panels
+from resnet_lib.outputs import printed_name
 from resnet_lib.pictures import PHOTOGRAPH, SOURCE, crop_scores, kept_normaliser, photograph
 from resnet_lib.runs import RunRecord
 from resnet_lib.testing import Sizes, resized
-from resnet_lib.widgets import printed_name
 
 SIZE = 32  # of the recorded nets' images, pixels
 # The crops of `ten_crop` as the page shows them: the centre, the corners row by row, and the mirror

@@ -18,8 +18,8 @@ from resnet_lib.deletions import DELETIONS, Deletions, block_responses
 from resnet_lib.explore import show
 from resnet_lib.figures import colour, legend, panels
 from resnet_lib.models import layout
+from resnet_lib.outputs import printed_name
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
-from resnet_lib.widgets import printed_name
 
 # The nets the question is about; others with deletions serve until these have them.
 WANTED = ("plain56", "resnet56")

@@ -16,9 +16,9 @@ from resnet_lib.experiments import EXPERIMENTS, TIERS
 from resnet_lib.explore import show
 from resnet_lib.figures import panels, plot_curves, same_scale
 from resnet_lib.models import MODELS
+from resnet_lib.outputs import printed_name
 from resnet_lib.paper import published
 from resnet_lib.runs import RunRecord, load_records
-from resnet_lib.widgets import printed_name
 
 PAIRS = (("plain20", "plain56"), ("resnet20", "resnet56"))
 # The kinds of nets in the order of the explorer's rows.
@@ -262,8 +262,7 @@ def figures(data: dict[str, Any]) -> list[Figure]:
         return []
     figures, axes = panels(len(drawn))
     for pair, ax in zip(drawn, axes, strict=True):
-        printed = pair.assign(model=pair["model"].map(printed_name))
-        plot_curves(printed, ax, splits=["train"])
+        plot_curves(pair, ax, splits=["train"])
         ax.set_ylabel("training error, %")
     same_scale(axes)
     return figures

@@ -19,9 +19,9 @@ from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.deletions import checksum
 from resnet_lib.explore import show
 from resnet_lib.figures import RC
+from resnet_lib.outputs import printed_name
 from resnet_lib.pictures import PHOTOGRAPH, SOURCE, head, kept_normaliser
 from resnet_lib.runs import RunRecord
-from resnet_lib.widgets import printed_name
 
 SIZE = 32
 OPTIONS = ("A", "B", "C")

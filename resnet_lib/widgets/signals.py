@@ -16,8 +16,9 @@ from resnet_lib.experiments import EXPERIMENTS, TIERS
 from resnet_lib.explore import show
 from resnet_lib.figures import panels, plot_layers
 from resnet_lib.models import MODELS
+from resnet_lib.outputs import printed_name
 from resnet_lib.runs import RunRecord, probes
-from resnet_lib.widgets import printed_name, runs
+from resnet_lib.widgets import runs
 
 QUANTITIES = ("response_std", "activation_gradient", "scaled_weight_gradient")
 # "Healthy" gradients differ from first to last layer by less than this; see analysis.health.
@@ -97,7 +98,7 @@ def figures(data: dict[str, Any]) -> list[Figure]:
     """Two panels: activation gradients before the first step and after the last."""
     rows = [
         {
-            "model": printed_name(net["name"]),
+            "model": net["name"],
             "kind": "plain" if net["kind"] == "plain" else "residual",
             "depth": net["depth"],
             "seed": 0,

@@ -28,13 +28,14 @@ from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
 from resnet_lib.explore import page_view, show, widget_class
 from resnet_lib.figures import panels, plot_curves
 from resnet_lib.models import model_config
+from resnet_lib.outputs import printed_name
 from resnet_lib.runner import RunSpec, load_once, run_one
 from resnet_lib.runs import RunRecord, curves
 from resnet_lib.widgets import runs
 
 # The tier whose recipe a data set's runs start from.
 RECIPES = {"embedded": "quick", "cifar10": "short"}
-# What the names of nets of a kind begin with; `widgets.FAMILIES` has how they are printed.
+# What the names of nets of a kind begin with; `outputs.FAMILIES` has how they are printed.
 PREFIXES = {"plain": "plain", "residual": "resnet", "pre-activation": "preresnet"}
 # What the controls begin with; its runs are recorded.
 BEGINNING = EXPERIMENTS["train-yourself"]
@@ -168,7 +169,7 @@ class Session:
     def name(self, run_id: str) -> str:
         """A run's name in legends: its number in the session, and its net."""
         number = [*self.records, run_id].index(run_id) + 1
-        return f"{number}: {widgets.printed_name(run_id.partition('-')[0])}"
+        return f"{number}: {printed_name(run_id.partition('-')[0])}"
 
     def frame(self) -> pd.DataFrame:
         """The curves of all runs of the session, as from `load_runs`; `name` numbers the runs."""
@@ -229,7 +230,7 @@ def recorded(data_set: str) -> list[dict[str, Any]]:
     usual = map(BEGINNING.label, BEGINNING.arms) if data_set == BEGINNING_DATA else DEFAULT
     archive = survey()
     return [
-        curve(record, widgets.printed_name(record.model_name), record.curves)
+        curve(record, printed_name(record.model_name), record.curves)
         for label in usual
         for seeds in archive.runs(label, RECIPES[data_set]).values()
         for record in seeds.values()
@@ -257,7 +258,7 @@ def data(session: Session | None = None, data_set: str = "embedded") -> dict[str
         rows = pd.DataFrame(session.rows, columns=["iteration", "split", "top1_error"])
         found["session"].append(curve(spec, session.name(spec.run_id), rows))
         found["progress"] = {
-            "net": widgets.printed_name(spec.model.name),
+            "net": printed_name(spec.model.name),
             "iteration": int(rows["iteration"].max()) if len(rows) else 0,
             "iterations": spec.train.iterations,
             "seconds_left": session.seconds_left(),

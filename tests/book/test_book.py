@@ -295,7 +295,8 @@ display({{"text/html": "<svg viewBox='0 0 9 9'></svg>"}}, raw=True, metadata=met
 """
 INDEX = """# Small book
 
-The gap is {measured}`01-small::gap:.1f` points, not {measured}`01-small::less:.2f`, off by {measured}`01-small::off:.0e`; nets
+The gap is {measured}`01-small::gap:.1f` points, not {measured}`01-small::less:.2f`, off by
+{measured}`01-small::off:.0e`; nets
 {measured}`01-small::word`. See {numref}`fig-drawing` and {cite:t}`he2016deep`.
 
 :::{notebook-figure} 01-small drawing
