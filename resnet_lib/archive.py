@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, unknown_name
 from resnet_lib.data import DATASETS, alternatives
 from resnet_lib.experiments import (
@@ -439,16 +440,23 @@ def gradient_ratios(record: RunRecord) -> pd.Series:
     return rows.first() / rows.last()
 
 
-def gradient_loss(record: RunRecord, *, start: bool = False, either_way: bool = False) -> float:
+def gradient_loss(
+    record: RunRecord, *, start: bool = False, either_way: bool = False, a_value: bool = False
+) -> float:
     """By how many powers of 10 the activation gradient shrinks from the last layer to the first.
 
     The logarithm of the ratio of its norms: above 0 the gradient fades on its way down, below it
     grows. start: before the first step, else the mean over the later measurements. either_way:
-    without the sign, so that 1 is a factor of 10 up or down.
+    without the sign, so that 1 is a factor of 10 up or down. a_value: of root mean squares in
+    place of norms, which are larger where a layer puts out more values.
     """
     decades = -np.log10(gradient_ratios(record))
     if not len(decades):
         return math.nan
+    if a_value:
+        conv1, *_, last, _fc = complexity(ModelConfig.from_dict(record.model)).stages
+        first_values, last_values = (each.channels * each.size**2 for each in (conv1, last))
+        decades = decades + np.log10(first_values / last_values) / 2
     decades = decades.abs() if either_way else decades
     first = decades.index.min()
     return float(decades[first] if start else decades[decades.index > first].mean())
@@ -495,6 +503,7 @@ MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "gradient loss": gradient_loss,
     "gradient loss at the start": partial(gradient_loss, start=True),
     "gradient decades": partial(gradient_loss, either_way=True),
+    "gradient decades a value": partial(gradient_loss, either_way=True, a_value=True),
     "gradient decades at the start": partial(gradient_loss, start=True, either_way=True),
     "lowest gradient ratio": lambda record: float(gradient_ratios(record).min()),
     "10-crop error": lambda record: tested(record, "10-crop"),

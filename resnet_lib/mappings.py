@@ -169,6 +169,22 @@ def last_errors(frame: pd.DataFrame) -> pd.DataFrame:
     return late.groupby(["kind", "scale", "blocks", "seed"], as_index=False)["error"].mean()
 
 
+@torch.no_grad()
+def shift_error(x: Tensor, scale: float, candidates: int = 400) -> float:
+    """How close ReLU(x - c) comes to `scale` times x, c being one best constant for each channel.
+
+    That is what a residual block can return with gamma 0 in its last BN and beta = -c; the error
+    is that of `fit_mapping`. x: feature maps (N, C, H, W), not negative.
+    """
+    errors = torch.stack(
+        [
+            (F.relu(x - c) - scale * x).square().mean(dim=(0, 2, 3))
+            for c in torch.linspace(0, float(x.max()), candidates)
+        ]
+    )
+    return float(errors.min(dim=0).values.mean() / x.square().mean())
+
+
 def size_of_last_layer(made: nn.Sequential) -> dict[str, float]:
     """Mean |gamma| and |beta| of a stack's last BN, and the norm of the weights before it."""
     block = made[-1]

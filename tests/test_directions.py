@@ -143,6 +143,11 @@ SENTENCES = {
             and values("plain20", "training error").max() < 2
             and values("resnet20", "training error").max() < 2
         ),
+        "of root mean squares the ratios are half as large, and all four nets are "
+        "healthy": lambda: max(values(arm, "gradient decades a value").mean() for arm in FOUR) < 1,
+        "in the mean over the schedule the gradient grows on its way down": lambda: all(
+            values(arm, "gradient loss").max() < -np.log10(2) for arm in FOUR
+        ),
         "this measure does not tell the nets that degrade from the others": lambda: (
             values("plain20", "gradient decades").mean()
             > values("plain56", "gradient decades").mean()
@@ -217,6 +222,10 @@ SENTENCES = {
             np.ptp(values("resnet56 with warm-up", "training error", "short"))
             > np.ptp(values("resnet56", "training error", "short"))
         ),
+        "and the 95% interval of the mean holds zero": lambda: (
+            (found := interval("short/resnet56 - resnet56 with warm-up/training error"))[0] < 0
+            and found[1] > 0
+        ),
         "Of plain-56's distance to plain-20 ({archive}`short/plain20/training error::value`) most "
         "stays": lambda: (
             difference("plain56 with warm-up", "plain20", "training error", "short").min()
@@ -286,6 +295,21 @@ def test_the_notes_of_claims_say_what_the_records_show():
     for tier in ("short", "paper"):
         for arm in ("plain20", "plain56"):
             assert decades(arm, tier).iloc[1:].mean() > -1, (arm, tier)
+    assert "With one the archive's ResNet-56 is better still" in notes["36b"]
+    warm = difference("resnet56 with warm-up", "resnet56", "test error", "short")
+    assert warm.max() < 0
+    assert "is about half as far behind, and three seeds do not settle it" in notes["62b"]
+    ahead = difference("preresnet56", "resnet56 with warm-up", "test error", "short")
+    share = ahead.mean() / difference("preresnet56", "resnet56", "test error", "short").mean()
+    assert 0.4 < share < 0.6
+    quantity = "short/preresnet56 - resnet56 with warm-up/test error"
+    assert interval(quantity)[0] < 0 < interval(quantity)[1]
+    assert "neither net leaves the error of guessing" in notes["48b"]
+    assert "BN alone starts the net, only more slowly; He's rule alone does not" in notes["1"]
+    for arm in ("plain56 without BN", "plain56 without BN, xavier", "plain20 without BN"):
+        assert values(arm, "training error", "short").min() > 89, arm
+    small = values("plain20, small init", "training error", "short")
+    assert values("plain20", "training error", "short").max() < small.min() < small.max() < 50
     assert "the one seed recorded on the full schedule agrees" in notes["17d"]
     found = difference("resnet56", "resnet20", "training error")
     assert len(found) == 1

@@ -16,6 +16,7 @@ from resnet_lib.mappings import (
     input_of,
     last_errors,
     residual,
+    shift_error,
     shrink,
     shrinking,
     size_of_last_layer,
@@ -115,6 +116,21 @@ def test_fits_are_a_tidy_table_and_repeat(features):
     keys = ["kind", "scale", "blocks", "seed"]
     last = frame[frame["step"] == 3].set_index(keys)["error"].sort_index()
     assert list(ends.set_index(keys)["error"].sort_index()) == list(last)
+
+
+def test_a_shifted_copy_is_the_best_of_its_kind():
+    """Of maps of 0 and one other value a shift makes any fraction, of others it does not."""
+    x = torch.tensor([0.0, 1.0]).repeat(2, 3, 4, 2)
+    x[:, 1] *= 2  # another best shift for each channel
+    assert shift_error(x, 0.25) == pytest.approx(0, abs=1e-4)
+    assert shift_error(x, 1) == 0
+    wide = torch.linspace(0, 1, 1000).reshape(1, 1, 1, -1)
+    best = min(
+        float(((wide - c).relu() - wide / 4).square().mean() / wide.square().mean())
+        for c in torch.linspace(0, 1, 200)
+    )
+    assert shift_error(wide, 0.25) == pytest.approx(best, rel=1e-2)
+    assert best > 0.01
 
 
 def test_a_bias_before_norm_changes_nothing(features):

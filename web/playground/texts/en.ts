@@ -260,7 +260,7 @@ export const en = {
     "without-bn": {
       title: "Turn BN off",
       question: "Three nets lose their batch normalisation. Which of them still learn, that is, end with at most half of the training images wrong?",
-      after: "Without BN the additions let the signal grow from block to block; BN keeps it in bounds. Look at the responses under Layer by layer. (What we found is the mean over the seeds: single ones can end otherwise.)",
+      after: "Without BN each block adds in proportion to its input, so that the signal can multiply from block to block; with BN what a block adds has one size, and the signal grows slowly. Look at the responses under Layer by layer. (What we found is the mean over the seeds: single ones can end otherwise.)",
     },
     "large-rate": {
       title: "A large learning rate, without warm-up and with it",
