@@ -33,8 +33,8 @@ lint: $(READY)  ## check style, and that every address is the repository's
 	$(PY) ci/stamp.py --check
 
 format: $(READY)  ## put the code in the project's style
+	$(PY) -m ruff check --fix --exit-zero --quiet .
 	$(PY) -m ruff format .
-	$(PY) -m ruff check --fix .
 
 stamp: $(READY)  ## carry the repository's address from _config.yml into badges and setup cells
 	$(PY) ci/stamp.py

@@ -56,9 +56,9 @@ from resnet_lib.models import layout as places
 from resnet_lib.training import make_optimiser, training_step
 
 # Steps to time, and before them some that warm up.
-STEPS = {"cpu": 8, "mps": 50, "cuda": 150}
-WARM_UP = {"cpu": 2, "mps": 10, "cuda": 50}
-TEXTBOOK_STEPS = {"cpu": 8, "mps": 50, "cuda": 50}
+STEPS = {"cpu": 8, "cuda": 150}
+WARM_UP = {"cpu": 2, "cuda": 50}
+TEXTBOOK_STEPS = {"cpu": 8, "cuda": 50}
 PARTS = ("cpu", "cuda", "several", "playground")
 MEAN_AND_STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 

@@ -11,8 +11,8 @@ OUT/html       the book: open index.html, or serve the folder
 from __future__ import annotations
 
 import filecmp
-import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -28,6 +28,7 @@ from icons import trim_icons
 from run_notebooks import (
     ROOT,
     STATISTICS_PAGE,
+    alone,
     arguments,
     digest,
     interruptible,
@@ -35,14 +36,15 @@ from run_notebooks import (
     run,
     shipped,
     shown,
+    version,
 )
 
 ARCHIVE = "resnet-read-and-run.zip"
-# What a reader needs to run the notebooks, and to build the book again, on a machine of their own.
-ARCHIVED_FOLDERS = ("book", "ci", "data", "notebooks", "resnet_lib")
+# What a reader needs to do what the README says on a machine of their own.
+ARCHIVED_FOLDERS = ("book", "ci", "data", "notebooks", "resnet_lib", "tests", "web")
 ARCHIVED_FILES = ("_config.yml", "_toc.yml", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md")
 ARCHIVED_FILES += ("LICENSE", "Makefile", "README.md", "README.zh.md", "constraints.txt")
-ARCHIVED_FILES += ("pyproject.toml", "requirements.txt")
+ARCHIVED_FILES += ("pyproject.toml", "requirements.txt", ".ci/run", ".github/page.png")
 # Of what Sphinx and the theme write, that which no page needs.
 DROPPED = re.compile(r".*\.map|\.buildinfo.*|_static/scripts/fontawesome\.js.*")
 
@@ -79,7 +81,8 @@ def explorers(folder: Path) -> None:
     if not bundle.is_file():  # a book without the library has no explorers of its own
         return
     inputs = [*shipped(ROOT / "resnet_lib"), *shipped(ROOT / "data")]
-    key, marker = digest(inputs), folder / "made-from"
+    made_by = platform.python_version(), version("torch"), version("matplotlib")
+    key, marker = digest(inputs, *made_by), folder / "made-from"
     if marker.is_file() and marker.read_text() == key:
         return
     shutil.rmtree(folder, ignore_errors=True)
@@ -101,8 +104,22 @@ def foundation(src: Path) -> str:
     files = [ROOT / "_config.yml", ROOT / "_toc.yml", *shipped(ROOT / "book" / "_ext")]
     names = sorted(str(path.relative_to(src)) for path in src.rglob("*") if path.is_file())
     files += [*(src / "explorers").glob("*.js*")]  # their hashed names stand in the pages
+    names += seen_elsewhere(src)
     packages = sorted(f"{each.name} {each.version}" for each in metadata.distributions())
     return digest([*files, Path(__file__).resolve()], *names, *packages)
+
+
+def seen_elsewhere(src: Path) -> list[str]:
+    """What pages show of others, though Sphinx writes them no more: titles, places of explorers."""
+    found = []
+    for page in sorted(src.rglob("*.md")):
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if re.match(r"# |:::+\{explorer\}", line):
+                found.append(f"{page.relative_to(src)} {line}")
+    for notebook in sorted((src / "notebooks").glob("*.ipynb")):
+        title = re.search(r'"# [^"]*"', notebook.read_text(encoding="utf-8"))
+        found.append(f"{notebook.name} {title and title[0]}")
+    return found
 
 
 def render(src: Path, work: Path) -> Path:
@@ -270,25 +287,26 @@ def archive(html: Path) -> None:
 
 def build(out: Path) -> None:
     """Bring OUT/html up to date with OUT/src. Errors: `BuildError`."""
-    src, html, record = out / "src", out / "html", out / "published.json"
+    src, html, record = out / "src", out / "html", out / "published"
     stage(src)
     inputs = sorted({*archived(), *(path for path in src.rglob("*") if path.is_file())})
-    state = {"inputs": digest(inputs, foundation(src))}
-    built = record.is_file() and json.loads(record.read_text()) == state
+    state = digest(inputs, foundation(src))
+    built = record.is_file() and record.read_text() == state
     if not (built and (html / "index.html").is_file()):
         publish(render(src, out / "sphinx"), html)
-        record.write_text(json.dumps(state))
+        record.write_text(state)
 
 
 def main() -> int:
     options = arguments("Build the book.")
-    if not run(options.tier, options.out, options.jobs):
-        return 1
-    try:
-        build(options.out)
-    except BuildError as error:
-        print(error, file=sys.stderr)
-        return 1
+    with alone(options.out):
+        if not run(options.tier, options.out, options.jobs):
+            return 1
+        try:
+            build(options.out)
+        except BuildError as error:
+            print(error, file=sys.stderr)
+            return 1
     html = shown(options.out / "html")
     usual = options.out == ROOT / "_build" / "book"
     serve = "make serve" if usual else f"python -m http.server --directory {html}"

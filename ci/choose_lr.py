@@ -26,8 +26,10 @@ def main(tier: str = "quick") -> None:
         for lr in RATES
         for spec in deepest
     ]
-    rows = []
-    for record in run_all(specs):
+    rows, records = [], run_all(specs)
+    if any(record.status == "interrupted" for record in records) or len(records) < len(specs):
+        sys.exit("Stopped: a rate is chosen from all runs.")
+    for record in records:
         last = record.curves[record.curves["split"] == "train"].iloc[-1]
         seed = record.train["seed"]
         rows.append((record.train["lr"], seed, last["loss"], last["top1_error"], record.status))

@@ -27,10 +27,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 ROOT = Path(__file__).resolve().parents[1]
 TIERS = ("smoke", "quick", "short", "paper")
@@ -127,7 +129,6 @@ class Notebook:
     key: str
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
-    seconds: float = field(default=0.0)
 
     @property
     def name(self) -> str:
@@ -171,6 +172,8 @@ class Notebook:
             "PYTHONPATH": os.pathsep.join(paths),
             "RESNET_LIB_RUNS": str(runs),
         }
+        if chosen := os.environ.get("RESNET_LIB_DATA"):  # the notebook works in a folder of its own
+            environment["RESNET_LIB_DATA"] = str(Path(chosen).expanduser().resolve())
         command = [sys.executable, "-m", "papermill", str(self.source), str(self.draft)]
         command += ["--kernel", "python3", "--language", "python", "--no-progress-bar"]
         command += ["--cwd", str(work), "-r", "TIER", tier]
@@ -371,9 +374,27 @@ def arguments(description: str) -> argparse.Namespace:
     return options
 
 
+@contextlib.contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Hold a folder of what is built; where another process holds it, say so and wait."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{out}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"Another process builds in {shown(out)}: waiting for it.", flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def interruptible(main: Any) -> int:
-    """Run `main`; SIGTERM ends it as cleanly as Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run `main`; SIGTERM, and a terminal that is closed, end it as cleanly as Ctrl-C."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows knows no terminal that hangs up
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
         return main()
     except KeyboardInterrupt:
@@ -383,7 +404,8 @@ def interruptible(main: Any) -> int:
 
 def main() -> int:
     options = arguments("Run the notebooks that need it.")
-    return 0 if run(options.tier, options.out, options.jobs) else 1
+    with alone(options.out):
+        return 0 if run(options.tier, options.out, options.jobs) else 1
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ Every other address on GitHub is left alone.
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from pathlib import Path
@@ -81,4 +82,6 @@ def main(root: Path = ROOT, check: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(check="--check" in sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, fail where it differs")
+    sys.exit(main(check=parser.parse_args().check))

@@ -9,7 +9,7 @@ python=${PYTHON:-python3.13}
     echo "Python 3.13 is needed, as on Colab, and $python is none: name one with PYTHON=/path/to/python3.13" >&2
     exit 1
 }
-if [ ! -e .venv-colab/.ready ]; then
+if [ ! -e .venv-colab/.ready ] || [ ci/colab-constraints.txt -nt .venv-colab/.ready ]; then
     echo "Making .venv-colab with Colab's versions."
     "$python" -m venv .venv-colab
     # setuptools: Colab has one, and torch and the editable install ask for it.

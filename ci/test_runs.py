@@ -14,6 +14,7 @@ from pathlib import Path
 from resnet_lib import load
 from resnet_lib.archive import survey
 from resnet_lib.experiments import TIERS
+from resnet_lib.runs import RecordError
 from resnet_lib.tested import measure_test
 from resnet_lib.testing import PROTOCOLS
 
@@ -45,7 +46,7 @@ def main() -> int:
                 row = measure_test(
                     [folder / each.run_id for each in found], protocol, images=images, data=data
                 )
-            except RuntimeError as error:
+            except RecordError as error:
                 print(f"{what}: {error}")
                 continue
             print(f"{what}: {row['top1_error']:.2f}% of {row['images']:,} images", flush=True)

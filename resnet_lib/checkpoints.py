@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from resnet_lib.configs import ConfigError, ModelConfig
 from resnet_lib.models import ResNet, build_model
-from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
+from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, on_disk
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
@@ -55,7 +55,8 @@ def holding(folder: Path, run_id: str) -> Iterator[None]:
             holder.write_text(f"process {os.getpid()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder may be gone by now, or read-only
+            holder.unlink(missing_ok=True)
         lock.release()  # the file stays: another process may be waiting to open it
 
 
@@ -64,6 +65,7 @@ def write_checkpoint(folder: Path, run_id: str, state: dict[str, Any]) -> None:
     partial = folder / f"{CHECKPOINT}.partial"
     try:
         torch.save({"run_id": run_id, **state}, partial)
+        on_disk(partial)
         partial.replace(folder / CHECKPOINT)
     except RuntimeError as error:  # torch's own writer reports a full disk so
         raise OSError(str(error).splitlines()[0]) from None

@@ -137,7 +137,8 @@ def parser() -> argparse.ArgumentParser:
         help="test a trained net by one of the papers' protocols",
         description="Test a trained net: top-1 and top-5 error, with the number of images. "
         "Several weights are an ensemble. Imagenette and ImageNet are folders below "
-        "RESNET_LIB_DATA: imagenette2/val/<wnid>/*.JPEG and imagenet/val/<wnid>/*.JPEG.",
+        "RESNET_LIB_DATA: imagenette2/val/<wnid>/*.JPEG and imagenet/val/<wnid>/*.JPEG. Where "
+        "Imagenette is missing it is fetched (1.5 GB).",
     )
     test.add_argument("model", help="a name from `models`, such as resnet50 or resnet20")
     test.add_argument(
@@ -215,6 +216,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"resnet_lib: {error.filename}: {error.strerror}.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt as stopped:
         print(f"resnet_lib: {str(stopped) or 'stopped.'}", file=sys.stderr)
         return 130

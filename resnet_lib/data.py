@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F
+from filelock import FileLock
 from torch import Tensor, nn
 
 from resnet_lib.configs import ConfigError, TrainConfig, unknown_name, whole
@@ -218,18 +219,23 @@ def load(name: str | Path, size: int | None = None) -> ImageSet:
         raise unknown_name(name, list(DATASETS), "data set or folder of class sheets")
     expected = (name in DATASETS and DATASETS[name].checksum) or loaded.checksum
     if loaded.checksum != expected:
+        place = folder or f"torchvision's folder of {name} in {data_folder()}"
+        help = "restore it" if name == "embedded" else "delete it to fetch it again, or restore it"
         raise DataError(
-            f"{folder or data_folder()} does not hold {name} as it is known here (checksum "
-            f"{loaded.checksum}, not {expected}): a file is damaged, missing or foreign; delete "
-            "the folder to fetch it again, or restore it."
+            f"{place} does not hold {name} as it is known here (checksum {loaded.checksum}, not "
+            f"{expected}): a file is damaged, missing or foreign; {help}."
         )
     return loaded if size is None else loaded.reduced(size)
 
 
 def data_folder() -> Path:
-    """Where downloads go and sheets are looked for: RESNET_LIB_DATA or data/downloads."""
-    chosen = os.environ.get("RESNET_LIB_DATA")
-    return Path(chosen).expanduser() if chosen else EMBEDDED.parent / "downloads"
+    """Where downloads go and sheets are looked for: RESNET_LIB_DATA, else data/downloads.
+
+    Without a clone around the library, ~/.cache/resnet_lib.
+    """
+    if chosen := os.environ.get("RESNET_LIB_DATA"):
+        return Path(chosen).expanduser()
+    return DATA / "downloads" if DATA.is_dir() else Path.home() / ".cache" / "resnet_lib"
 
 
 def find_sheets(name: str) -> Path | None:
@@ -322,7 +328,7 @@ def from_torchvision(name: str) -> ImageSet:
     splits = {}
     try:
         for split in ("train", "test"):
-            with patient():
+            with one_download(root), patient():
                 part = kind(root, train=split == "train", download=True)
             images = np.asarray(part.data)
             splits[split] = (
@@ -336,6 +342,21 @@ def from_torchvision(name: str) -> ImageSet:
             "files there by hand, or set RESNET_LIB_DATA to a folder that holds them."
         ) from None
     return image_set(name, part.classes, splits)
+
+
+@contextmanager
+def one_download(root: Path) -> Iterator[None]:
+    """Wait while another process downloads to this folder: both would write the same file."""
+    lock = FileLock(root / ".download.lock")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError:
+        pass  # a read-only folder may hold the data all the same
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -362,6 +383,8 @@ def reason(error: BaseException) -> str:
         return "because the host cannot be reached"
     if getattr(error, "errno", None) == errno.ENOSPC:
         return "because the disk is full"
+    if getattr(error, "errno", None) in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "because the folder cannot be written to"
     return "because a file is damaged, incomplete or out of reach"
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from resnet_lib.configs import ConfigError
-from resnet_lib.data import DataError, data_folder, patient, reason
+from resnet_lib.data import DataError, data_folder, one_download, patient, reason
 
 # Imagenette's ten classes and their numbers among ImageNet's thousand, which stand in the order
 # of their wnids.
@@ -140,7 +140,7 @@ def download_imagenette() -> Path:
     root = data_folder()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with patient():
+        with one_download(root), patient():
             Imagenette(root, split="val", download=True)
     except Exception as error:
         raise DataError(

@@ -357,9 +357,16 @@ def write_whole(path: Path, text: str) -> None:
     partial = path.with_name(f"{path.name}.{uuid4().hex}.partial")
     try:
         partial.write_text(text, encoding="utf-8", newline="\n")
+        on_disk(partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def on_disk(path: Path) -> None:
+    """Have a file's content on the disk before it takes another's place: power may fail, too."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def device_name(device: torch.device) -> str:

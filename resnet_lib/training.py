@@ -349,24 +349,31 @@ def go_on(run: Run, folder: Path | None, run_id: str, probe_at: Collection[int])
 def leave(folder: Path, record: RunRecord, run: Run) -> None:
     """Write what a run leaves behind; record.json comes last and says that the run has ended.
 
-    A run that is repeated for its probe and interrupted leaves the complete record as it was.
+    A run that is repeated for its probe and interrupted leaves the complete record as it was. One
+    whose weights could not be saved keeps its checkpoint, from which it can end again.
     """
+    whole = True
     if record.status == "interrupted":
         keep(lambda: write_checkpoint(folder, record.run_id, run.state()), "cannot resume this run")
         if complete_record(folder, record.run_id) is not None:
             return
     if record.status == "complete":
-        keep(lambda: save_weights(run.model, folder), "leave the weights unsaved")
+        whole = keep(lambda: save_weights(run.model, folder), "leave the weights unsaved")
     saved = keep(lambda: record.save(folder), "return the record without saving it")
-    if saved and record.status != "interrupted":
+    if saved and whole and record.status != "interrupted":
         (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def complete_record(
     folder: Path | None, run_id: str, probe_at: Collection[int] = ()
 ) -> RunRecord | None:
-    """The record that a folder holds of this run, if it ended well and was probed at all these."""
+    """The record that a folder holds of this run, if it ended well and was probed at all these.
+
+    Where the weights are missing and a checkpoint is left, the run has its last minute to repeat.
+    """
     if folder is None:
+        return None
+    if (folder / CHECKPOINT).exists() and not (folder / WEIGHTS).exists():
         return None
     try:
         record = RunRecord.load(folder)

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -35,7 +36,7 @@ from resnet_lib.archive import (
     present_numerics,
 )
 from resnet_lib.complexity import Complexity
-from resnet_lib.data import DATASETS, ImageSet
+from resnet_lib.data import DATASETS, ImageSet, data_folder, find_sheets
 from resnet_lib.experiments import find_arm
 from resnet_lib.runs import CURVES, run_id
 
@@ -64,6 +65,13 @@ RECIPE = TrainConfig(
     eval_every=5,
     precision="float32",
 )
+
+
+def cifar10() -> ImageSet:
+    """CIFAR-10 where it is at hand: tests fetch nothing but packages."""
+    if find_sheets("cifar10") is None and not (data_folder() / "cifar-10-batches-py").is_dir():
+        pytest.skip("CIFAR-10 is not here: `python -m resnet_lib data cifar10` fetches it.")
+    return load("cifar10")
 
 
 @cache

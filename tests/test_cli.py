@@ -324,6 +324,15 @@ def test_a_folder_that_cannot_be_is_one_sentence_before_anything_is_trained(
     assert not trained
 
 
+def test_a_folder_that_cannot_be_written_to_is_one_sentence(capsys, tmp_path, monkeypatch):
+    def refuse(_options):
+        raise PermissionError(13, "Permission denied", str(tmp_path / ".lock"))
+
+    monkeypatch.setattr("resnet_lib.cli.do_deletions", refuse)
+    assert main(["deletions", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"resnet_lib: {tmp_path / '.lock'}: Permission denied.\n"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -26,10 +26,12 @@ from resnet_lib.data import (
     Normaliser,
     TrainingBatches,
     augment,
+    data_folder,
     epoch_plan,
     image_set,
     make_batches,
     make_normaliser,
+    one_download,
 )
 from resnet_lib.numerics import random_stream
 
@@ -429,6 +431,7 @@ def test_a_failed_download_says_what_to_do(name, fault, tmp_path, monkeypatch):
         (urllib.error.HTTPError("u", 503, "busy", None, None), "answered 503"),
         (urllib.error.URLError("no route"), "cannot be reached"),
         (OSError(errno.ENOSPC, "No space left"), "disk is full"),
+        (OSError(errno.EACCES, "Permission denied"), "folder cannot be written to"),
         (RuntimeError("File not found or corrupted."), "damaged"),
     ],
 )
@@ -440,6 +443,28 @@ def test_a_failed_download_says_why(fault, words, tmp_path, monkeypatch):
     monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
     with pytest.raises(DataError, match=words):
         load("cifar10")
+
+
+def test_two_downloads_wait_for_each_other(tmp_path):
+    """Else both write the same file, and one of them finds it damaged."""
+    entered = threading.Event()
+
+    def download():
+        with one_download(tmp_path):
+            entered.set()
+
+    with one_download(tmp_path):
+        other = threading.Thread(target=download)
+        other.start()
+        assert not entered.wait(0.3)
+    other.join(10)
+    assert entered.is_set()
+
+
+def test_without_a_clone_downloads_go_into_the_user_s_cache(tmp_path, monkeypatch):
+    monkeypatch.delenv("RESNET_LIB_DATA", raising=False)
+    monkeypatch.setattr("resnet_lib.data.DATA", tmp_path / "none")
+    assert data_folder() == Path.home() / ".cache" / "resnet_lib"
 
 
 def test_a_host_that_never_answers_is_given_up(tmp_path, monkeypatch):
@@ -496,6 +521,18 @@ def test_known_data_with_other_pixels_are_refused(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="damaged, missing or foreign") as error:
         load("cifar10")
     assert str(tmp_path / "cifar10") in str(error.value)
+
+
+def test_the_folder_of_all_data_is_never_said_to_be_deleted(tmp_path, monkeypatch):
+    """torchvision's sets lie beside others, and the repository's own is fetched from nowhere."""
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", fake("CIFAR10", *random_images(), []))
+    monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=r"torchvision's folder of cifar10 in .* delete it to"):
+        load("cifar10")
+    wrong = replace(DATASETS["embedded"], checksum="0" * 12)
+    monkeypatch.setitem(DATASETS, "embedded", wrong)
+    with pytest.raises(DataError, match=r"or foreign; restore it\.$"):
+        load("embedded")
 
 
 # Reduction

@@ -13,7 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision.transforms.functional as TF
-from helpers import tiny_net
+from helpers import cifar10, tiny_net
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -23,14 +23,13 @@ from resnet_lib import (
     build_model,
     explore,
     figures,
-    load,
     load_net,
     load_records,
     widgets,
 )
 from resnet_lib.analysis import block_maps
 from resnet_lib.checkpoints import KEPT, kept_nets, net_of
-from resnet_lib.data import ChannelNormaliser, DataError, Normaliser
+from resnet_lib.data import ChannelNormaliser, Normaliser
 from resnet_lib.deletions import checksum
 from resnet_lib.pictures import (
     PHOTOGRAPH,
@@ -156,10 +155,7 @@ def test_a_run_without_weights_takes_the_kept_copy(tmp_path):
 
 @pytest.mark.network
 def test_the_kept_normalisation_is_that_of_the_images():
-    try:
-        data = load("cifar10")
-    except DataError as error:
-        pytest.skip(str(error))
+    data = cifar10()
     kept, own = kept_normaliser("cifar10"), Normaliser(data)
     assert torch.equal(kept.mean, own.mean)
     assert kept.std == own.std

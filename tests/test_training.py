@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -555,6 +556,40 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path, monke
     whole, net = tiny_net(), tiny_net()
     assert_same_run(tiny_train(net, folder=tmp_path), tiny_train(whole))
     assert same_weights(net, whole)
+
+
+def test_weights_that_could_not_be_saved_are_made_again(tmp_path, monkeypatch):
+    """The disk is full at the end: the checkpoint stays, and the next call has little to do."""
+    whole, net = tiny_net(), tiny_net()
+    wanted = tiny_train(whole)
+    monkeypatch.setattr("resnet_lib.training.save_weights", full_disk)
+    with pytest.warns(UserWarning, match="No space left"):
+        record = tiny_train(net, folder=tmp_path, checkpoint_seconds=0)
+    monkeypatch.undo()
+    assert_same_run(record, wanted)
+    assert (tmp_path / "checkpoint.pt").exists()
+    again, done = tiny_net(), []
+    assert_same_run(
+        tiny_train(again, folder=tmp_path, progress=lambda iteration, _: done.append(iteration)),
+        wanted,
+    )
+    assert len(done) < len(record.curves)
+    assert same_weights(load_net(tmp_path), whole)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no folder that is in use.")
+def test_a_folder_that_vanishes_costs_no_training(tmp_path):
+    folder = tmp_path / "run"
+
+    def vanish(iteration, _row):
+        if folder.is_dir():
+            shutil.rmtree(folder)
+            folder.write_text("a file where the folder was")
+
+    with pytest.warns(UserWarning, match="nothing could be written"):
+        record = tiny_train(tiny_net(), folder=folder, progress=vanish)
+    assert_same_run(record, tiny_train(tiny_net()))
 
 
 # Finished runs

@@ -16,6 +16,7 @@ Pages that use one of these are read again when a record, a claim or the library
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -332,7 +333,7 @@ def statement(evidence: Any) -> list[nodes.Node]:
 
 def folded(title: str, ids: list[str]) -> nodes.container:
     """Names that unfold below a title."""
-    items = "".join(f"<li><code>{id}</code></li>" for id in ids)
+    items = "".join(f"<li><code>{html.escape(id)}</code></li>" for id in ids)
     markup = f"<details><summary>{title}</summary><ul>{items}</ul></details>"
     return nodes.container("", nodes.raw("", markup, format="html"), classes=["claim-runs"])
 

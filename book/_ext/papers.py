@@ -122,7 +122,6 @@ class Papers(SphinxDirective):
         from resnet_lib.configs import ConfigError, one_of
 
         note_use(self.env)
-        self.env.note_dependency(__file__)
         paper = self.arguments[0]
         try:
             one_of(paper, ("P1", "P2", NEITHER), "papers")

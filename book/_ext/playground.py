@@ -27,7 +27,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from resnet_lib import playground
+from resnet_lib import figures, outputs, playground, widgets
 
 FOLDER = "playground"
 FILES = {
@@ -35,6 +35,8 @@ FILES = {
     "module": playground.MODULE,
     "images": playground.IMAGES,
 }
+# What draws the recorded runs.
+DRAWN_BY = [each.__file__ for each in (playground, widgets, figures, outputs)]
 HINT = {
     "en": "To train these nets yourself, open this page from a web server (make serve) in a "
     "current browser that may run JavaScript.",
@@ -51,7 +53,7 @@ class Playground(SphinxDirective):
     option_spec: ClassVar[dict[str, Any]] = {"language": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
-        for path in (playground.CURVES, playground.MODULE, playground.IMAGES):
+        for path in (playground.CURVES, playground.MODULE, playground.IMAGES, *DRAWN_BY):
             self.env.note_dependency(str(path))
         self.env.metadata[self.env.docname]["playground"] = True
         suffix = Path(self.env.docname).suffix.removeprefix(".")
@@ -74,6 +76,7 @@ class Lesson(SphinxRole):
     """A link to a question: {lesson}`text <id>`."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        self.env.note_dependency(str(playground.OUTCOMES))
         text, _, name = self.text.removesuffix(">").rpartition("<")
         return [lesson_link(self.rawtext, text.strip(), lesson=name, line=self.lineno)], []
 

@@ -229,9 +229,10 @@ def test_the_fonts_have_the_icons_of_the_style_sheets(book: Path) -> None:
 
 def test_building_again_is_quick(book: Path) -> None:
     command = [sys.executable, "ci/build_book.py", "--tier", "smoke", "--out", str(book.parent)]
-    with FileLock(f"{book.parent}.lock"):  # the wait for other processes is no building
-        began = time.perf_counter()
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    with FileLock(f"{book.parent}.lock"):
+        pass  # the wait for other processes is no building
+    began = time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert all(f"{slug}: unchanged" in done.stdout for slug in SLUGS)
     assert time.perf_counter() - began < 60
 
@@ -413,10 +414,28 @@ def test_a_changed_value_reaches_the_page(small: Small) -> None:
     assert '<span class="measured">2.7</span>' in small.page()
 
 
+def test_a_changed_title_reaches_the_other_pages(small: Small) -> None:
+    """They show it in their navigation, and Sphinx writes only pages that changed themselves."""
+    small.index.write_text(INDEX.replace("# Small book", "# Renamed book"))
+    code, told = small.run()
+    assert code == 0, told
+    assert "Renamed book" in small.page("book/more")
+
+
+def test_two_builds_of_one_folder_wait_for_each_other(small: Small) -> None:
+    with FileLock(f"{small.out}.lock"):
+        process = small.start("run_notebooks.py")
+        told = process.stdout.readline()
+        assert told.startswith("Another process builds in")
+        assert process.poll() is None
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+
+
 WRONG = {
     "01-small::gap:": (
         "01-small::gab:",
-        "no output named gab; it has: drawing, gap, less, word",
+        "no output named gab; it has: drawing, gap, less, off, word",
     ),
     "01-small::less:": ("less:", "it is not of the form notebook::key:format"),
     "01-small::word": ("01-small::word:.1f", "its value 'grew' does not fit the format .1f"),
@@ -621,6 +640,16 @@ def test_a_failing_notebook_says_where(small: Small) -> None:
     assert small.run("run_notebooks.py") == (0, "01-small: unchanged\n")
 
 
+def test_a_notebook_finds_the_data_that_a_relative_path_names(tmp_path: Path, monkeypatch) -> None:
+    """It works in a folder of its own."""
+    given = {}
+    monkeypatch.setattr("subprocess.Popen", lambda _command, **options: given.update(options))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RESNET_LIB_DATA", "images")
+    run_notebooks.Notebook(tmp_path / "01-none.ipynb", tmp_path / "out", "key").start("smoke")
+    assert given["env"]["RESNET_LIB_DATA"] == str(tmp_path / "images")
+
+
 @pytest.mark.parametrize(("tier", "kept"), [("quick", False), ("paper", True)])
 def test_long_trainings_survive_a_second_run(tmp_path: Path, tier: str, kept: bool) -> None:
     """Of `start`, with a notebook that papermill does not find: it ends at once."""
@@ -661,7 +690,7 @@ def test_the_archive_leaves_out_what_git_ignores(
     assert found == wanted
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_run_leaves_nothing_behind(small: Small, number: int) -> None:
     begun = small.root / "begun"
     begun.unlink(missing_ok=True)
