@@ -311,7 +311,8 @@ def one_run_each(frame: pd.DataFrame) -> pd.DataFrame:
             f"that differ in {', '.join(differ)}: choose one, such as "
             f"frame[frame[{differ[0]!r}] == {rows[differ[0]].tolist()[0]!r}]."
             if differ
-            else "that differ in net or recipe: give each a name of its own in frame['model']."
+            else "that differ in net, recipe, data, arithmetic or first weights: give each a "
+            "name of its own in frame['model']."
         )
         raise ConfigError(f"{what} {how}")
     return frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,7 @@ DAMAGES = {
     "no probe": (lambda f: (f / "probe.csv").unlink(), "probe.csv is missing"),
     "not JSON": (lambda f: (f / "record.json").write_text("{"), "record.json"),
     "a NaN loss": (edit_curves(",0.5,", ",nan,"), "not finite"),
+    "a NaN error": (edit_curves(",20.0,", ",nan,"), "not finite"),
     "diverged": (lambda f: rewrite(f, status="diverged", diverged_at=7), "at iteration 7"),
     "stopped": (lambda f: rewrite(f, status="interrupted", iterations_done=9), "interrupted"),
     "cut short": (cut_curves, "does not reach iteration 3,200"),
@@ -176,7 +178,9 @@ def test_every_measure_reads_a_record_and_has_a_unit(runs, measure):
     values = survey(runs).values("plain20", "short", measure)["bfloat16"]
     assert len(values) == 3
     assert all(isinstance(value, float) for value in values.values())
-    assert measure in UNITS
+    others = {"training loss": " nats", "end of warm-up": " iterations"}
+    error = " points" if " minus " in measure else "%"
+    assert UNITS[measure] == (error if measure.endswith("error") else others.get(measure, ""))
 
 
 def test_errors_list_the_nearest(runs):
@@ -266,6 +270,61 @@ def test_a_gradient_that_fades_is_lost_and_one_that_grows_is_not(first, later, m
     ]
     record = SimpleNamespace(probe=pd.DataFrame(rows), model={"depth": 20})
     assert MEASURES[measure](record) == pytest.approx(value)
+
+
+def made_up(milestones=(20, 30), warmup_ended=None) -> SimpleNamespace:
+    """What the measures read of a record; rows in disorder."""
+    curves = [
+        ("train", 40, 10.0),
+        ("train", 10, 80.0),
+        ("train", 20, 60.0),
+        ("train", 30, 20.0),
+        ("test", 40, 35.0),
+        ("test", 20, 50.0),
+    ]
+    probe = [
+        (iteration, layer, response, gradient)
+        for iteration, rows in {
+            40: ((6.0, 1.0), (1.0, 3.0), (2.0, 2.0)),
+            0: ((9.0, 8.0), (0.1, 3.0), (9.0, 2.0)),
+            20: ((9.0, 1.0), (0.1, 3.0), (9.0, 4.0)),
+        }.items()
+        for layer, (response, gradient) in enumerate(rows, 1)
+    ]
+    return SimpleNamespace(
+        train=TrainConfig(iterations=40, milestones=milestones, window=10).to_dict(),
+        warmup_ended=warmup_ended,
+        curves=pd.DataFrame(curves, columns=["split", "iteration", "top1_error"]),
+        probe=pd.DataFrame(
+            probe, columns=["iteration", "layer", "response_std", "activation_gradient"]
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("measure", "value"),
+    [
+        ("training error", 10),
+        ("test error", 35),
+        ("early training error", 70),
+        ("layer response", 3),
+        ("weakest layer response", 1),
+        ("lowest gradient ratio", 0.25),
+    ],
+)
+def test_measures_are_those_that_one_reads_by_hand(measure, value):
+    """Of the last moment; early: the windows up to the first milestone, itself among them."""
+    assert MEASURES[measure](made_up()) == pytest.approx(value)
+
+
+def test_without_milestones_all_of_the_training_is_early():
+    assert MEASURES["early training error"](made_up(milestones=())) == 42.5
+
+
+def test_a_run_without_a_warm_up_has_no_end_of_it():
+    """None is no iteration: 0 would count as a warm-up that ended at once."""
+    assert MEASURES["end of warm-up"](made_up(warmup_ended=400)) == 400
+    assert math.isnan(MEASURES["end of warm-up"](made_up()))
 
 
 def test_a_run_s_arm_does_not_depend_on_how_its_precision_was_chosen(tmp_path):

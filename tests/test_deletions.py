@@ -1,6 +1,7 @@
 """Blocks taken out of trained nets: the errors, the sets, and the file beside the record."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -28,6 +29,7 @@ from resnet_lib.deletions import (
     deletable,
     deletion_cost,
     deletion_errors,
+    keep_row,
     random_sets,
     record_deletions,
     single_deletions,
@@ -149,6 +151,17 @@ def test_what_others_measure_meanwhile_stays(run, monkeypatch):
     pd.testing.assert_frame_equal(Deletions.load(run).frame, kept.frame)
 
 
+def test_rows_that_are_kept_at_once_all_arrive(tmp_path):
+    names, about = [f"conv2_x.{number}" for number in range(24)], {"run_id": "x"}
+
+    def keep(name):
+        return len(keep_row(tmp_path, about, (1, name, 20, 50.0)).frame)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(keep, names)) == [*range(1, len(names) + 1)]
+    assert set(Deletions.load(tmp_path).frame["blocks"]) == set(names)
+
+
 def test_what_is_measured_is_not_measured_again(run, monkeypatch):
     whole = record(run)
     monkeypatch.setattr("resnet_lib.deletions.deletion_errors", None)
@@ -243,7 +256,9 @@ def test_the_explorer_leaves_out_a_measurement_that_goes_on(run):
 
 def test_recorded_deletions_are_of_recorded_runs():
     """Every deletions.csv of the archive lies beside its record and holds what it says."""
-    for path in ARCHIVE.rglob(DELETIONS):
+    paths = [*ARCHIVE.rglob(DELETIONS)]
+    assert paths
+    for path in paths:
         found, own = Deletions.load(path.parent), RunRecord.load(path.parent)
         assert found.about["run_id"] == own.run_id
         names = deletable(build_model(ModelConfig.from_dict(own.model), seed=0))
@@ -289,16 +304,24 @@ def test_single_deletions_are_a_tidy_table(model):
     whole = evaluate(net, data.test_images, data.test_labels, Normaliser(data))[1]
     assert table["top1_error"].iloc[0] == pytest.approx(whole)
     assert len(set(single_deletions(net, data, 10)["top1_error"] % 10)) == 1, "on ten images"
+    found = single_deletions(net, data, 30)["top1_error"].iloc[0]
+    images, labels = data.test_images[::4], data.test_labels[::4]  # 25: no more than asked for
+    assert found == pytest.approx(evaluate(net, images, labels, Normaliser(data))[1])
 
 
 def test_the_cost_of_a_deletion_is_over_the_whole_net():
-    rows = [("m", 0, 0, 10.0), ("m", 0, 1, 20.0), ("m", 0, 3, 40.0), ("m", 1, 0, 5.0)]
+    rows = [("m", 0, 0, 10.0), ("m", 0, 1, 20.0), ("m", 0, 2, 20.0), ("m", 0, 3, 50.0)]
+    rows += [("m", 1, 0, 5.0)]
     rows += [("m", 1, 1, 5.0), ("m", 1, 3, 6.0)]
     frame = pd.DataFrame(rows, columns=["model", "seed", "number", "top1_error"])
     assert deletion_cost(frame).to_dict() == {("m", 0): 20.0, ("m", 1): 0.5}
 
 
 def test_images_are_normalised_as_in_training(tmp_path):
-    tiny_train(tiny_net("resnet8"), folder=tmp_path, iterations=3, normalisation="per-channel")
+    net, data = tiny_net("resnet8"), tiny_data()
+    tiny_train(net, folder=tmp_path, normalisation="per-channel")
     last = RunRecord.load(tmp_path).curves.query("split == 'test'")["top1_error"].iloc[-1]
+    usual = evaluate(net, data.test_images, data.test_labels, Normaliser(data))[1]
+    assert last != pytest.approx(usual), "else either would do"
     assert record(tmp_path).errors(100)[()] == pytest.approx(last)
+    assert single_deletions(net, data)["top1_error"].iloc[0] == pytest.approx(last)

@@ -29,6 +29,7 @@ from resnet_lib import (
 )
 from resnet_lib.analysis import PROBES
 from resnet_lib.archive import key_of_arm, precision_of, present_numerics
+from resnet_lib.complexity import complexity
 from resnet_lib.data import DATASETS, ImageSet
 from resnet_lib.experiments import (
     GROUPS,
@@ -293,6 +294,15 @@ def test_a_run_s_name_is_known_before(tmp_path):
     assert record.model == spec.model.to_dict()
 
 
+def test_the_cost_of_a_run_is_that_of_all_its_images():
+    """What shares out the time left, and the time foretold."""
+    (spec,) = specs(1)
+    each = complexity(spec.model, 7).multiply_adds
+    assert spec.cost == 6 * 32 * each
+    longer = replace(spec, train=replace(RECIPE, iterations=12, batch_size=64))
+    assert longer.cost == 4 * spec.cost
+
+
 def test_a_run_uses_one_thread_and_gives_the_others_back():
     torch.set_num_threads(2)
     try:
@@ -317,8 +327,10 @@ def test_a_recorded_run_is_read_and_not_repeated(tmp_path):
     assert [(path.name, path.stat().st_mtime_ns, path.read_bytes()) for path in files] == before
 
 
-def test_a_diverged_run_is_not_repeated(tmp_path):
-    spec = replace(specs()[1], train=replace(RECIPE, lr=1e30))
+@pytest.mark.parametrize("probe", [None, "signals"])
+def test_a_diverged_run_is_not_repeated(tmp_path, probe):
+    """Nor for want of the measurements that it did not live to see."""
+    spec = replace(specs()[1], train=replace(RECIPE, lr=1e30), probe=probe, probe_at=(0, 6))
     first = run_one(spec, tmp_path, progress=False)
     assert first.status == "diverged"
     again = run_one(spec, tmp_path, progress=False, stop=lambda: pytest.fail("trained again"))

@@ -1,11 +1,15 @@
 """What a reader is told before runs start."""
 
 from dataclasses import replace
+from itertools import accumulate, chain
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from resnet_lib import TIERS, reproduce
-from resnet_lib.forecast import LONG, forecast, in_words
+from resnet_lib.experiments import plan
+from resnet_lib.forecast import LONG, forecast, in_words, seconds_of_a_step
 
 
 def test_short_runs_are_only_counted(tmp_path):
@@ -21,15 +25,27 @@ def test_what_is_recorded_is_not_to_be_done(tmp_path):
     assert forecast("figure6-plain", "smoke", folder=tmp_path).startswith("2 of 4 runs")
 
 
-def test_long_runs_get_a_time(monkeypatch):
+@pytest.mark.parametrize(("jobs", "told"), [(1, "6 hours"), (2, "3 hours"), (8, "3 hours")])
+def test_long_runs_get_a_time(monkeypatch, jobs, told):
+    """Shared out among processors; no more of them than runs."""
     smoke = TIERS["smoke"]
     tier = replace(smoke, name="long", train=replace(smoke.train, iterations=10 * LONG))
     monkeypatch.setattr("resnet_lib.forecast.seconds_of_a_step", lambda spec: 0.5)
-    monkeypatch.setattr("resnet_lib.forecast.default_jobs", lambda: 1)
+    monkeypatch.setattr("resnet_lib.forecast.default_jobs", lambda: jobs)
     monkeypatch.setattr("resnet_lib.forecast.find_device", lambda: type("", (), {"type": "cpu"}))
-    told = forecast("footnote3", tier, seeds=[0])
     # plain56 takes 15,000 s, plain20 less by the ratio of their multiply-adds.
-    assert told == "2 of 2 runs are to be done: about 6 hours on this machine (cpu, 1 at once)."
+    assert forecast("footnote3", tier, seeds=[0]) == (
+        f"2 of 2 runs are to be done: about {told} on this machine (cpu, {min(jobs, 2)} at once)."
+    )
+
+
+def test_the_quickest_of_some_steps_counts(monkeypatch):
+    """The first is slow, and so is any that another process disturbs."""
+    ticks = accumulate(chain.from_iterable((1, seconds) for seconds in (9, 4, 3, 7, 5)))
+    clock = SimpleNamespace(perf_counter=lambda: next(ticks))
+    monkeypatch.setattr("resnet_lib.forecast.time", clock)
+    monkeypatch.setattr("resnet_lib.forecast.find_device", lambda: torch.device("cpu"))
+    assert seconds_of_a_step(plan("figure6-plain", "smoke", [0])[0]) == 3
 
 
 def test_a_step_is_timed():

@@ -8,6 +8,7 @@ import statistics
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import ROOT, write_record
 
@@ -27,11 +28,25 @@ from resnet_lib.ledger import (
     compare_printed,
     measured,
     read_claims,
+    repeated,
     unit_of,
 )
+from resnet_lib.paper import published
 
 CLAIMS = {claim.id: claim for claim in read_claims()}
 LISTED = (ROOT / "data" / "paper" / "claims.toml").read_text(encoding="utf-8")
+
+
+CHAINED = """
+[[claim]]
+id = "zz"
+title = "t"
+says = "s"
+source = "P1"
+kind = "run"
+chapter = "c"
+follows = "3"
+"""
 
 
 def entry(**values) -> dict:
@@ -90,6 +105,8 @@ def test_seeds_are_paired(tmp_path):
     evidence = row(tmp_path, claim()).evidence[-1]
     assert evidence.difference.values == {0: 1.0, 1: 1.0, 2: 1.5}
     assert evidence.agrees is True
+    assert evidence.value == "1.17 points, interval 0.45 to 1.88"
+    assert evidence.each_arm == "plain56 41.17 ± 10.25%; plain20 40.00 ± 10.00%."
 
 
 def test_a_seed_that_one_arm_lacks_does_not_count(tmp_path):
@@ -183,7 +200,16 @@ def test_the_interval_is_student_s():
     half = 4.303 * statistics.stdev([1, 2, 4]) / math.sqrt(3)
     assert sample.interval == pytest.approx((7 / 3 - half, 7 / 3 + half))
     assert Sample({0: 1.0}).interval == (-math.inf, math.inf)
-    assert list(STUDENT) == sorted(STUDENT, reverse=True)
+
+
+@pytest.mark.parametrize(("freedom", "t"), [*enumerate(STUDENT, 1)])
+def test_student_s_t_holds_95_percent_between_its_bounds(freedom, t):
+    """By the density, summed up: a wrong digit would move every interval of so many seeds."""
+    steps = 20_000
+    x = (np.arange(steps) + 0.5) / steps * 2 * t - t
+    size = math.gamma((freedom + 1) / 2) / math.gamma(freedom / 2) / (freedom * math.pi) ** 0.5
+    density = size * (1 + x**2 / freedom) ** (-(freedom + 1) / 2)
+    assert density.sum() * 2 * t / steps == pytest.approx(0.95, abs=4e-5)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +243,15 @@ def test_measured_numbers(tmp_path):
     for wrong in ("shrt/plain20/test error", "short/plain21/test error", "short/plain20/error"):
         with pytest.raises(ConfigError):
             measured(archive, wrong)
+
+
+def test_beside_a_printed_error_stands_the_full_schedule_and_no_shorter_one(tmp_path):
+    printed = published("P1/Table 6/ResNet-56")
+    write_record(tmp_path, "resnet56", 0, "short", test_error=20)
+    assert repeated(survey(tmp_path), printed) == "not measured"
+    for seed, error in enumerate((7.0, 7.5)):
+        write_record(tmp_path, "resnet56", seed, "paper", test_error=error)
+    assert repeated(survey(tmp_path), printed) == "7.25 ± 0.35% (2 seeds)"
 
 
 # The claims
@@ -413,6 +448,7 @@ def test_a_wrong_file_is_one_sentence(tmp_path):
         ("x = 1\n", "cannot be read"),
         (LISTED.replace('id = "2b"', 'id = "2"'), "2 claims 2"),
         (LISTED.replace('follows = "2"', 'follows = "200"'), "follows '200'"),
+        (f"{LISTED}\n{CHAINED}", "claim zz follows 3, which follows another"),
     ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=r"claims\.toml") as error:

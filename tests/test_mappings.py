@@ -1,11 +1,13 @@
 """Blocks as mappings: what shrinking does, and what fitting finds."""
 
+import pandas as pd
 import pytest
 import torch
 from helpers import randomise_norms, tiny_data, tiny_net
 
 from resnet_lib import ConfigError
 from resnet_lib.blocks import Bottleneck
+from resnet_lib.data import Normaliser
 from resnet_lib.mappings import (
     PARTS,
     bias_before_norm,
@@ -102,6 +104,15 @@ def test_a_residual_block_finds_the_identity_through_scale_and_shift(features):
     assert after["weights"] > 0.5 * before["weights"]
 
 
+def test_an_error_is_in_units_of_what_was_asked_for(features):
+    """1 for zero in the place of the identity. The first error, before any step, on all images."""
+    _, log = fit_mapping(features, 0.5, steps=1, batch=len(features))
+    missed = stack(1, 4, "A", 0)(features) - 0.5 * features
+    wanted = missed.square().sum() / features.square().sum()
+    assert log["error"].iloc[0] == pytest.approx(wanted.item(), rel=1e-4)
+    assert features.square().mean() != pytest.approx(1, abs=0.1)
+
+
 def test_a_plain_block_finds_zero(features):
     _, log = fit_mapping(features, 0, shortcut="none", steps=60)
     assert log["error"].iloc[-1] < 0.01
@@ -133,8 +144,21 @@ def test_a_shifted_copy_is_the_best_of_its_kind():
     assert best > 0.01
 
 
+def test_the_last_error_is_the_mean_over_the_last_tenth_of_the_steps():
+    frame = pd.DataFrame({"step": range(20), "error": [9.0] * 18 + [1.0, 2.0]})
+    frame = frame.assign(kind="plain", scale=0, blocks=1, seed=0)
+    assert last_errors(frame)["error"].tolist() == [1.5]
+
+
+def test_images_are_spread_over_the_classes():
+    data = tiny_data()
+    step = len(data.train_images) // 20
+    assert torch.equal(images_of(data, 20), Normaliser(data)(data.train_images[::step]))
+    assert len(data.train_labels[::step].unique()) == 10
+
+
 def test_a_bias_before_norm_changes_nothing(features):
-    assert bias_before_norm(features) < 1e-4
+    assert 0 < bias_before_norm(features) < 1e-4, "by rounding alone"
 
 
 def test_a_gate_closes_where_the_bias_is_high(features):

@@ -204,7 +204,9 @@ def test_a_run_s_folder_record_or_weights_can_be_tested(capsys, tmp_path) -> Non
 
 def test_a_recorded_run_s_weights_may_be_the_repository_s_copy() -> None:
     """A run's folder in a fresh clone has a record and no weights."""
-    for record, path in kept_nets(load_records()):
+    kept = [*kept_nets(load_records())]
+    assert kept
+    for record, path in kept:
         folder = next(ARCHIVE.glob(f"*/{record.run_id}"))
         own = folder / "weights.safetensors"
         assert find_record(folder)[1] == (own if own.exists() else path)

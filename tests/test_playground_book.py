@@ -6,6 +6,7 @@ import json
 from statistics import fmean
 
 import pytest
+from confirm_presets import confirmed, learning_rate, rows_of
 from helpers import ROOT
 from test_playground import engine, needs_node
 
@@ -71,6 +72,55 @@ def test_confirmations_are_of_every_net_once() -> None:
     assert plain.pytorch == OUTCOMES["plain-20-56"][1]["pytorch"]["loss"]
     assert {"ResNet-56, option B", "plain-20, no BN"} < set(frame["net"])
     assert plain.confirmed == OUTCOMES["plain-20-56"][1]["pytorch"]["confirmed"]
+
+
+@pytest.mark.parametrize(
+    ("losses", "error", "agrees"),
+    [
+        ((0.31,), 10.5, True),  # 0.4 to 0.6, widened by 0.1
+        ((0.29,), 10.5, False),
+        ((0.69,), 10.5, True),
+        ((0.71,), 10.5, False),
+        ((0.1, 0.5, 0.6), 10.5, True),  # their mean decides
+        ((0.1, 0.1, 0.5), 10.5, False),
+        ((0.5,), 8.1, True),  # 10 to 11, widened by 2
+        ((0.5,), 7.9, False),
+        ((0.5,), 13.1, False),
+        ((0.5, None), 10.5, False),
+    ],
+)
+def test_a_net_is_confirmed_within_the_widened_range_of_its_seeds(losses, error, agrees) -> None:
+    outcome = {
+        "diverged": 0,
+        "seeds": [0, 1],
+        "loss": {"low": 0.4, "high": 0.6},
+        "train_error": {"low": 5.0, "high": 25.0},
+        "test_error": {"low": 10.0, "high": 11.0},
+    }
+    runs = [{"loss": each, "train_error": 15.0, "test_error": error} for each in losses]
+    assert confirmed(outcome, runs) == agrees
+
+
+@pytest.mark.parametrize(
+    ("diverged", "losses", "agrees"),
+    [(2, (None, None), True), (1, (None, None), False), (2, (None, 0.5), False)],
+)
+def test_a_net_that_diverges_does_so_in_both(diverged, losses, agrees) -> None:
+    outcome = {"diverged": diverged, "seeds": [0, 1]}
+    assert confirmed(outcome, [{"loss": each} for each in losses]) == agrees
+
+
+def test_what_is_said_of_an_arm_follows_from_its_runs() -> None:
+    arms = [each for arms in OUTCOMES.values() for each in arms if "pytorch" in each]
+    assert arms
+    for arm in arms:
+        assert arm["pytorch"]["confirmed"] == confirmed(arm, rows_of(arm["pytorch"])), arm["name"]
+
+
+def test_the_rate_of_a_confirmation_is_that_of_the_engine() -> None:
+    choice = {"learningRate": 0.1, "warmup": 2, "milestones": [4, 6]}
+    rates = [0.01, 0.01, 0.1, 0.1, 0.01, 0.01, 0.001]
+    assert [learning_rate(choice, i) for i in range(7)] == pytest.approx(rates)
 
 
 def test_the_plain_view_says_where_the_nets_end() -> None:

@@ -73,6 +73,12 @@ def test_a_record_survives_its_files(record, tmp_path):
     assert not list(folder.glob("*.partial"))
 
 
+def test_a_record_without_a_probe_leaves_none_of_a_former_run(record, tmp_path):
+    record.save(tmp_path)
+    replace(record, probe=pd.DataFrame()).save(tmp_path)
+    assert not len(RunRecord.load(tmp_path).probe)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows replaces no file that another holds open.")
 def test_writers_of_one_path_do_not_meet(tmp_path):
     """Each has a partial file of its own: else one moves away what another is filling."""
@@ -536,6 +542,32 @@ def test_an_installed_copy_inside_another_repository_has_no_commit(tmp_path):
     assert done.stdout.strip() == "None", done.stderr
 
 
+def test_a_commit_says_whether_the_library_differs_from_it(tmp_path):
+    """ "+": what computed the numbers is in no commit."""
+    ignore = shutil.ignore_patterns("*.js", "__pycache__")
+    shutil.copytree(ROOT / "resnet_lib", tmp_path / "resnet_lib", ignore=ignore)
+    who = "-c user.name=a -c user.email=a@b"
+    for command in ("init -q", "add .", f"{who} commit -q -m one"):
+        subprocess.run(["git", "-C", tmp_path, *command.split()], check=True)
+    code = """
+        from pathlib import Path
+        from resnet_lib.runs import commit
+        print(commit())
+        Path("resnet_lib/blocks.py").write_text("")
+        commit.cache_clear()
+        print(commit())
+    """
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", textwrap.dedent(code)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    head = ["git", "-C", tmp_path, "rev-parse", "--short=12", "HEAD"]
+    name = subprocess.check_output(head, text=True).strip()
+    assert done.stdout.split() == [name, f"{name}+"], done.stderr
+
+
 def test_an_installed_copy_without_data_says_what_is_missing(tmp_path):
     shutil.copytree(ROOT / "resnet_lib", tmp_path / "resnet_lib")
     code = """
@@ -574,9 +606,30 @@ def test_runs_that_differ_in_more_than_their_seeds_are_not_averaged(record):
     both = pd.concat([record.frame(), other.frame()])
     assert one_run_each(both) is both
     other.train |= {"lr": 0.9}
-    with pytest.raises(ConfigError, match="differ in net or recipe"):
+    with pytest.raises(ConfigError, match="differ in net, recipe, data, arithmetic"):
         one_run_each(pd.concat([record.frame(), other.frame()]))
     assert record.setting() != other.setting()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model", {"shortcut": "C"}),
+        ("train", {"lr": 0.9}),
+        ("data", {"checksum": "another"}),
+        ("numerics", "another"),
+        ("precision", "bfloat16"),
+        ("start", "0123abcd"),
+    ],
+)
+def test_runs_of_one_setting_differ_in_their_seeds_alone(record, field, value):
+    same = replace(record, train=record.train | {"seed": 1, "precision": "auto"})
+    assert same.setting() == record.setting()
+    value = getattr(same, field) | value if isinstance(value, dict) else value
+    other = replace(same, run_id="another", **{field: value})
+    other.curves = record.curves.assign(run_id=other.run_id)
+    with pytest.raises(ConfigError, match=f"runs of {record.model_name} here that differ in"):
+        one_run_each(pd.concat([record.frame(), other.frame()]))
 
 
 def test_records_can_be_looked_for_in_a_list(record):

@@ -147,19 +147,19 @@ def ends(**models: list[float]) -> pd.DataFrame:
 
 def test_ends_are_points_and_means_in_order() -> None:
     _, (ax,) = figures.panels()
-    figures.plot_ends(ends(plain56=[80.0, 70.0], resnet56=[40.0, 50.0]), ax)
+    figures.plot_ends(ends(plain56=[80.0, 70.0, 30.0], resnet56=[40.0, 50.0]), ax)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["plain56", "resnet56"]
     points = [line for line in ax.get_lines() if line.get_marker() == "o"]
     bars = [line for line in ax.get_lines() if line.get_marker() != "o"]
-    assert [sorted(line.get_ydata()) for line in points] == [[70, 80], [40, 50]]
-    assert [list(line.get_ydata()) for line in bars] == [[75, 75], [45, 45]]
+    assert [sorted(line.get_ydata()) for line in points] == [[30, 70, 80], [40, 50]]
+    assert [list(line.get_ydata()) for line in bars] == [[60, 60], [45, 45]]
     assert points[0].get_color() != points[1].get_color()
 
 
 def test_ends_in_words_say_what_the_figure_shows() -> None:
-    frame = ends(plain56=[80.0, 70.0], resnet56=[40.0])
+    frame = ends(plain56=[80.0, 70.0, 30.0], resnet56=[40.0])
     told = figures.ends_in_words(frame)
-    assert told == "Training error at the end: plain56 75.0% (70.0 to 80.0), resnet56 40.0%."
+    assert told == "Training error at the end: plain56 60.0% (30.0 to 80.0), resnet56 40.0%."
     assert "nothing recorded" in figures.ends_in_words(frame, "test")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -14,10 +15,10 @@ from helpers import python, tiny_data
 from resnet_lib import ConfigError, load, load_net, load_records, reproduce, tested
 from resnet_lib.archive import MEASURES
 from resnet_lib.checks import CHECKS
-from resnet_lib.data import Normaliser
+from resnet_lib.data import ChannelNormaliser, Normaliser
 from resnet_lib.runs import RecordError, RunRecord
 from resnet_lib.tested import COLUMNS, keep_row, measure_test, read_tests
-from resnet_lib.testing import PROTOCOLS, measure_errors
+from resnet_lib.testing import PROTOCOLS, Errors, measure_errors
 
 DATA = load("embedded", 14)
 
@@ -104,18 +105,47 @@ def test_processes_that_measure_at_once_lose_no_row(folders, tmp_path) -> None:
     assert sorted(read_tests(path)["images"]) == [20, 21, 22]
 
 
+def changed(folder: Path, copy: Path, part: str, values: dict) -> Path:
+    """A copy of a run whose record says something else."""
+    shutil.copytree(folder, copy)
+    record = json.loads((copy / "record.json").read_text())
+    record[part] |= values
+    (copy / "record.json").write_text(json.dumps(record))
+    return copy
+
+
+def test_a_net_is_tested_on_images_as_it_was_trained_and_on_no_more_than_there_are(
+    folders, tmp_path, monkeypatch
+) -> None:
+    seen = {}
+
+    def measured(_nets, _data, _protocol, **how) -> Errors:
+        seen.update(how)
+        return Errors(20.0, 5.0, how["images"])
+
+    monkeypatch.setattr(tested, "measure_errors", measured)
+    how = {"normalisation": "per-channel"}
+    other = changed(folders[0], tmp_path / "other", "train", how)
+    row = measure_test([other], images=10**6, data=DATA, path=tmp_path / "tests.csv")
+    assert row["images"] == seen["images"] == 2000
+    assert isinstance(seen["normalise"], ChannelNormaliser)
+    whole = measure_test([other], data=DATA, path=tmp_path / "tests.csv")
+    assert whole.equals(row), "all of them: measured already"
+
+
 def test_what_cannot_be_tested_is_one_sentence(folders, tmp_path) -> None:
     path = tmp_path / "tests.csv"
     with pytest.raises(ConfigError, match="no run"):
         measure_test([], path=path)
     with pytest.raises(ConfigError, match="checksum"):
         measure_test(folders[:1], data=tiny_data(), path=path)
-    other = shutil.copytree(folders[1], tmp_path / "other")
-    values = json.loads((other / "record.json").read_text())
-    values["train"]["normalisation"] = "per-channel"
-    (other / "record.json").write_text(json.dumps(values))
-    with pytest.raises(ConfigError, match="not given the same images"):
-        measure_test([folders[0], other], data=DATA, path=path)
+    for part, change in (
+        ("train", {"normalisation": "per-channel"}),
+        ("data", {"checksum": "another"}),
+    ):
+        other = changed(folders[1], tmp_path / part, part, change)
+        with pytest.raises(ConfigError, match="not given the same images"):
+            measure_test([folders[0], other], data=DATA, path=path)
     assert not path.exists()
     for wrong in ("run_ids,errors\na,1\n", ""):
         path.write_text(wrong)

@@ -272,6 +272,11 @@ def test_a_part_of_a_known_set_is_warned_of_and_spread_over_the_set() -> None:
     with pytest.warns(UserWarning, match=r"20 images are tested, and embedded has 2,000"):
         found = measure_errors(net, data, images=20, device="cpu")
     assert found.images == 20
+    spread = torch.linspace(0, 1999, 20).long()
+    labels = data.test_labels[spread]
+    assert torch.bincount(labels).tolist() == [2] * 10, "they stand class by class"
+    scores = scores_of(net, data, device="cpu")[spread]
+    assert found.top1_error == pytest.approx(error_of(scores, labels))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         measure_errors(net, tiny_data(), images=20, device="cpu")  # a set of no known size

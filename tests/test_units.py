@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,6 +12,7 @@ from helpers import randomise_norms, same_weights, tiny_data, tiny_net
 from resnet_lib import ConfigError, TrainConfig, build_model, train
 from resnet_lib.analysis import SignalProbe, block_maps
 from resnet_lib.configs import ORDERS
+from resnet_lib.data import ChannelNormaliser
 from resnet_lib.units import sum_error, unit_signals
 
 
@@ -46,6 +49,10 @@ def test_a_trained_net_sees_images_as_in_its_training() -> None:
     net = tiny_net("resnet14")
     train(net, data, recipe, device="cpu", progress=False)
     found = sum_error(net, "conv3_x", data)
+    seen = SignalProbe(data, 64, ChannelNormaliser.of(data)).x
+    table = unit_signals(net, data)
+    first = F.relu(copy.deepcopy(net).train().bn1(net.conv1(seen)))
+    assert table["std"].iloc[0] == pytest.approx(first.std().item(), rel=1e-5)
     del net.record  # then it is taken for a net that got images minus the mean of each pixel
     assert found != pytest.approx(sum_error(net, "conv3_x", data), rel=1e-3)
 

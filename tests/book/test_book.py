@@ -657,14 +657,59 @@ def test_long_trainings_survive_a_second_run(tmp_path: Path, tier: str, kept: bo
     record = notebook.scratch / f"runs-{tier}" / "run" / "log.csv"
     other = notebook.scratch / "runs-short" / "log.csv"
     work = notebook.scratch / "work" / "left.txt"
-    for path in (record, other, work):
+    for path in (record, other, work, notebook.record):
         path.parent.mkdir(parents=True)
         path.touch()
     notebook.start(tier)
     notebook.process.wait()
+    assert not notebook.record.exists(), "from here on the former copy does not count"
     assert record.exists() == kept
     assert other.exists()
     assert not work.exists()
+
+
+def test_a_copy_counts_while_what_it_was_made_from_is_the_same(tmp_path: Path) -> None:
+    notebook = run_notebooks.Notebook(tmp_path / "01-a.ipynb", tmp_path / "out", "key")
+    assert notebook.statistics() is None
+    notebook.copy.parent.mkdir(parents=True)
+    found = {"key": "key", "seconds": 1.0}
+    notebook.record.write_text(json.dumps(found))
+    assert notebook.statistics() is None, "a record without its copy"
+    notebook.copy.touch()
+    assert notebook.statistics() == found
+    assert run_notebooks.Notebook(notebook.source, notebook.out, "other").statistics() is None
+    notebook.record.write_text("{")
+    assert notebook.statistics() is None
+
+
+def test_the_statistics_are_those_of_the_run(tmp_path: Path) -> None:
+    notebook = run_notebooks.Notebook(tmp_path / "01-a.ipynb", tmp_path / "out", "key")
+    cells: list[dict[str, Any]] = [
+        {"cell_type": "code", "metadata": {"papermill": {"duration": each}}}
+        for each in (1.0, 3.5, None)
+    ]
+    cells.append({"cell_type": "markdown", "metadata": {}})
+    whole = {"papermill": {"duration": 9.257, "end_time": "2024-05-06T07:08:09"}, "widgets": {}}
+    for path in (notebook.draft, notebook.copy):
+        path.parent.mkdir(parents=True)
+    notebook.draft.write_text(json.dumps({"cells": cells, "metadata": whole}))
+    found = notebook.finish("short")
+    assert (found["seconds"], found["slowest_cell"], found["cells"]) == (9.26, 3.5, 4)
+    assert (found["tier"], found["executed"]) == ("short", "2024-05-06")
+    assert notebook.statistics() == found
+    assert "widgets" not in json.loads(notebook.copy.read_text())["metadata"]
+
+
+def test_one_notebook_that_fails_stops_the_book(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"notebook": "01-a", "tier": "smoke", "seconds": 1.0, "slowest_cell": 0.5}
+    row |= {"executed": "2024-05-06", "python": "3", "torch": "2"}
+    failed = {"notebook": "02-b", "tier": "smoke", "failed": True}
+    for rows, fine in (([row, failed], False), ([row], True)):
+        monkeypatch.setattr(run_notebooks, "run_all", lambda *_, rows=rows: rows)
+        assert run_notebooks.run("smoke", tmp_path, 1) == fine
+        assert (tmp_path / "src" / run_notebooks.STATISTICS_PAGE).is_file() == fine
 
 
 @pytest.mark.parametrize("git", [True, False])
@@ -774,7 +819,9 @@ def test_parameters_and_versions_count(parts: Path, monkeypatch: pytest.MonkeyPa
     seen.add(run_notebooks.ingredients("smoke"))
     monkeypatch.setattr(run_notebooks.platform, "python_version", lambda: "9.9")
     seen.add(run_notebooks.ingredients("smoke"))
-    assert len(seen) == 4
+    monkeypatch.setenv("RESNET_LIB_DATA", "elsewhere")
+    seen.add(run_notebooks.ingredients("smoke"))
+    assert len(seen) == 5
 
 
 def test_a_new_record_runs_only_the_notebooks_that_read_the_archive(

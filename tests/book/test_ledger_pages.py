@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -51,10 +53,27 @@ def test_numbers_come_with_their_place(pages):
 
 
 def test_every_claim_has_a_chapter_and_a_way(pages):
-    for row in Ledger.read().values():
+    for row in pages.read().values():
         assert row.claim.chapter in {*pages.chapter_pages(ROOT), pages.FURTHER}
         assert row.claim.kind in pages.WAYS
         assert row.short in pages.card(row).astext()
+
+
+def test_a_card_says_whether_print_agrees_and_names_every_run(pages):
+    ledger = pages.read()
+    assert "In print, disagrees: " in pages.card(ledger["22b"]).astext()
+    for row in ledger.values():
+        text = html.unescape(pages.card(row).astext())
+        assert text.count("In print, agrees: ") == sum(agrees for _, agrees in row.printed)
+        assert all(id in text for each in row.evidence for id in each.run_ids)
+
+
+def test_claims_are_counted_by_their_verdicts(pages):
+    rows = pages.read().values()
+    counts = Counter(row.verdict for row in rows)
+    assert pages.tally(rows) == {verdict: counts[verdict] for verdict in VERDICTS}
+    assert list(pages.tally(rows)) == list(VERDICTS)
+    assert max(counts.values()) > 1
 
 
 def test_pages_are_made_anew_when_a_record_comes_or_changes(pages, tmp_path, monkeypatch):
