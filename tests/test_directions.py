@@ -232,6 +232,20 @@ SENTENCES = {
             > difference("plain56", "plain20", "training error", "short").max() / 2
         ),
     },
+    "05-bottleneck": {
+        "On the one seed there is": lambda: (
+            [len(values(arm, "training error", "short")) for arm in ("plain29", "plain83")]
+            == [1, 1]
+        ),
+        "so far plain nets of bottlenecks degrade": lambda: (
+            difference("plain83", "plain29", "training error", "short").min() > 0
+        ),
+        "more than its plain twin, where with blocks of two layers the shortcuts help at such a "
+        "depth": lambda: (
+            difference("resnet29", "plain29", "training error", "short").min() > 0
+            and difference("resnet20", "plain20", "training error", "short").max() < 0
+        ),
+    },
     "03-plain-and-residual": {
         "without shortcuts the deeper net is the worse one, with them it is the better": lambda: (
             difference("plain56", "plain20", "training error").min() > 0
