@@ -622,5 +622,7 @@ def test_nets_of_one_depth_are_told_apart_whatever_their_blocks_and_orders() -> 
     assert len(told) == len(configs)
     assert runs.variant_of("plain56 float32", ModelConfig(56, "none")) == "float32"
     assert runs.variant_of("resnet56-C", ModelConfig(56, "C")) == ""
+    assert runs.variant_of("plain83", ModelConfig(83, "none", block="bottleneck")) == "bottlenecks"
+    assert runs.variant_of("resnet164", MODELS["resnet164"]) == ""
     gated = ModelConfig(20, junction="exclusive-gate")
     assert runs.variant_of("resnet20-exclusive-gate (-6)", gated) == "(-6)"

@@ -147,6 +147,8 @@ def variant_of(name: str, config: ModelConfig) -> str:
     kind = kind_of(config)
     head = re.match(r"[a-z]+\d+", name).group()
     rest = name.removeprefix(head).replace(f"-{kind}", "", 1).strip("- ")
+    if config.block == "bottleneck" and config.name not in MODELS and "bottleneck" not in rest:
+        rest = f"bottlenecks {rest}".strip()
     unsaid = head.startswith("pre") and kind != "preactivation"
     return f"pre-activation {rest}".strip() if unsaid else rest
 

@@ -54,6 +54,7 @@ export const zh: Texts = {
     "without weight decay": "无权重衰减",
     "without warm-up": "无预热",
     "with warm-up": "加预热",
+    bottlenecks: "瓶颈块",
     "without BN": "无 BN",
     "without BN small init": "无 BN，小的初始权重",
     "without BN xavier": "无 BN，Xavier 初始化",
