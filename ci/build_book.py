@@ -281,7 +281,8 @@ def archive(html: Path) -> None:
         for name in sorted(members):
             entry = zipfile.ZipInfo(f"resnet-read-and-run/{name}", (2020, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o100644 << 16
+            runs = members[name].stat().st_mode & 0o100
+            entry.external_attr = (0o100755 if runs else 0o100644) << 16
             target.writestr(entry, members[name].read_bytes())
 
 

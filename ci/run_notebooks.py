@@ -54,13 +54,13 @@ def shipped(folder: Path) -> Iterator[Path]:
     Nor training records outside data/runs: a session of JupyterLab leaves some in notebooks/runs.
     """
     left_out = {"__pycache__", "downloads", "node_modules"}
-    records = ROOT / "data" / "runs"
+    kept = ROOT / "data" / "runs", ROOT / "web" / "explorers" / "runs"
     unfinished = re.compile(r"checkpoint\..*|weights\.safetensors|.*\.partial|.*\.pyc")
     for path in sorted(folder.rglob("*")):
         inside = set(path.relative_to(folder).parts)
         if any(part.startswith(".") for part in inside):
             continue
-        if "runs" in inside and not path.is_relative_to(records):
+        if "runs" in inside and not any(path.is_relative_to(each) for each in kept):
             continue
         if path.is_file() and not inside & left_out and not unfinished.fullmatch(path.name):
             yield path
@@ -391,10 +391,14 @@ def alone(out: Path) -> Iterator[None]:
 
 
 def interruptible(main: Any) -> int:
-    """Run `main`; SIGTERM, and a terminal that is closed, end it as cleanly as Ctrl-C."""
+    """Run `main`; SIGTERM, and a terminal that is closed, end it as cleanly as Ctrl-C.
+
+    But for nohup, which has a closed terminal ignored. Windows has none that hangs up.
+    """
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):  # Windows knows no terminal that hangs up
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         return main()
     except KeyboardInterrupt:

@@ -441,20 +441,21 @@ def gradient_ratios(record: RunRecord) -> pd.Series:
 
 
 def gradient_loss(
-    record: RunRecord, *, start: bool = False, either_way: bool = False, a_value: bool = False
+    record: RunRecord, *, start: bool = False, either_way: bool = False, per_value: bool = False
 ) -> float:
     """By how many powers of 10 the activation gradient shrinks from the last layer to the first.
 
     The logarithm of the ratio of its norms: above 0 the gradient fades on its way down, below it
     grows. start: before the first step, else the mean over the later measurements. either_way:
-    without the sign, so that 1 is a factor of 10 up or down. a_value: of root mean squares in
+    without the sign, so that 1 is a factor of 10 up or down. per_value: of root mean squares in
     place of norms, which are larger where a layer puts out more values.
     """
     decades = -np.log10(gradient_ratios(record))
     if not len(decades):
         return math.nan
-    if a_value:
-        conv1, *_, last, _fc = complexity(ModelConfig.from_dict(record.model)).stages
+    if per_value:
+        net = complexity(ModelConfig.from_dict(record.model), record.data["size"])
+        conv1, *_, last, _fc = net.stages
         first_values, last_values = (each.channels * each.size**2 for each in (conv1, last))
         decades = decades + np.log10(first_values / last_values) / 2
     decades = decades.abs() if either_way else decades
@@ -503,7 +504,7 @@ MEASURES: dict[str, Callable[[RunRecord], float]] = {
     "gradient loss": gradient_loss,
     "gradient loss at the start": partial(gradient_loss, start=True),
     "gradient decades": partial(gradient_loss, either_way=True),
-    "gradient decades a value": partial(gradient_loss, either_way=True, a_value=True),
+    "gradient decades per value": partial(gradient_loss, either_way=True, per_value=True),
     "gradient decades at the start": partial(gradient_loss, start=True, either_way=True),
     "lowest gradient ratio": lambda record: float(gradient_ratios(record).min()),
     "10-crop error": lambda record: tested(record, "10-crop"),

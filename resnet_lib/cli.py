@@ -217,7 +217,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print(f"resnet_lib: {error.filename}: {error.strerror}.", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"resnet_lib: {where}{error.strerror or error}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stopped:
         print(f"resnet_lib: {str(stopped) or 'stopped.'}", file=sys.stderr)

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 import torch.nn.functional as F
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from torch import Tensor, nn
 
 from resnet_lib.configs import ConfigError, TrainConfig, unknown_name, whole
@@ -350,6 +350,9 @@ def one_download(root: Path) -> Iterator[None]:
     lock = FileLock(root / ".download.lock")
     try:
         root.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"Another process downloads to {root}: waiting for it.", flush=True)
         lock.acquire()
     except OSError:
         pass  # a read-only folder may hold the data all the same

@@ -37,6 +37,11 @@ STYLE = (
 
 # How the papers print what the names of nets begin with.
 FAMILIES = {"plain": "plain", "resnet": "ResNet", "preresnet": "pre-ResNet", "vgg": "VGG"}
+PRINTED = {
+    "bn after addition": "BN after addition",
+    "relu before addition": "ReLU before addition",
+    "relu only preactivation": "ReLU-only pre-activation",
+}
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -53,7 +58,8 @@ def printed_name(name: str) -> str:
     family, depth, option, more = found.groups(default="")
     more = re.sub(r"-(?=\d)", MINUS, more)
     if more.startswith("-"):
-        more = ", " + more[1:].replace("-", " ")
+        more = more[1:].replace("-", " ")
+        more = f", {PRINTED.get(more, more)}"
     return f"{FAMILIES[family]}-{depth}{option and ' '}{option}{more}"
 
 

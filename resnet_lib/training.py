@@ -354,8 +354,9 @@ def leave(folder: Path, record: RunRecord, run: Run) -> None:
     """
     whole = True
     if record.status == "interrupted":
+        done = complete_record(folder, record.run_id)  # asked before there is a checkpoint
         keep(lambda: write_checkpoint(folder, record.run_id, run.state()), "cannot resume this run")
-        if complete_record(folder, record.run_id) is not None:
+        if done is not None:
             return
     if record.status == "complete":
         whole = keep(lambda: save_weights(run.model, folder), "leave the weights unsaved")

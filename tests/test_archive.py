@@ -257,8 +257,8 @@ def test_an_experiment_s_own_seeds_are_read_and_missed(tmp_path, monkeypatch):
         ((1, 100), (10, 1), "gradient decades", 1),
         ((100, 1), (1, 10), "gradient decades at the start", 2),
         # conv1 puts out 16 x 32 x 32 values, the last layer 64 x 8 x 8: four times fewer
-        ((1, 1), (20, 1), "gradient decades a value", 1),
-        ((1, 1), (2, 1), "gradient decades a value", 0),
+        ((1, 1), (20, 1), "gradient decades per value", 1),
+        ((1, 1), (2, 1), "gradient decades per value", 0),
     ],
 )
 def test_a_gradient_that_fades_is_lost_and_one_that_grows_is_not(first, later, measure, value):
@@ -268,7 +268,7 @@ def test_a_gradient_that_fades_is_lost_and_one_that_grows_is_not(first, later, m
         for iteration, norms in ((0, first), (5, later), (9, later))
         for layer, norm in ((2, norms[1]), (1, 3.0), (0, norms[0]))
     ]
-    record = SimpleNamespace(probe=pd.DataFrame(rows), model={"depth": 20})
+    record = SimpleNamespace(probe=pd.DataFrame(rows), model={"depth": 20}, data={"size": 32})
     assert MEASURES[measure](record) == pytest.approx(value)
 
 

@@ -324,13 +324,22 @@ def test_a_folder_that_cannot_be_is_one_sentence_before_anything_is_trained(
     assert not trained
 
 
-def test_a_folder_that_cannot_be_written_to_is_one_sentence(capsys, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (PermissionError(13, "Permission denied", "/a/.lock"), "/a/.lock: Permission denied"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("half a file"), "half a file"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_the_disk_refuses_is_one_sentence(error, told, capsys, tmp_path, monkeypatch):
     def refuse(_options):
-        raise PermissionError(13, "Permission denied", str(tmp_path / ".lock"))
+        raise error
 
     monkeypatch.setattr("resnet_lib.cli.do_deletions", refuse)
     assert main(["deletions", str(tmp_path)]) == 2
-    assert capsys.readouterr().err == f"resnet_lib: {tmp_path / '.lock'}: Permission denied.\n"
+    assert capsys.readouterr().err == f"resnet_lib: {told}.\n"
 
 
 @pytest.mark.parametrize(

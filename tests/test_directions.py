@@ -144,7 +144,9 @@ SENTENCES = {
             and values("resnet20", "training error").max() < 2
         ),
         "of root mean squares the ratios are half as large, and all four nets are "
-        "healthy": lambda: max(values(arm, "gradient decades a value").mean() for arm in FOUR) < 1,
+        "healthy": lambda: (
+            max(values(arm, "gradient decades per value").mean() for arm in FOUR) < 1
+        ),
         "in the mean over the schedule the gradient grows on its way down": lambda: all(
             values(arm, "gradient loss").max() < -np.log10(2) for arm in FOUR
         ),

@@ -148,7 +148,7 @@ def ends(**models: list[float]) -> pd.DataFrame:
 def test_ends_are_points_and_means_in_order() -> None:
     _, (ax,) = figures.panels()
     figures.plot_ends(ends(plain56=[80.0, 70.0, 30.0], resnet56=[40.0, 50.0]), ax)
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["plain56", "resnet56"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["plain-56", "ResNet-56"]
     points = [line for line in ax.get_lines() if line.get_marker() == "o"]
     bars = [line for line in ax.get_lines() if line.get_marker() != "o"]
     assert [sorted(line.get_ydata()) for line in points] == [[30, 70, 80], [40, 50]]
@@ -159,14 +159,14 @@ def test_ends_are_points_and_means_in_order() -> None:
 def test_ends_in_words_say_what_the_figure_shows() -> None:
     frame = ends(plain56=[80.0, 70.0, 30.0], resnet56=[40.0])
     told = figures.ends_in_words(frame)
-    assert told == "Training error at the end: plain56 60.0% (30.0 to 80.0), resnet56 40.0%."
+    assert told == "Training error at the end: plain-56 60.0% (30.0 to 80.0), ResNet-56 40.0%."
     assert "nothing recorded" in figures.ends_in_words(frame, "test")
 
 
 def test_nets_that_are_not_recorded_have_their_place() -> None:
     _, (ax,) = figures.panels()
     figures.plot_ends(ends(resnet20=[20.0]), ax, models=["resnet20-B", "resnet20"])
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["resnet20-B", "resnet20"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["ResNet-20 B", "ResNet-20"]
     assert list(ax.get_lines()[0].get_xdata()) == [1]
     _, (ax,) = figures.panels()
     figures.plot_ends(ends(resnet20=[20.0]).iloc[:0], ax, models=["resnet20"])

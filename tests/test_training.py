@@ -450,8 +450,12 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path):
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
-def test_a_run_repeated_for_its_probe_never_loses_its_record(tmp_path):
+@pytest.mark.parametrize("weights", [True, False])
+def test_a_run_repeated_for_its_probe_never_loses_its_record(tmp_path, weights):
+    """Nor where its weights are gone, as those of most of the archive are."""
     wanted = tiny_train(folder=tmp_path)
+    if not weights:
+        (tmp_path / "weights.safetensors").unlink()
     probe = {"probe": SignalProbe(tiny_data()), "probe_at": (0,)}
     stopped = tiny_train(folder=tmp_path, stop=stop_after(2), **probe)
     assert stopped.status == "interrupted"
