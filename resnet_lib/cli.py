@@ -363,14 +363,24 @@ def do_evaluate(options: argparse.Namespace) -> int:
 
 
 def images_for(nets: Sequence[ResNet], options: argparse.Namespace) -> ImageSet:
-    """The data set and size that the options name, or else those that the nets were trained on."""
-    records = [record for net in nets if (record := getattr(net, "record", None)) is not None]
-    data = options.data or (records[0].data["name"] if records else "embedded")
+    """The data set and size that the options name, or else those that the nets were trained on.
+
+    Errors: `ConfigError` where these are several.
+    """
+    about = [record.data for net in nets if (record := getattr(net, "record", None)) is not None]
+    names, sizes = (sorted({each[field] for each in about}) for field in ("name", "size"))
+    if options.data is None and len(names) > 1:
+        raise ConfigError(f"the nets were trained on {' and '.join(names)}: choose with --data.")
+    data = options.data or (names[0] if names else "embedded")
     images = load(data)
     if options.size is not None:
         return images.reduced(options.size)
-    trained = {record.data["size"] for record in records}
-    size = trained.pop() if len(trained) == 1 else images.size
+    if len(sizes) > 1:
+        raise ConfigError(
+            f"the nets were trained on images of {' and '.join(map(str, sizes))} pixels: choose "
+            "with --size."
+        )
+    size = sizes[0] if sizes else images.size
     if size not in images.sizes:
         print(
             f"resnet_lib: {data} cannot be reduced to the {size} pixels of the training images: "

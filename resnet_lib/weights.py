@@ -75,7 +75,8 @@ def to_torchvision(net: ResNet) -> dict[str, Tensor]:
         raise ConfigError(
             f"torchvision has no net like {config.name} (family {config.family}, option "
             f"{config.shortcut}, stride in the {config.stride_in}): it has ImageNet nets of option "
-            "B with the stride in the 3x3 convolution."
+            "B, 64 channels in conv2_x, BN and the original order, with the stride in the 3x3 "
+            "convolution."
         )
     return renamed(net.state_dict(), NAMES_BACK)
 
