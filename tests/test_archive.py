@@ -416,6 +416,8 @@ def test_a_run_that_diverged_is_not_missing(runs):
     assert 1 not in archive.runs("plain56", "short")["bfloat16"]
     missing = archive.missing(("short",))
     assert missing[missing["arm"] == "plain56"].empty
+    control = missing[missing["arm"] == "plain56 float32"]
+    assert list(control["seed"]) == [0, 1, 2], "it may not diverge in another precision"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import torch
 import torchvision
 from PIL import Image
 
-from resnet_lib import ConfigError, DataError
+from resnet_lib import ConfigError, DataError, ModelConfig
 from resnet_lib.classify import choose_photo, classify_photo, load_classifier, open_photo
 
 WEIGHTS = torchvision.models.ResNet18_Weights
@@ -44,6 +44,14 @@ def test_a_photo_is_classified_as_torchvision_does(theirs, photo) -> None:
         expected = theirs(picture[None])[0].softmax(0).topk(3)
     assert list(table["class"]) == [weights.meta["categories"][i] for i in expected.indices]
     assert np.allclose(table["probability"], 100 * expected.values.numpy(), rtol=1e-4)
+
+
+def test_a_photo_is_prepared_as_the_first_weights_expect_it(monkeypatch) -> None:
+    """Of later weights torchvision would resize to another side."""
+    net = types.SimpleNamespace(config=ModelConfig.imagenet(50))
+    monkeypatch.setattr("resnet_lib.classify.pretrained", lambda model: net)
+    prepare = load_classifier("resnet50").prepare
+    assert (prepare.resize_size, prepare.crop_size) == ([256], [224])
 
 
 def test_without_a_network_it_is_skipped_in_one_sentence(monkeypatch, photo, capsys) -> None:

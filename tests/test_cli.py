@@ -1,20 +1,25 @@
 """The command line, through its own entry point."""
 
 import argparse
+import itertools
 import os
 import re
 import runpy
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from helpers import cost_of, tiny_net, tiny_train
+from helpers import cost_of, tiny_net, tiny_train, write_record, write_sheets
 
 from resnet_lib import EXPERIMENTS, MODELS, TIERS, RunRecord, load_records
+from resnet_lib.archive import survey
 from resnet_lib.cli import main, parser
 from resnet_lib.complexity import OTHER_NETS
 from resnet_lib.data import DATASETS
-from resnet_lib.experiments import GROUPS
+from resnet_lib.experiments import GROUPS, Experiment, arm
+from resnet_lib.ledger import Ledger
 
 COMMANDS = next(
     action.choices for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
@@ -145,14 +150,58 @@ def test_runs_lists_the_records_of_a_folder(capsys, tmp_path):
     text = succeed(capsys, "runs", tmp_path)
     line = next(line for line in text.splitlines() if record.run_id in line)
     assert {"resnet8", "some", "complete", "12"} <= set(line.split()), "the net's label, too"
-    error = record.curves[record.curves["split"] == "test"]["top1_error"].iloc[-1]
-    assert f"{error:.2f}".rstrip("0").rstrip(".") in line
+    ends = record.curves.groupby("split")["top1_error"].last()
+    assert ends["train"] != ends["test"], "else either would do"
+    found = [float(each) for each in line.split()[-4:-2]]
+    assert found == pytest.approx([ends["train"], ends["test"]], abs=0.006)
     line = next(line for line in text.splitlines() if other.run_id in line)
     assert {"interrupted", "0"} <= set(line.split())
 
 
 def test_the_archive_can_be_listed(capsys):
     assert succeed(capsys, "runs")
+
+
+def test_what_is_kept_apart_is_named_with_its_reason(capsys, tmp_path):
+    folder = write_record(tmp_path, "plain20", status="interrupted", iterations_done=9)
+    told = f"{folder.name}: it is interrupted, at iteration 9."
+    assert f"kept apart: short/{told}" in succeed(capsys, "runs", tmp_path)
+    assert f"kept apart: {told}" in succeed(capsys, "ledger", "13", "--runs", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [
+        ((), lambda row: True),
+        (("--verdict", "unclear", "not measured"), lambda row: row.verdict != "holds"),
+        (("--kind", "proof", "count"), lambda row: row.claim.kind in ("proof", "count")),
+        (("--chapter", "bottleneck"), lambda row: row.claim.chapter == "bottleneck"),
+    ],
+    ids=["all", "verdicts", "kinds", "chapter"],
+)
+def test_the_ledger_lists_the_claims_that_are_asked_for(
+    capsys, tmp_path, monkeypatch, options, chosen
+):
+    """In their order, each with its verdict, and how many of how many they are."""
+    claims = Ledger.read(survey(tmp_path)).claims
+    verdicts = itertools.cycle(("holds", "unclear", "not measured"))
+    rows = {
+        id: SimpleNamespace(claim=claim, verdict=verdict, short=f"{verdict} (by hand)")
+        for (id, claim), verdict in zip(claims.items(), verdicts, strict=False)
+    }
+    monkeypatch.setattr(Ledger, "__getitem__", lambda self, id: rows[id])
+    *lines, last = succeed(capsys, "ledger", "--runs", tmp_path, *options).splitlines()
+    wanted = [id for id, row in rows.items() if chosen(row)]
+    assert [line.split()[0] for line in lines] == wanted
+    assert all(f"  {rows[line.split()[0]].short}  " in line for line in lines)
+    assert last == f"{len(wanted)} of {len(rows)} claims."
+
+
+def test_missing_runs_are_listed_with_all_their_seeds(capsys, tmp_path):
+    write_record(tmp_path, "plain20", seed=1)
+    rows = [line.split() for line in succeed(capsys, "runs", tmp_path, "--missing").splitlines()]
+    for net, seeds in (("plain20", "0 2"), ("plain56", "0 1 2")):
+        assert ["short", "figure6-plain", net, *seeds.split()] in rows
 
 
 # Training
@@ -230,11 +279,15 @@ def test_the_tier_s_name_is_kept_only_where_the_run_is_the_tier_s(capsys, tmp_pa
     assert load_records(tmp_path / "b")[0].tier == "custom"
     succeed(capsys, *plain, "--width", "3", "--out", tmp_path / "c")
     assert load_records(tmp_path / "c")[0].tier == "custom"
+    images = np.random.default_rng(0).integers(0, 256, (100, 14, 14, 1), np.uint8)
+    labels = np.repeat([0, 1], 50)
+    splits = dict.fromkeys(("train", "test"), images), dict.fromkeys(("train", "test"), labels)
+    own = write_sheets(tmp_path / "own", *splits, ("noise", "more"))
+    succeed(capsys, *plain, "--data", own, "--out", tmp_path / "d")
+    assert load_records(tmp_path / "d")[0].tier == "custom"
 
 
 def test_reproduce_runs_and_lists_an_experiment(capsys, tmp_path, monkeypatch):
-    from resnet_lib.experiments import Experiment
-
     entry = Experiment("pair", "a test", ("plain8", "resnet8"))
     monkeypatch.setitem(EXPERIMENTS, "pair", entry)
     command = ("reproduce", "pair", "--tier", "smoke", "--seeds", "3", "--jobs", "1")
@@ -243,6 +296,14 @@ def test_reproduce_runs_and_lists_an_experiment(capsys, tmp_path, monkeypatch):
     assert {record.model_name for record in records} == {"plain8", "resnet8"}
     assert {record.train["seed"] for record in records} == {3}
     assert all(record.run_id in text for record in records)
+
+
+def test_reproducing_what_diverges_is_no_success(capsys, tmp_path, monkeypatch):
+    arms = ("plain8", arm("resnet8", "lost", lr=1e30))
+    monkeypatch.setitem(EXPERIMENTS, "pair", Experiment("pair", "a test", arms))
+    command = ("reproduce", "pair", "--tier", "smoke", "--seeds", "3", "--jobs", "1")
+    text = succeed(capsys, *command, "--out", tmp_path, status=1)
+    assert sorted(each.split()[3] for each in text.splitlines()[1:]) == ["complete", "diverged"]
 
 
 # Mistakes

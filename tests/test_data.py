@@ -181,6 +181,19 @@ def test_sheets_give_back_every_image(tmp_path, channels):
         assert pairs == wanted
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("channel", [1, 2])
+def test_one_pixel_of_colour_makes_both_splits_colour(tmp_path, split, channel):
+    images, labels = random_images(1)
+    images = {name: each.repeat(3, axis=3) for name, each in images.items()}
+    images[split][0, 0, 0, channel] ^= 1
+    data = load(write_sheets(tmp_path / "some", images, labels, CLASSES))
+    assert data.channels == 3
+    found = {"train": data.train_images, "test": data.test_images}
+    other = {name: (each[:, channel] != each[:, 0]).sum() for name, each in found.items()}
+    assert other == {"train": 0, "test": 0} | {split: 1}
+
+
 def test_the_order_of_the_images_is_canonical(tmp_path):
     """A shuffled copy of the same images gives the same tensors and checksum."""
     images, labels = random_images()

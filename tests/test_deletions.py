@@ -227,8 +227,21 @@ def test_the_net_is_left_as_it_was():
 
 def test_the_explorer_shows_the_files_numbers(run):
     record(run)
+    own = RunRecord.load(run)
+    layers = [f"conv{n}_x.{i}.conv{k}" for n in (2, 3, 4) for i in range(3) for k in (1, 2)]
+    own.probe = pd.DataFrame(
+        [
+            {"iteration": at, "layer": n, "name": name, "response_std": n / (at + 4)}
+            for at in (0, 3)
+            for n, name in enumerate(layers, 2)
+        ]
+    )
+    own.save(run)
     module = widgets.explorer("deletion")
     (net,) = module.data(run)["nets"]
+    found = [each["response"] for each in net["blocks"]]
+    wanted = [n / 7 for n in range(3, 21, 2)]
+    assert found == pytest.approx(wanted, abs=6e-5), "of second layers, after the last step"
     kept = Deletions.load(run)
     whole, part = kept.errors(100), kept.errors(20)
     assert net["intact"] == whole[()]
@@ -242,6 +255,25 @@ def test_the_explorer_shows_the_files_numbers(run):
     assert (net["run_id"], net["weights"]) == (kept.about["run_id"], kept.about["weights"])
     assert module.data(run)["missing"] == ["plain56", "resnet56"]
     assert f"{whole[()]:.1f}% intact" in module.sentence(module.data(run))
+
+
+def test_one_deleted_block_is_told_as_a_median_of_the_deepest_pair():
+    module = widgets.explorer("deletion")
+
+    def net(name, kind, depth, *errors):
+        blocks = [{"error": error} for error in (*errors, None)]
+        about = {"net": name, "kind": kind, "depth": depth, "intact": 10.0, "intact_part": 99.0}
+        return about | {"blocks": blocks, "sets": [{"blocks": [0, 1], "error": 70.0}]}
+
+    nets = [net("plain110", "plain", 110, 90.0)]
+    nets += [net("plain56", "plain", 56, 20.0, 30.0, 91.0), net("resnet56", "residual", 56, 11.0)]
+    nets += [net("plain20", "plain", 20, 50.0), net("resnet20", "residual", 20, 12.0)]
+    told = module.sentence({"nets": nets, "missing": []})
+    assert (
+        "plain-56 10.0% intact and, with one block removed, a median of 30.0%; "
+        "ResNet-56 10.0% intact and, with one block removed, a median of 11.0%." in told
+    )
+    assert module.by_count(nets[1]) == {0: [10.0], 1: [20.0, 30.0, 91.0], 2: [70.0]}
 
 
 def test_the_explorer_leaves_out_a_measurement_that_goes_on(run):

@@ -601,6 +601,13 @@ def test_another_data_set_gets_the_size_nearest_to_the_tier_s(monkeypatch):
     assert experiments.size_in(TIERS["short"], "photos") is None
 
 
+def test_an_experiment_s_own_data_stand_for_cifar10_only():
+    entry = EXPERIMENTS["cifar100"]
+    found = {name: entry.data_in(tier) for name, tier in TIERS.items()}
+    own, small = ("paper", "short"), ("quick", "smoke")
+    assert found == dict.fromkeys(own, "cifar100") | dict.fromkeys(small, "embedded")
+
+
 def test_an_unknown_tier_is_one_sentence():
     with pytest.raises(ConfigError, match="there is no tier 'fast'"):
         TIERS["fast"]

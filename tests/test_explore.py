@@ -37,6 +37,7 @@ from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
 from resnet_lib.outputs import COLOURS, printed_name
 from resnet_lib.runs import ARCHIVE, CURVES
 from resnet_lib.widgets import architecture, runs, signals, train
+from resnet_lib.widgets.__main__ import main as write_pages
 from resnet_lib.widgets.train import Session, Settings
 
 NODE = shutil.which("node")
@@ -243,6 +244,18 @@ def test_every_explorer_has_data_a_figure_and_a_sentence(name: str) -> None:
     assert module.__doc__.splitlines()[0].endswith((".", "?"))
 
 
+def test_what_the_pages_need_is_written_anew_where_it_changes(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("resnet_lib.widgets.__main__.names", lambda: ["architecture"])
+    data, view = tmp_path / "architecture.json", tmp_path / "architecture.html"
+    write_pages(tmp_path)
+    wanted, before = data.read_text(), view.stat().st_mtime_ns
+    assert json.loads(wanted) == widgets.explorer("architecture").data()
+    data.write_text("of a former build")
+    write_pages(tmp_path)
+    assert data.read_text() == wanted
+    assert view.stat().st_mtime_ns == before
+
+
 def test_an_unknown_explorer_is_one_sentence() -> None:
     with pytest.raises(ConfigError, match="there is no explorer 'rums': the nearest are runs"):
         widgets.explorer("rums")
@@ -302,6 +315,8 @@ def test_a_new_run_appears_by_itself_and_a_broken_one_is_named() -> None:
     data = runs.data(records)
     nets = {net["name"]: net for net in data["nets"]}
     assert nets["preresnet110"]["kind"] == "preactivation"
+    printed = [nets[name]["published"]["top1_error"] for name in ("resnet56", "resnet110")]
+    assert printed == [6.97, 6.61], "of five runs their mean"
     assert "plain56" in nets, "planned nets are listed, recorded or not"
     assert len(data["runs"]) == 3
     assert data["left_out"] == [{"run_id": "plain110-0", "why": "diverged at iteration 7."}]
@@ -322,6 +337,13 @@ def test_the_questions_are_about_the_longest_runs_of_both_pairs() -> None:
         for each in of_tier:
             each.tier, each.train = tier, {**each.train, "iterations": 64_000 + len(tier)}
         records += of_tier
+    # Of the same names, but narrower nets or on other images: no shorter training of these.
+    for seed, narrow in ((4, True), (5, False)):
+        for each in (record_of(name, seed) for name in names):
+            each.tier, each.train = f"other {seed}", {**each.train, "iterations": 80}
+            each.model |= {"width": 8} if narrow else {}
+            each.data |= {} if narrow else {"name": "embedded"}
+            records.append(each)
     found = runs.data(records)
     assert found["guided"].startswith("paper")
     assert found["shorter"] == found["schedules"][0]["id"] != found["guided"]
@@ -352,31 +374,58 @@ def test_explorers_work_with_an_empty_archive() -> None:
         json.loads(widgets.as_json(data))
 
 
+def probed(record: RunRecord, norm: float) -> RunRecord:
+    """The record with probes of two layers: twice the norm at the last before the first step."""
+    rows = [(0, 1, norm), (0, 2, 2 * norm), (9, 1, norm), (9, 2, norm)]
+    record.probe = pd.DataFrame(
+        [
+            {"iteration": i, "layer": n, "name": f"c{n}", **dict.fromkeys(signals.QUANTITIES, x)}
+            for i, n, x in rows
+        ]
+    )
+    return record
+
+
 def test_signals_are_the_geometric_means_of_the_seeds() -> None:
-    records = [record_of("plain20", seed) for seed in (0, 1)]
-    for record, norm in zip(records, (1.0, 100.0), strict=True):
-        columns = {quantity: norm for quantity in signals.QUANTITIES}
-        record.probe = pd.DataFrame(
-            [
-                {"iteration": i, "layer": n, "name": f"c{n}", **columns}
-                for i in (0, 9)
-                for n in (1, 2)
-            ]
-        )
-    (net,) = [net for net in signals.data(records)["nets"] if net["name"] == "plain20"]
+    records = [probed(record_of("plain20", seed), norm) for seed, norm in ((0, 1.0), (1, 100.0))]
+    data = signals.data([*records, probed(record_of("resnet20"), 3.0)])
+    (net,) = [net for net in data["nets"] if net["name"] == "plain20"]
     assert net["moments"] == [0, 9]
     assert net["layers"] == ["c1", "c2"]
-    assert net["activation_gradient"] == [[10.0, 10.0]] * 2
+    assert net["activation_gradient"] == [[10.0, 20.0], [10.0, 10.0]]
     assert net["seeds"] == 2
     assert net["runs"] == ["plain20-0", "plain20-1"], "what was measured names where it came from"
+    told = signals.sentence(data)
+    assert told.startswith("Before the first step")
+    assert told.endswith(": plain-20 0.5, ResNet-20 0.5.")
+
+
+def test_signals_of_what_is_trained_otherwise_are_not_averaged_in() -> None:
+    """Neither those of the float32 control nor those of another schedule."""
+    usual, control, short = (probed(record_of("plain56"), norm) for norm in (1.0, 7.0, 9.0))
+    usual.train = TIERS["short"].train.to_dict()
+    control.run_id, control.train = "control", {**usual.train, "precision": "float32"}
+    short.run_id, short.train = "short", {**usual.train, "iterations": 320}
+    data = signals.data([control, short, usual, probed(record_of("plain20"), 1.0)])
+    (net,) = [net for net in data["nets"] if net["name"] == "plain56"]
+    assert net["runs"] == [usual.run_id]
+    assert net["activation_gradient"] == [[1.0, 2.0], [1.0, 1.0]]
 
 
 def test_architecture_state_shows_the_net_asked_for() -> None:
     state = architecture.state(replace(MODELS["resnet50"], shortcut="C", stride_in="3x3"))
     assert (state["depth"], state["option"], state["stride"]) == (50, "C", "3x3")
     assert architecture.state(MODELS["plain20"])["kind"] == "plain"
-    with pytest.raises(ConfigError, match="the page draws nets"):
-        architecture.state(replace(MODELS["resnet20"], width=32))
+    for changes in ({"width": 32}, {"block": "single-layer"}, {"junction": "dropout"}):
+        with pytest.raises(ConfigError, match="the page draws nets"):
+            architecture.state(replace(MODELS["resnet20"], **changes))
+
+
+def test_architecture_tells_multiply_adds() -> None:
+    """As Table 1 and section 3.3 print them, with a digit more."""
+    told = architecture.sentence(architecture.data())
+    for cost in ("ResNet-18 1.79", "ResNet-152 11.28", "VGG-16 15.47", "VGG-19 19.63"):
+        assert cost in told
 
 
 def tiny_settings(**changes) -> Settings:
@@ -421,9 +470,14 @@ def test_a_session_compares_plots_and_saves(tmp_path: Path) -> None:
     for kind in ("plain", "residual"):
         assert session.train(tiny_settings(kind=kind))
         session.wait(60)
-    told = r"You predicted 50; 2: ResNet-8 ended with a test error of \d+\.\d%\."
-    assert re.fullmatch(told, session.outcome("50"))
-    assert session.compare()["run"].tolist() == ["1: plain-8", "2: ResNet-8"]
+    *_, last = session.records.values()
+    ends = last.curves.groupby("split")["top1_error"].last()
+    assert ends["train"] != ends["test"], "else either would do"
+    told = f"You predicted 50; 2: ResNet-8 ended with a test error of {ends['test']:.1f}%."
+    assert session.outcome("50") == told
+    table = session.compare()
+    assert table["run"].tolist() == ["1: plain-8", "2: ResNet-8"]
+    assert table[["train_error", "test_error"]].iloc[1].tolist() == [ends["train"], ends["test"]]
     assert len(session.plot().axes[0].lines) == 4
     session.save(tmp_path / "kept")
     assert set(load_runs(tmp_path / "kept")["model"]) == {"plain8", "resnet8"}
@@ -432,9 +486,48 @@ def test_a_session_compares_plots_and_saves(tmp_path: Path) -> None:
     json.loads(widgets.as_json(data))
 
 
+def test_a_run_that_goes_on_is_shown_once_with_its_time_left(tmp_path: Path, monkeypatch) -> None:
+    """With what it had measured, from iteration 4 of 16 on."""
+    settings, session, shown = tiny_settings(iterations=16), Session(tmp_path), []
+    stopped = replace(record_of("plain20"), run_id=settings.spec().run_id, status="interrupted")
+    row = {"iteration": 4, "split": "train", "top1_error": 80.0, "seconds": 2.0}
+    stopped.curves = pd.DataFrame([row])
+    session.records[stopped.run_id] = stopped
+
+    def run_one(_spec, _folder, progress, stop) -> RunRecord:
+        shown.append(train.data(session))
+        progress(12, {**row, "iteration": 12, "seconds": 3.0})
+        shown.append(train.data(session))
+        return stopped
+
+    monkeypatch.setattr(train, "run_one", run_one)
+    session.train(settings)
+    session.wait(60)
+    assert session.error == ""
+    for data, iterations, left in zip(shown, ([4], [4, 12]), (6.0, 1.0), strict=True):
+        (run,) = data["session"]
+        assert run["train"] == [[each, 80.0] for each in iterations]
+        assert data["progress"]["iteration"] == iterations[-1]
+        assert data["progress"]["seconds_left"] == pytest.approx(left)
+
+
+def test_every_control_reaches_the_run() -> None:
+    chosen = {"batch_norm": False, "init": "xavier", "shortcut": "B"}
+    spec = Settings(14, "residual", lr=0.03, iterations=160, seed=5, **chosen).spec()
+    assert spec.model.name == "resnet14-B"
+    assert {name: getattr(spec.model, name) for name in chosen} == chosen
+    recipe = spec.train
+    assert (recipe.lr, recipe.iterations, recipe.milestones) == (0.03, 160, (80, 120))
+    assert recipe.seed == 5
+    assert Settings(kind="pre-activation").spec().model.order == "preactivation"
+
+
 def test_what_the_controls_begin_with_is_recorded() -> None:
     beginnings = {Settings(kind=kind).spec().run_id for kind in ("plain", "residual")}
     assert beginnings == {run["run_id"] for run in train.data()["recorded"]}
+    others = train.data(data_set="cifar10")["recorded"]
+    assert {run["name"] for run in others} == {"plain-20", "ResNet-20"}
+    assert all("-cifar10-3200-" in run["run_id"] for run in others), "of the tier of these images"
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 7, 100, 1000])
@@ -444,6 +537,7 @@ def test_a_recipe_keeps_its_shape_at_any_length(iterations: int) -> None:
         recipe = at_length(usual, iterations)
         assert recipe.iterations == iterations
         assert 1 <= recipe.window <= iterations
+        assert 1 <= iterations // recipe.eval_every <= 8, "few tests, for they take time"
         if iterations >= 100:
             for found, milestone in zip(recipe.milestones, usual.milestones, strict=True):
                 assert found / iterations == pytest.approx(milestone / usual.iterations, abs=0.01)

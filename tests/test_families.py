@@ -100,14 +100,15 @@ def test_the_papers_nets_are_told_from_torchvisions() -> None:
     assert complexity("vgg19").multiply_adds > 5 * complexity("resnet50").multiply_adds
 
 
-def counted_by_torch(config: ModelConfig) -> nn.Module:
+def counted_by_torch(config: ModelConfig, size: int | None = None) -> nn.Module:
     """A net on the meta device whose multiply-adds and parameters are those that we count."""
+    size = size or config.image_size
     with torch.device("meta"):
         net = build_model(config, seed=0).eval()
-        x = torch.empty(1, 3, config.image_size, config.image_size)
+        x = torch.empty(1, 3, size, size)
     with FlopCounterMode(display=False) as counter:
         net(x)
-    found = complexity(config)
+    found = complexity(config, size)
     assert counter.get_total_flops() == 2 * found.multiply_adds
     assert sum(p.numel() for p in net.parameters()) == found.parameters
     return net
@@ -116,6 +117,16 @@ def counted_by_torch(config: ModelConfig) -> nn.Module:
 @pytest.mark.parametrize("name", [n for n in MODELS if complexity(n).weighted_layers < 1000])
 def test_multiply_adds_equal_torchs_counter(name) -> None:
     counted_by_torch(dataclasses.replace(MODELS[name], width=4))
+
+
+@pytest.mark.parametrize("size", [65, 67, 70])
+def test_maps_of_odd_sizes_are_counted_as_they_are_pooled(size) -> None:
+    counted_by_torch(dataclasses.replace(MODELS["resnet18"], width=4), size)
+
+
+@pytest.mark.parametrize("name", ["resnet20", "preresnet20"])
+def test_without_bn_none_of_its_parameters_are_counted(name) -> None:
+    counted_by_torch(dataclasses.replace(MODELS[name], width=4, batch_norm=False))
 
 
 @pytest.mark.parametrize(
@@ -523,9 +534,22 @@ def test_a_mismatch_names_keys_and_shapes() -> None:
     assert torch.equal(net.fc.weight, before.fc.weight)
 
 
-@pytest.mark.parametrize("name", ["resnet20", "resnet34", "resnet50", "plain34"])
-def test_nets_that_torchvision_has_not_are_refused(name) -> None:
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("resnet20", {}),
+        ("resnet34", {}),
+        ("resnet50", {}),
+        ("plain34", {}),
+        ("resnet18", {"shortcut": "B", "width": 32}),
+        ("resnet18", {"shortcut": "B", "batch_norm": False}),
+        ("resnet18", {"shortcut": "B", "order": "preactivation"}),
+        ("resnet18", {"shortcut": "B", "junction": "dropout"}),
+    ],
+)
+def test_nets_that_torchvision_has_not_are_refused(name, changes) -> None:
     with torch.device("meta"):
-        net = build_model(name, seed=0)
-    with pytest.raises(ConfigError, match="torchvision has no net"):
+        net = build_model(name, seed=0, **changes)
+    told = "torchvision has no net.* option B, 64 channels in conv2_x, BN and the original order"
+    with pytest.raises(ConfigError, match=told):
         to_torchvision(net)

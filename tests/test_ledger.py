@@ -411,6 +411,23 @@ def test_every_check_belongs_to_a_claim_and_says_what_it_found(name):
     assert found.holds == (users[0].source != "N")
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("weighted layers", "18, 34, 50, 101, 152; with its 4 projections ResNet-50 would have 54"),
+        ("projections of ResNet-34", "A 0, B 3, C 16, so 13 more under C"),
+        ("C's extra projections downsample", "of the 13 projections .*, 0 downsample"),
+        # Of 69,632 multiply-adds a position, a bottleneck's, over the 73,728 of two 3x3 layers.
+        ("a bottleneck costs what two 3x3 layers do", "0.94 times"),
+        ("a projection doubles a bottleneck", "block: 1.94 times"),
+        ("34 layers cost 18% of VGG-19", "3.644 billion, VGG-19 19.632 billion: 18.6%"),
+        ("scaled shortcuts multiply", "0.0010 of the input"),
+    ],
+)
+def test_what_checks_have_counted_can_be_counted_by_hand(name, told):
+    assert re.search(told, CHECKS[name]().shown)
+
+
 def test_the_papers_numbers_agree_with_their_own_claims():
     """But for the notes' "never worse", which ResNet-1202 contradicts in print."""
     ledger = Ledger.read(survey(ROOT / "data" / "runs"))

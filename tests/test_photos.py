@@ -5,18 +5,19 @@ from __future__ import annotations
 import shutil
 import threading
 import urllib.error
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torchvision
-from helpers import randomise_norms, tiny_net, tiny_train, write_sheets
+from helpers import randomise_norms, tiny_data, tiny_net, tiny_train, write_sheets
 from PIL import Image
 from safetensors.torch import save_file
 
 from resnet_lib import ConfigError, DataError, build_model, load, load_net, load_records
-from resnet_lib.checkpoints import KEPT, kept_nets
+from resnet_lib.checkpoints import KEPT, kept_nets, save_weights
 from resnet_lib.cli import main
 from resnet_lib.configs import ModelConfig
 from resnet_lib.deletions import single_deletions
@@ -89,6 +90,8 @@ def test_a_known_set_may_be_named_by_a_path(imagenette) -> None:
 
 
 def test_a_folder_is_listed_class_by_class_and_decoded_as_pillow_does(imagenette) -> None:
+    for place in (imagenette / "val", imagenette / "val" / "n01440764"):
+        (place / "README.txt").touch()
     photos = load_photos("imagenette")
     assert photos.classes == tuple(sorted(IMAGENETTE))
     assert len(photos) == 20
@@ -129,6 +132,8 @@ def test_every_archive_of_imagenette_is_found(tmp_path, monkeypatch, folder) -> 
     monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
     write_photos(tmp_path / folder, ["n01440764"], images=1)
     assert find_photos("imagenette") == tmp_path / folder
+    write_photos(tmp_path / "imagenette2", ["n02102040"], images=1)
+    assert find_photos("imagenette") == tmp_path / "imagenette2", "the largest images"
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
@@ -259,6 +264,9 @@ def test_a_run_of_another_option_is_found_by_either_name(capsys, tmp_path) -> No
     for name in ("resnet8", "resnet8-B"):
         assert "on 50 images" in run(capsys, name, *options)[0]
     assert "resnet8-B, and not a resnet14" in fail(capsys, "resnet14", *options)
+    (tmp_path / "other").mkdir()
+    other = save_weights(build_model("preresnet8", seed=0), tmp_path / "other")
+    assert "preresnet8, and not a resnet8" in fail(capsys, "resnet8", "--weights", other)
 
 
 def test_ctrl_c_is_no_traceback(capsys, monkeypatch, imagenette, torchvision_s) -> None:
@@ -411,6 +419,8 @@ def test_weights_without_their_record_are_still_of_their_net(capsys, tmp_path) -
     copied = shutil.copy(tmp_path / "run" / "weights.safetensors", tmp_path / "mine.safetensors")
     assert read_net("resnet8", copied).config == net.config
     assert "resnet8, and not a plain8" in fail(capsys, "plain8", "--weights", copied)
+    beside = shutil.copy(copied, tmp_path / "run" / "mine.safetensors")
+    assert find_record(beside) == (None, beside), "a record is of the weights of its own run only"
     save_file(tiny_net().state_dict(), copied, {"model": "{"})
     assert "does not say which net" in fail(capsys, "resnet8", "--weights", copied)
 
@@ -423,6 +433,19 @@ def test_an_ensemble_is_named_by_the_nets_that_it_has(capsys, tmp_path) -> None:
         weights += ["--weights", folder]
     out, _ = run(capsys, "resnet8", *weights, "--data", "embedded", "--images", "10")
     assert out.startswith("resnet8 x 2 + resnet8-B, embedded,")
+
+
+def test_an_ensemble_trained_on_several_sets_or_sizes_is_asked_which(capsys, tmp_path) -> None:
+    """In one of them by chance, its error would be neither's."""
+    weights = []
+    for name, size in (("tiny", 7), ("other", 14)):
+        images = replace(tiny_data(size), name=name)
+        tiny_train(tiny_net(), images, folder=tmp_path / name, iterations=1, milestones=())
+        weights += ["--weights", tmp_path / name]
+    assert "trained on other and tiny: choose with --data" in fail(capsys, "resnet8", *weights)
+    some = (*weights, "--data", "embedded", "--images", "10")
+    assert "images of 7 and 14 pixels: choose with --size" in fail(capsys, "resnet8", *some)
+    assert "on 10 images" in run(capsys, "resnet8", *some, "--size", "7")[0]
 
 
 def test_a_damaged_photograph_is_named(capsys, imagenette, torchvision_s) -> None:

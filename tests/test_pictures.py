@@ -28,7 +28,7 @@ from resnet_lib import (
     widgets,
 )
 from resnet_lib.analysis import block_maps
-from resnet_lib.checkpoints import KEPT, kept_nets, net_of
+from resnet_lib.checkpoints import KEPT, kept_nets, net_of, save_weights
 from resnet_lib.data import ChannelNormaliser, Normaliser
 from resnet_lib.deletions import checksum
 from resnet_lib.pictures import (
@@ -103,10 +103,24 @@ def test_views_for_imagenet_are_crops_of_the_drawn_scales():
     assert (views.shape, views.dtype) == ((30, 3, 224, 224), torch.uint8)
     assert all(256 <= side <= 480 for side in sides)
     assert max(sides) - min(sides) > 100
-    (crop,), _ = imagenet_views(1, sides=(300, 300), size=300)
-    picture = photograph()
-    places = [picture[:, :, left : left + 300] for left in range(152)]
-    assert any(torch.equal(crop, each) or torch.equal(crop, each.flip(-1)) for each in places)
+
+
+def test_views_for_imagenet_lie_anywhere_and_are_mirrored_or_not():
+    """At the photograph's own scale, where each is found by its first row."""
+    views, _ = imagenet_views(8, sides=(300, 300), size=292)
+    found = [
+        (top, left, mirrored)
+        for view in views
+        for mirrored in (False, True)
+        for top, left in itertools.product(range(9), range(160))
+        if torch.equal(
+            photograph()[:, top, left : left + 292], (view.flip(-1) if mirrored else view)[:, 0]
+        )
+    ]
+    assert len(found) == 8
+    tops, lefts, mirrored = (set(each) for each in zip(*found, strict=True))
+    assert min(len(tops), len(lefts)) > 3
+    assert mirrored == {False, True}
 
 
 def test_pictures_stand_in_rows_with_gaps_that_are_transparent():
@@ -133,6 +147,9 @@ def test_scores_are_the_softmax_of_each_crop():
             x = normalise(cut(small, row.left, row.top, row.mirrored, 8)[None])
             expected = F.softmax(net.eval()(x), 1)[0]
         assert row.scores == pytest.approx(expected.tolist(), abs=1e-6)
+    net.train()
+    crop_scores(net, normalise, photograph(), (8,), 8)
+    assert net.training, "the caller's net is left as it was"
 
 
 def test_kept_weights_belong_to_their_runs():
@@ -151,6 +168,9 @@ def test_a_run_without_weights_takes_the_kept_copy(tmp_path):
     record.save(tmp_path)
     found, kept = load_net(tmp_path), net_of(record, path)
     assert torch.equal(found.fc.weight, kept.fc.weight)
+    own = build_model(kept.config, seed=9)
+    save_weights(own, tmp_path)
+    assert torch.equal(load_net(tmp_path).fc.weight, own.fc.weight), "its own come first"
 
 
 @pytest.mark.network
@@ -280,6 +300,48 @@ def test_crops_of_a_net_of_your_own():
         module.of_net(net, ("cat", "dog"), "cat")
     with pytest.raises(ConfigError, match=r"size is 320: .* crops of 300 pixels"):
         module.of_net(net, ("cat", "dog", "plane"), "cat", size=320)
+
+
+def test_what_one_crop_and_ten_say_is_told_in_a_sentence():
+    module = widgets.explorer("crops")
+    centre, others = {"scores": [60.0, 40.0]}, {"scores": [10.0, 90.0]}
+    wide = {"side": 48, "crops": [others] * 10}
+    first = {"side": 36, "crops": [centre] + [others] * 9}
+    nets = [{"net": "resnet20", "scales": [wide, first]}]
+    data = {"nets": nets, "side": 36, "classes": ["cat", "dog"], "truth": "cat"}
+    assert module.sentence(data) == (
+        "ResNet-20 on a photograph of a cat: the centre crop says cat 60%, the average of ten "
+        "crops dog 85%."
+    )
+    assert module.leading(data) == [1, 0]
+
+
+@pytest.mark.parametrize("name", ["crops", "shortcut"])
+def test_of_each_net_the_lowest_seed_is_shown(name, tmp_path, monkeypatch):
+    """And none that was trained on other images than those of its size, whatever its seed."""
+    known = next(record for record, _ in KEPT_NETS if record.model_name == "resnet20")
+    records = [
+        replace(known, run_id=f"of seed {seed}", train={**known.train, "seed": seed})
+        for seed in (2, 1)
+    ]
+    records += [
+        replace(record, run_id=f"other {number}", train={**known.train, "seed": 0})
+        for number, record in enumerate(
+            (
+                replace(known, data={**known.data, "size": 16}),
+                replace(known, data={**known.data, "name": "other"}),
+            )
+        )
+    ]
+    if name == "shortcut":  # where ReLU stands elsewhere, the output is not that of the sum
+        model = {**known.model, "order": "preactivation"}
+        records.append(replace(records[-1], run_id="reordered", model=model, data=known.data))
+    net = build_model("resnet20", seed=0)
+    for record in records:
+        save_file(net.state_dict(), tmp_path / f"{record.run_id}.safetensors")
+    monkeypatch.setattr("resnet_lib.checkpoints.KEPT", tmp_path)
+    (shown,) = widgets.explorer(name).data(records)["nets"]
+    assert shown["run_id"] == "of seed 1"
 
 
 def test_a_net_of_another_size_sees_scales_in_proportion():

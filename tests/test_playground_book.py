@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import prod
 from statistics import fmean
 
 import pytest
@@ -43,6 +44,9 @@ def test_a_recorded_curve_is_what_the_engine_trains() -> None:
 def test_measured_numbers() -> None:
     runs = next(n for n in CURVES["nets"] if (n["kind"], n["depth"]) == ("plain", 20))["runs"]
     assert playground.measured("plain-20 train_error") == fmean(r["train_error"] for r in runs)
+    gradients = [run["gradient_start"] for run in runs]
+    found = playground.measured("plain-20 gradient_start")
+    assert found == pytest.approx(prod(gradients) ** (1 / len(gradients))), "of their factors"
     arm = OUTCOMES["options"][2]
     assert playground.measured(f"options/{arm['name']} loss") == arm["loss"]["mean"]
 
@@ -69,6 +73,7 @@ def test_confirmations_are_of_every_net_once() -> None:
     assert len(frame) == len({json.dumps([each["net"], each["train"]]) for each in arms})
     assert not frame["confirmed"][frame["pytorch"].map(len) == 0].any()
     (plain,) = frame[frame["net"] == "plain-56"].itertuples()
+    assert plain.lesson == "plain-20-56", "the first that has it, of several"
     assert plain.pytorch == OUTCOMES["plain-20-56"][1]["pytorch"]["loss"]
     assert {"ResNet-56, option B", "plain-20, no BN"} < set(frame["net"])
     assert plain.confirmed == OUTCOMES["plain-20-56"][1]["pytorch"]["confirmed"]
@@ -129,6 +134,7 @@ def test_the_plain_view_says_where_the_nets_end() -> None:
     sentence = playground.summary(frame)
     last = frame[(frame["model"] == "plain-56") & (frame["iteration"] == 300)]["loss"].mean()
     assert f"plain-56 {last:.2f}" in sentence
+    assert f"after 300 iterations, means over the last {CURVES['every']} batches" in sentence
     view = playground.plain_view()
     assert view.count("<svg") == 1
     assert sentence in view

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from helpers import tiny_train
+from helpers import RECIPE, tiny_train
 
 from resnet_lib import progress
 
@@ -29,9 +29,12 @@ def watched(monkeypatch):
 
 def test_a_new_run_s_bar_goes_from_nothing_to_all(monkeypatch, capsys) -> None:
     bars = watched(monkeypatch)
-    tiny_train(progress=True)
+    last = tiny_train(progress=True).curves.iloc[-1]
     [bar] = bars
     assert (bar.began_at, bar.n, bar.total) == (0, 12, 12)
+    speed = 12 * RECIPE.batch_size / last["seconds"]
+    assert f"{last['split']}={last['top1_error']:.1f}%" in bar.postfix
+    assert f"images={speed:.0f}/s" in bar.postfix
     assert "12/12" in capsys.readouterr().err
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision.transforms.functional as TF
-from helpers import embedded, randomise_norms, same_weights, tiny_data, tiny_net
+from helpers import embedded, randomise_norms, same_weights, tiny_data, tiny_net, tiny_train
 from torch import nn
 
 from resnet_lib import ConfigError, ModelConfig, build_model
@@ -348,6 +348,14 @@ def test_an_ensemble_must_agree_on_its_classes_and_not_be_empty() -> None:
         measure_errors([tiny_net(), tiny_net(classes=12)], tiny_data(), device="cpu")
     with pytest.raises(ConfigError, match="no net"):
         measure_errors([], tiny_data(), device="cpu")
+
+
+def test_an_ensemble_must_have_seen_images_normalised_alike() -> None:
+    nets = [tiny_net(seed=seed) for seed in (0, 1)]
+    for seed, (net, how) in enumerate(zip(nets, ("per-pixel", "per-channel"), strict=True)):
+        tiny_train(net, iterations=1, milestones=(), seed=seed, normalisation=how)
+    with pytest.raises(ConfigError, match="normalised alike"):
+        measure_errors(nets, tiny_data(), device="cpu")
 
 
 def test_crops_lie_where_they_should() -> None:

@@ -90,6 +90,15 @@ def train_rows(record):
     return record.curves[record.curves["split"] == "train"]
 
 
+def test_the_last_window_is_the_mean_of_what_it_has():
+    """Of two iterations, where they are no multiple of the window's four."""
+    each, some = (tiny_train(iterations=10, milestones=(), window=n) for n in (1, 4))
+    assert list(train_rows(some)["iteration"]) == [4, 8, 10]
+    for column in ("loss", "top1_error"):
+        last = train_rows(each)[column].iloc[-2:].mean()
+        assert train_rows(some)[column].iloc[-1] == pytest.approx(last, rel=1e-5)
+
+
 def test_the_schedule_is_followed():
     rows = train_rows(tiny_train(iterations=12, milestones=(6, 9), window=1, lr=0.05))
     wanted = [0.05] * 6 + [0.005] * 3 + [0.0005] * 3
@@ -411,6 +420,8 @@ def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(tmp_path, sto
         record = tiny_train(folder=tmp_path, stop=stop_after(count), **options)
         done += count
         assert (record.status, record.iterations_done) == ("interrupted", done)
+        speed = done * RECIPE.batch_size / max(record.seconds, 1e-3)
+        assert record.images_per_second == pytest.approx(speed, rel=0.1), "of what was done"
         kept = RunRecord.load(tmp_path)
         assert kept.status == "interrupted"
         assert (kept.curves["iteration"] <= done).all()
@@ -422,6 +433,21 @@ def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(tmp_path, sto
     assert same_weights(net, whole)
     assert not (tmp_path / "checkpoint.pt").exists()
     assert (record.curves["seconds"].diff().dropna() >= 0).all()
+
+
+def test_what_a_killed_run_has_taken_counts(tmp_path):
+    """Its checkpoint knows the seconds so far."""
+
+    def slow(iteration, _row):
+        time.sleep(0.1)
+        if iteration == 9:
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        tiny_train(folder=tmp_path, progress=slow, checkpoint_seconds=0)
+    record = tiny_train(folder=tmp_path)
+    assert record.curves["iteration"].tolist()[:3] == [3, 5, 6], "not trained anew"
+    assert record.curves["seconds"].is_monotonic_increasing
 
 
 def test_a_run_is_not_resumed_with_a_net_of_other_weights(tmp_path):
@@ -448,6 +474,13 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path):
     assert str(tmp_path / "checkpoint.pt") in str(error.value)
     assert one.run_id in str(error.value)
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_the_record_of_another_run_is_not_written_over(tmp_path):
+    own = tiny_train(folder=tmp_path)
+    with pytest.raises(ConfigError, match=own.run_id):
+        tiny_train(folder=tmp_path, lr=0.06)
+    assert RunRecord.load(tmp_path).run_id == own.run_id
 
 
 @pytest.mark.parametrize("weights", [True, False])

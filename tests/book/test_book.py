@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import build_book
@@ -726,6 +727,7 @@ def test_the_archive_leaves_out_what_git_ignores(
     for name in (*wanted, *left):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / "data" / "link.csv").symlink_to(tmp_path / "LICENSE")
     shutil.copyfile(ROOT / ".gitignore", tmp_path / ".gitignore")
     if git:
         if not shutil.which("git"):
@@ -735,6 +737,134 @@ def test_the_archive_leaves_out_what_git_ignores(
         monkeypatch.setattr(module, "ROOT", tmp_path)
     found = [path.relative_to(tmp_path).as_posix() for path in build_book.archived()]
     assert found == wanted
+
+
+@pytest.fixture
+def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the book of a small repository, two folders above, is staged in."""
+    for module in (build_book, run_notebooks):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    for name in ("_config.yml", "_toc.yml", "book/index.md", "book/_ext/a.py", "book/_vendor/m.js"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("# A\n\nText.\n")
+    build_book.stage(tmp_path / "_build" / "src")
+    return tmp_path / "_build" / "src"
+
+
+def test_what_is_staged_is_the_repository_s_book_and_nothing_of_a_former_one(staged: Path) -> None:
+    root, index = staged.parents[1], staged / "book" / "index.md"
+    before = index.stat().st_mtime_ns
+    made = {"notebooks/01-a.ipynb", "explorers/runs.json", run_notebooks.STATISTICS_PAGE}
+    for name in (*made, "book/left.md", "left.md"):
+        (staged / name).parent.mkdir(exist_ok=True)
+        (staged / name).touch()
+    (root / "book" / "more.md").write_text("More\n")
+    (root / "_toc.yml").write_text("other\n")
+    build_book.stage(staged)
+    own = {"_config.yml", "_toc.yml", "book/index.md", "book/more.md", "book/_ext/a.py"}
+    assert {
+        p.relative_to(staged).as_posix() for p in staged.rglob("*") if p.is_file()
+    } == own | made
+    assert (staged / "_toc.yml").read_text() == "other\n"
+    assert index.stat().st_mtime_ns == before, "Sphinx reads a page again by its time"
+
+
+def test_what_several_pages_show_makes_all_pages_anew(
+    staged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sphinx itself makes only the page that changed."""
+    root, index = staged.parents[1], staged / "book" / "index.md"
+    changes = [
+        (root / "_config.yml", "other"),
+        (root / "_toc.yml", "other"),
+        (root / "book" / "_ext" / "a.py", "other"),
+        (staged / "book" / "more.md", "A page more."),
+        (index, "# Another title\n\nText.\n"),
+        (index, "# Another title\n\nText.\n\n:::{explorer} runs\n"),
+        (staged / "explorers" / "runs.json", "{}"),
+        (staged / "explorers" / "runs.json", "{ }"),
+        (staged / "notebooks" / "01-a.ipynb", '"# One"'),
+        (staged / "notebooks" / "01-a.ipynb", '"# Other"'),
+    ]
+    package = SimpleNamespace(name="sphinx", version="9.8")
+    monkeypatch.setattr(build_book.metadata, "distributions", lambda: [package])
+    seen = [build_book.foundation(staged)]
+    for path, text in changes:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        seen.append(build_book.foundation(staged))
+    index.write_text(index.read_text().replace("Text.", "Other text."))
+    assert build_book.foundation(staged) == seen[-1]
+    package.version = "9.9"
+    seen.append(build_book.foundation(staged))
+    assert len(set(seen)) == len(seen) == len(changes) + 2
+
+
+def test_the_explorers_are_made_anew_when_library_or_records_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (build_book, run_notebooks):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    bundle = tmp_path / "resnet_lib" / "widgets" / "explorers.js"
+    record = tmp_path / "data" / "runs" / "short" / "a" / "record.json"
+    folder, calls, fails = tmp_path / "src" / "explorers", [], []
+
+    def make(command: list[str], **_options: Any) -> SimpleNamespace:
+        calls.append(command)
+        folder.mkdir(parents=True)
+        return SimpleNamespace(returncode=len(fails), stderr="no room")
+
+    monkeypatch.setattr(build_book.subprocess, "run", make)
+    for text in ("one", "other"):
+        for path in (bundle, record):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            before = len(calls)
+            for _ in range(2):
+                build_book.explorers(folder)
+            assert len(calls) - before == 1
+            assert (folder / bundle.name).read_text() == text
+    fails.append("once")
+    record.write_text("third")
+    for _ in range(2):
+        with pytest.raises(build_book.BuildError, match="no room"):
+            build_book.explorers(folder)
+
+
+def test_a_book_that_lacks_a_page_does_not_take_the_former_one_s_place(staged: Path) -> None:
+    root = staged.parents[1]
+    (root / "_config.yml").write_text("title: Small\n")
+    (root / "_toc.yml").write_text("root: book/index\nchapters:\n- file: book/more\n")
+    rendered, html = root / "rendered", root / "html"
+    scripts = [f'<script src="{name}.js?1"></script>' for name in ("fontawesome", "searchindex")]
+    for path in (html / "index.html", rendered / "book" / "index.html", rendered / "search.html"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(scripts))
+    with pytest.raises(build_book.BuildError, match="without these pages: book/more"):
+        build_book.publish(rendered, html)
+    assert [path.name for path in html.iterdir()] == ["index.html"], "the former one"
+    (rendered / "book" / "more.html").touch()
+    build_book.publish(rendered, html)
+    assert 'url=book/index.html"' in (html / "index.html").read_text()
+    assert (html / "book" / "index.html").read_text() == ""
+    assert (html / "search.html").read_text() == scripts[1], "which alone reads the index of words"
+    assert (html / "_static" / "vendor" / "m.js").is_file()
+    with zipfile.ZipFile(html / build_book.ARCHIVE) as packed:
+        names = {name.partition("/")[2] for name in packed.namelist()}
+    assert {"html/book/more.html", "html/index.html", "book/index.md", "_toc.yml"} <= names
+    assert not {path.name for path in root.glob("html.*")}
+
+
+def test_pictures_that_no_page_shows_any_more_are_dropped(tmp_path: Path) -> None:
+    kept = {"_images/new.svg", "_downloads/1f/new.csv", "book/index.html"}
+    for name in (*kept, "_images/old.svg", "_downloads/1f/old.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "book" / "index.html").write_text(
+        '<img src="../_images/new.svg"><a href="../_downloads/1f/new.csv">data</a>'
+    )
+    build_book.drop_unused(tmp_path)
+    assert {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*")} == kept
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])

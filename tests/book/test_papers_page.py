@@ -139,6 +139,7 @@ def test_every_number_is_printed_once_and_beside_ours(paper):
     archive = survey()
     for part in (each for each in papers.SECTIONS if each.paper == paper):
         listed = tables(section(paper, part.number))
+        text = section(paper, part.number).astext().lower()
         here = (paper, part.number)
         wanted = [each for each in published_numbers() if (each.paper, each.section) == here]
         cells = [
@@ -156,6 +157,7 @@ def test_every_number_is_printed_once_and_beside_ours(paper):
                 at = heads.index(f"{kind}, printed")
             assert len(row) == 1, each.id
             assert each.text in row[0][at], each.id
+            assert each.note.lower() in text, each.id
             if own:
                 assert heads[at + 1] == "here", each.id
                 assert row[0][at + 1].endswith(own), each.id
