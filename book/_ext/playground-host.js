@@ -1,6 +1,10 @@
 // Puts the playground into its page when the reader comes near it. Where it cannot run, the
 // recorded runs stay, and a sentence says why.
 (() => {
+  const LOST = {
+    en: "The playground could not be loaded, so nothing can be trained here; the figure shows recorded runs.",
+    zh: "游乐场无法加载，不能在此训练；图中是存档的训练。",
+  };
   const { module, images } = document.currentScript.dataset;
   const place = document.getElementById("playground");
   const hint = place.querySelector(".playground-hint");
@@ -18,9 +22,12 @@
   const begin = () => (begun ||= start());
   async function start() {
     const target = document.createElement("div");
+    const { language } = place.dataset;
     try {
-      const { mount } = await import(new URL(module, here).href);
-      const { language } = place.dataset;
+      const { mount } = await import(new URL(module, here).href).catch((error) => {
+        console.warn(error);
+        throw new Error(LOST[language] ?? LOST.en);
+      });
       place.append(target);
       await mount(target, { images: new URL(images, here).href, language });
       place.querySelector(".playground-recorded").remove();

@@ -193,6 +193,7 @@ def test_pause_step_go_on_and_stop(tab: Tab) -> None:
     told = tab.locator(".playground .state").all_inner_texts()
     assert told == [f"stopped at iteration {each + 1} of 300" for each in reached]
     rows = saved(tab)
+    assert {row["steps"] for row in rows} == {"300"}, "what the run was meant to be"
     answers = expected(*({"depth": 20, **net} for net in TWINS))
     for number, answer in enumerate(answers, 1):
         mine = [r for r in rows if r["net"] == str(number) and r["split"] == "batch"]
@@ -373,6 +374,7 @@ def test_what_the_numbers_of_the_table_are_is_to_be_read(tab: Tab, site: str) ->
     note = tab.locator("table.nets + p")
     assert "mean of the last 50 batches" in note.inner_text()
     assert "several seeds" in note.inner_text()
+    assert "every batch" not in tab.locator("figcaption").inner_text(), "no single batches"
     told = tab.locator("table.nets").get_attribute("aria-describedby")
     assert told == note.get_attribute("id")
     chart = tab.locator(".chart svg").first
@@ -417,7 +419,9 @@ def test_a_net_that_diverges_is_named(tab: Tab) -> None:
     train(tab)
     assert "ResNet-20 diverged: after" in tab.locator(".notice").inner_text()
     assert tab.locator(".state", has_text="diverged").count() >= 1
-    labels = tab.locator(".chart svg").first.locator("text.label").all_text_contents()
+    chart = tab.locator(".chart svg").first
+    assert "ResNet-20 diverged: after" in chart.get_attribute("aria-label")
+    labels = chart.locator("text.label").all_text_contents()
     assert "ResNet-20*" in labels, "what was recorded with the usual choices stands beside it"
     assert tab.locator("details.layers .empty").text_content() == "Nothing to draw here."
     assert "as in a net that diverged" in tab.locator("details.layers .hint").first.inner_text()
@@ -552,6 +556,7 @@ def test_a_finger_that_scrolls_leaves_the_last_moment_shown(browser: Browser, si
             drawn(tab)
 
         draw((left, top - 60))
+        tab.wait_for_timeout(400)  # an address is written after 200 ms
         assert "at=" not in tab.evaluate("location.hash")
         draw((left + 30, top))
         tab.wait_for_function("location.hash.includes('at=')")
@@ -564,6 +569,33 @@ def test_a_question_is_answered_by_what_was_measured(tab: Tab, site: str) -> Non
     train(tab)
     assert tab.locator(".results .finding").inner_text().endswith("As you predicted.")
     assert tab.locator(".results tbody tr").count() == 2
+
+
+def test_a_run_that_was_stopped_answers_no_question(tab: Tab, site: str) -> None:
+    visit(tab, site, "lesson=plain-8-20&answers=plain-8-20:0")
+    tab.get_by_role("button", name="Step", exact=True).click()
+    tab.locator(".state", has_text="Iteration 1 of").nth(1).wait_for()
+    tab.get_by_role("button", name="Stop").click()
+    finish(tab)
+    assert tab.locator(".state", has_text="stopped at").count() == 2
+    assert tab.locator(".results").inner_text() == ""
+    visit(tab, site, "lesson=rescue-plain-56&answers=rescue-plain-56:2")
+    tab.get_by_role("button", name="Step", exact=True).click()
+    tab.locator(".state", has_text="Iteration 1 of").wait_for()
+    tab.get_by_role("button", name="Stop").click()
+    finish(tab)
+    assert tab.get_by_text("Tries: 0 of 5").is_visible()
+
+
+def test_a_question_shows_its_nets_that_are_there_already(tab: Tab, site: str) -> None:
+    visit(tab, site, "runs=plain8;plain20")
+    train(tab)
+    tab.evaluate("location.hash = 'playground?lesson=plain-8-20'")
+    tab.locator(".answers input").first.check()
+    tab.get_by_role("button", name="That is my prediction").click()
+    drawn(tab)
+    assert tab.locator(".results tbody tr").count() == 2
+    assert tab.locator(".chart svg").first.locator("text.label").count() == 2
 
 
 def test_a_shared_question_is_asked_anew(tab: Tab, site: str, context: BrowserContext) -> None:
@@ -623,6 +655,146 @@ def test_reset_can_be_undone(tab: Tab) -> None:
     assert saved(tab) == mine
 
 
+def test_reset_leaves_nothing_as_it_was(tab: Tab, site: str) -> None:
+    state = "signal=response&open=more;layers&answers=plain-8-20:0"
+    visit(tab, site, state)
+    assert tab.locator("details.lessons small").count() == 1
+    tab.get_by_role("button", name="Reset").click()
+    tab.wait_for_function("location.hash === ''")
+    assert tab.locator(".playground details[open]").count() == 0
+    assert tab.locator("details.lessons small").count() == 0
+    assert tab.get_by_role("button", name="Reset").is_disabled()
+    tab.get_by_role("button", name="Undo").click()
+    tab.wait_for_function("state => location.hash === `#playground?${state}`", arg=state)
+    assert tab.locator("details.lessons small").count() == 1
+
+
+def test_train_starts_what_it_says(tab: Tab, site: str) -> None:
+    """The nets of the address, until the reader chooses others."""
+    visit(tab, site, "runs=plain8.n20;resnet8A.n20")
+    tab.get_by_text("plain-8 and ResNet-8: ").wait_for()
+    tab.get_by_label("Depth").fill("14")
+    tab.get_by_text("plain-14 and ResNet-14: ").wait_for()
+    train(tab)
+    assert {row["model"] for row in saved(tab)} == {"plain-14", "ResNet-14"}
+    states = tab.locator(".state").all_inner_texts()
+    assert states == ["not trained yet", "not trained yet", "", ""]
+
+
+def test_hidden_nets_of_the_address_are_trained_when_they_are_chosen(tab: Tab, site: str) -> None:
+    visit(tab, site, "choose=resnet8A.n20&nets=residual&runs=-resnet8A.n20")
+    train(tab)
+    assert len({row["iteration"] for row in saved(tab) if row["split"] == "batch"}) == 20
+
+
+def test_a_net_that_was_stopped_before_it_began_can_be_trained(
+    context: BrowserContext, site: str
+) -> None:
+    """Two train at a time, the third waits; what is said of it has no numbers."""
+    tab = context.new_page()
+    watch = Watch(tab)
+    tab.add_init_script("Object.defineProperty(navigator, 'hardwareConcurrency', { value: 2 })")
+    runs = "plain8.n20000;resnet8A.n20000;resnet8A.n20"
+    visit(tab, site, f"choose=resnet8A.n20&nets=residual&runs={runs}")
+    tab.get_by_role("button", name="Train", exact=True).click()
+    tab.locator(".state", has_text=re.compile(r"Iteration [1-9]")).nth(1).wait_for()
+    tab.get_by_role("button", name="Stop").click()
+    finish(tab)
+    assert tab.locator(".state").last.inner_text() == "stopped at iteration 0 of 20"
+    told = tab.locator(".playground .spoken").inner_text()
+    assert told.endswith("ResNet-8 was stopped before its first iteration.")
+    train(tab)
+    assert tab.locator(".state").last.inner_text() == ""
+    assert len([r for r in saved(tab) if r["net"] == "3" and r["split"] == "batch"]) == 20
+    assert watch.wrong == []
+
+
+def test_seeds_that_diverge_end_no_line_of_the_others(tab: Tab, site: str) -> None:
+    visit(tab, site, "choose=resnet8A.nobn.w2.lr4.n100.x3&nets=residual")
+    train(tab)
+    ends = [max(int(r["iteration"]) for r in saved(tab) if r["seed"] == seed) for seed in "012"]
+    assert ends[:2] == [100, 100]
+    assert ends[2] < 100, "the third seed diverges"
+    assert tab.locator(".state").inner_text() == "1 of 3 diverged"
+    assert tab.locator(".notice").inner_text().startswith("ResNet-8 (1 of 3 diverged): training")
+    chart = tab.locator(".chart svg").first
+    label = chart.locator("text.label")
+    assert label.all_text_contents() == ["ResNet-8"]
+    assert float(label.get_attribute("x")) > chart.bounding_box()["width"] / 2
+
+
+def test_no_iteration_is_judged_twice(tab: Tab, site: str) -> None:
+    """Stopped just after an evaluation."""
+    visit(tab, site, "choose=resnet8A.n12&nets=residual")
+    tab.get_by_role("button", name="Step", exact=True).click()
+    tab.locator(".state", has_text="Iteration 1 of").wait_for()
+    at_rest(tab)
+    tab.get_by_role("button", name="Stop").click()
+    finish(tab)
+    assert [r["iteration"] for r in saved(tab) if r["split"] == "test"] == ["0", "1"]
+
+
+def test_a_removed_net_is_no_end(tab: Tab, site: str) -> None:
+    visit(tab, site, "choose=resnet8A.n20000&nets=residual")
+    tab.get_by_role("button", name="Train", exact=True).click()
+    tab.locator(".state", has_text=re.compile(r"Iteration [1-9]")).wait_for()
+    for press in ("Run again", "Remove"):
+        if not tab.locator("tr.tools:visible").count():
+            tab.locator("button.name").click()
+        tab.get_by_role("button", name=press).click()
+        drawn(tab)
+        assert tab.locator(".playground .spoken").inner_text() == "Training ResNet-8."
+    assert tab.get_by_role("button", name="Train", exact=True).is_visible()
+
+
+def test_nets_that_are_left_stand_out_again(tab: Tab, site: str) -> None:
+    visit(tab, site, "choose=resnet8A.n20&nets=residual")
+    train(tab)
+    tab.get_by_role("radio", name="B", exact=True).check()
+    train(tab)
+    faded = tab.locator(".chart svg").first.locator("g[opacity='0.35']")
+    assert faded.count() == 1, "the net of the training before"
+    tab.locator("button.name").last.click()
+    tab.get_by_role("button", name="Remove").click()
+    tab.evaluate("document.activeElement.blur()")
+    tab.mouse.move(0, 0)
+    drawn(tab)
+    assert faded.count() == 0
+
+
+def test_the_address_is_not_written_at_every_step(tab: Tab) -> None:
+    """Browsers refuse one that changes too often; a refusal is no error."""
+    drag = """async () => {
+        const slider = document.querySelector("input.depth");
+        const put = history.replaceState;
+        let count = 0;
+        history.replaceState = function (...given) { count += 1; return put.apply(this, given); };
+        for (let depth = 26; depth <= 110; depth += 6) {
+            slider.value = depth;
+            slider.dispatchEvent(new Event("input"));
+            await new Promise(requestAnimationFrame);
+        }
+        await new Promise((done) => setTimeout(done, 400));
+        return count;
+    }"""
+    assert tab.evaluate(drag) <= 3
+    assert "choose=resnet110A" in tab.evaluate("location.hash")
+    tab.evaluate("history.replaceState = () => { throw new DOMException('', 'SecurityError'); }")
+    tab.get_by_label("Depth").fill("8")
+    tab.wait_for_timeout(400)
+    assert "choose=resnet110A" in tab.evaluate("location.hash")
+    tab.get_by_role("button", name="Reset").click()
+    tab.get_by_role("button", name="Undo").click()
+    assert tab.get_by_label("Depth").input_value() == "8"
+
+
+def test_what_is_chosen_is_seen_in_the_systems_colours(tab: Tab) -> None:
+    tab.emulate_media(forced_colors="active")
+    colour = "span => getComputedStyle(span).backgroundColor"
+    spans = tab.locator(".segments").first.locator("span")
+    assert spans.nth(0).evaluate(colour) != spans.nth(1).evaluate(colour)
+
+
 def test_choices_made_in_a_run_are_for_the_next(tab: Tab) -> None:
     tab.locator("details.more summary").click()
     tab.get_by_label("Iterations", exact=True).fill("2000")
@@ -669,6 +841,47 @@ def test_where_it_cannot_run_the_recorded_runs_stay(
     tab.locator(".playground-hint", has_text=what).wait_for()
     assert tab.locator(".playground-recorded svg").is_visible()
     assert watch.wrong == []
+
+
+def test_a_module_that_does_not_load_is_said_in_words(context: BrowserContext, site: str) -> None:
+    tab = context.new_page()
+    tab.route("**/playground.*.js", lambda route: route.abort())
+    for page, told in (
+        ("playground", "The playground could not be loaded"),
+        ("playground.zh", "游乐场无法加载"),
+    ):
+        tab.goto(f"{site}/book/{page}.html")
+        hint = tab.locator(".playground-hint", has_text=told)
+        hint.wait_for()
+        assert "http" not in hint.inner_text()
+        assert tab.locator(".playground-recorded svg").is_visible()
+
+
+def test_a_worker_that_does_not_start_is_said_and_ends_the_training(
+    context: BrowserContext, site: str
+) -> None:
+    """Whether the browser throws, or tells of an error without saying which."""
+    broken = (
+        "window.Worker = class { constructor() { throw new Error('refused'); } }",
+        """window.Worker = class {
+            constructor() { setTimeout(() => this.onerror(new Event('error'))); }
+            postMessage() {}
+            terminate() {}
+        }""",
+    )
+    for script in broken:
+        tab = context.new_page()
+        watch = Watch(tab)
+        tab.add_init_script(script)
+        visit(tab, site)
+        train(tab)
+        told = tab.locator(".notice").inner_text()
+        assert told.startswith("plain-20 could not be trained: the browser did not start its")
+        assert "undefined" not in told
+        assert tab.locator(".state").all_inner_texts() == ["failed", "failed"]
+        train(tab)  # once more
+        assert tab.locator(".notice").inner_text() == told
+        assert watch.wrong == []
 
 
 def test_as_a_file_the_recorded_runs_stay(context: BrowserContext, book: Path) -> None:

@@ -92,15 +92,29 @@ const MARK = "#playground?";
 
 /** The address of the page. It is replaced, not added to the history: Back leaves the page. */
 export function pageAddress(): Address {
-  const read = (): string => (location.hash.startsWith(MARK) ? location.hash.slice(MARK.length) : "");
-  let own = read();
+  const there = (): string => (location.hash.startsWith(MARK) ? location.hash.slice(MARK.length) : "");
+  let own = there();
+  let waiting = 0;
+  const later = (time: number): void => {
+    clearTimeout(waiting);
+    waiting = window.setTimeout(put, time);
+  };
+  const put = (): void => {
+    waiting = 0;
+    const page = location.pathname + location.search;
+    try {
+      history.replaceState(history.state, "", page + (own && MARK + own));
+    } catch {
+      later(10_000); // it has changed too often
+    }
+  };
   const address: Address = {
-    read,
+    read: () => (waiting ? own : there()),
+    // Not at every step of a slider: browsers refuse an address that changes too often.
     write(state) {
       if (state === own) return;
       own = state;
-      const page = location.pathname + location.search;
-      history.replaceState(history.state, "", page + (state && MARK + state));
+      later(200);
     },
     // What the reader predicted is not handed on: whoever opens the link is asked, too.
     link() {
@@ -109,8 +123,10 @@ export function pageAddress(): Address {
     },
   };
   addEventListener("hashchange", () => {
-    if (!location.hash.startsWith(MARK) || read() === own) return;
-    own = read();
+    if (!location.hash.startsWith(MARK) || there() === own) return;
+    clearTimeout(waiting);
+    waiting = 0;
+    own = there();
     address.onchange?.();
   });
   return address;

@@ -77,9 +77,11 @@ export function dashOf(depth: number, depths: Iterable<number>): string {
 
 type Style = Pick<Line, "label" | "colour" | "dash" | "faded">;
 
-/** The runs of an arm that have come equally far as the first, or are over. */
+/** The runs of an arm that have come equally far as the first, or are over. Those that diverged end
+ * early and are left out, unless all did. */
 function comparable(arm: Arm): Run[] {
-  const [first, ...rest] = arm.begun;
+  const going = arm.begun.filter(({ state }) => state !== "diverged");
+  const [first, ...rest] = going.length > 0 ? going : arm.begun;
   return first ? [first, ...rest.filter((run) => run.over || run.iteration >= first.iteration)] : [];
 }
 
@@ -90,8 +92,8 @@ export function trainingLine(arm: Arm, what: "losses" | "errors", style: Style):
   const { points, band } = lines.length > 0 ? gather(lines) : { points: [], band: undefined };
   const single = what === "losses" && runs.length === 1;
   const raw = single ? spread(runs[0][what]).filter(([, value]) => Number.isFinite(value)) : undefined;
-  const lost = arm.state === "diverged";
-  return { key: `${arm.number} ${what}`, ...style, width: what === "errors" ? 1.2 : 2, points, band, raw, lost };
+  const width = what === "errors" ? 1.2 : 2;
+  return { key: `${arm.number} ${what}`, ...style, width, points, band, raw, lost: arm.diverged };
 }
 
 /** Test error of an arm, bold. */

@@ -16,11 +16,11 @@ function saveTable(rows: (string | number | boolean)[][], name: string): void {
 
 const CHOICES = [
   "shortcut", "order", "batchNorm", "init", "width", "learningRate", "drops", "warmup",
-  "batchSize", "momentum", "weightDecay",
+  "batchSize", "steps", "momentum", "weightDecay",
 ] as const;
 const CHOICE_HEADS = [
   "shortcut", "order", "batch_norm", "init", "width", "lr", "lr_drops", "warmup",
-  "batch_size", "momentum", "weight_decay",
+  "batch_size", "steps", "momentum", "weight_decay",
 ];
 
 /**
@@ -100,5 +100,6 @@ export async function saveImage(chart: SVGSVGElement, title: string): Promise<vo
   pen.fillText(title, 12, 32, canvas.width - 24);
   pen.drawImage(picture, 0, 44, 2 * width, 2 * height);
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve));
-  if (blob) save(blob, "playground.png");
+  if (!blob) throw new Error("The canvas gives no image.");
+  save(blob, "playground.png");
 }

@@ -176,7 +176,7 @@ export class LessonPanel {
   private drawResults(arms: Arm[]): void {
     const { lesson, texts } = this;
     const own = lesson.arms.map((choice) => arms.find((arm) => same(arm.choice, choice)));
-    const over = this.answer !== undefined && own.every((arm) => arm?.over && arm.iteration > 0);
+    const over = this.answer !== undefined && own.every((arm) => arm?.ended);
     const sign = over ? own.map((arm) => arm!.number).join() : "";
     if (sign === this.resultsShown) return;
     this.resultsShown = sign;
@@ -215,7 +215,7 @@ export class LessonPanel {
     const { texts } = this;
     const tries = arms.filter(({ choice }) => choice.shortcut === "none");
     const line = rescueLine()?.value;
-    const finished = tries.filter((arm) => arm.over && arm.iteration > 0);
+    const finished = tries.filter((arm) => arm.ended);
     const reached = finished.filter((arm) => line !== undefined && (readArm(arm).mean.loss ?? Infinity) <= line);
     const open = finished.length >= TRIES;
     this.shortcuts!.disabled = !open;
@@ -240,7 +240,7 @@ export class LessonPanel {
     this.results.replaceChildren(
       h("p", { class: "finding" }, h("strong", {}, judged), " ", texts.reachedHere(reached.length, finished.length)),
       h("p", {}, texts.reachedMeasured(ours, recorded.length)),
-      h("p", {}, twin?.over ? words.after : texts.unlock),
+      h("p", {}, twin?.ended ? words.after : texts.unlock),
     );
   }
 }

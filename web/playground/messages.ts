@@ -40,5 +40,5 @@ export interface Progress {
 export type Report =
   | { kind: "ready"; parameters: number; multiplyAdds: number }
   | Progress
-  | { kind: "end"; why: "done" | "stopped" | "diverged"; train?: Evaluation; test?: Evaluation }
+  | { kind: "end"; why: "done" | "stopped" | "diverged"; train?: Evaluation }
   | { kind: "failed"; message: string };

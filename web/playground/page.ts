@@ -33,6 +33,7 @@ export class Playground {
   private latest: Arm[] = []; // of the last press of Train; older nets are drawn fainter
   private pointed: Arm | undefined;
   private born = 0;
+  private chosenSince = false; // whether the reader has chosen something since the address was read
   private shown: Shown = "loss";
   private signal: Signal = "activationGradient";
   private moment: number | undefined;
@@ -124,7 +125,7 @@ export class Playground {
     this.curves = new Chart(320);
     this.layers = new Chart(280);
     const image = (chart: Chart) =>
-      button(texts.png, () => void saveImage(chart.element, this.title()), { title: texts.pngHelp });
+      button(texts.png, () => void this.saveImage(chart), { title: texts.pngHelp });
     this.downloads = h(
       "div",
       { class: "downloads" },
@@ -154,7 +155,7 @@ export class Playground {
         image(this.layers),
       ),
     );
-    this.controls.more.addEventListener("toggle", () => this.save());
+    this.controls.more.addEventListener("toggle", () => this.changed());
     this.lessons = h("ul");
     const lessonsPart = h(
       "details",
@@ -208,9 +209,15 @@ export class Playground {
 
   // State
 
-  /** What Train starts. */
+  /** What the controls, or the question, are set to. */
   private get chosen(): Choice[] {
     return this.panel?.chosen ?? this.controls.chosen;
+  }
+
+  /** What Train starts. */
+  private get next(): Choice[] {
+    const { pending } = this;
+    return pending.length > 0 ? pending.map(({ choice }) => choice) : this.chosen;
   }
 
   /** Whether the question is open whose goal is a line, which only the chart of the loss has. */
@@ -231,14 +238,15 @@ export class Playground {
     return this.arms.filter((arm) => arm.iteration > 0);
   }
 
-  /** Nets that the address asks for. */
+  /** Nets that the address asks for, until the reader chooses others. */
   private get pending(): Arm[] {
-    return this.visible.filter((arm) => arm.state === "new");
+    return this.chosenSince ? [] : this.visible.filter((arm) => arm.state === "new");
   }
 
   /** Take the state from the address; nets that are there already stay. */
   private load(): void {
     const { state, wrong } = parse(this.address.read());
+    this.chosenSince = false;
     this.controls.take(state.choice ?? this.controls.choice, state.nets);
     this.answers = { ...this.answers, ...state.answers };
     this.open(state.lesson);
@@ -265,18 +273,21 @@ export class Playground {
     this.changed();
   }
 
-  private save(): void {
+  /** All that the address keeps; empty where everything is as at the beginning. */
+  private get state(): string {
     const { choice, nets, more } = this.controls;
     const open = [more.open ? "more" : "", this.layersPart.open ? "layers" : ""].filter(Boolean);
-    this.address.write(
-      write({
-        ...{ nets, open, shown: this.shown, signal: this.signal, moment: this.moment },
-        choice: encode(choice) === encode(DEFAULT) ? undefined : choice,
-        runs: this.arms.map((arm) => ({ choice: arm.choice, hidden: this.isHidden(arm) })),
-        answers: this.answers,
-        lesson: this.panel?.lesson.id,
-      }),
-    );
+    return write({
+      ...{ nets, open, shown: this.shown, signal: this.signal, moment: this.moment },
+      choice: encode(choice) === encode(DEFAULT) ? undefined : choice,
+      runs: this.arms.map((arm) => ({ choice: arm.choice, hidden: this.isHidden(arm) })),
+      answers: this.answers,
+      lesson: this.panel?.lesson.id,
+    });
+  }
+
+  private save(): void {
+    this.address.write(this.state);
   }
 
   /** Whether the reader hid a net, a question aside. */
@@ -301,7 +312,7 @@ export class Playground {
   /** Open a question, or with none go back to free trials. */
   private open(id: string | undefined): void {
     const lesson = LESSONS.find((each) => each.id === id);
-    if (lesson?.id === this.panel?.lesson.id && this.above.hasChildNodes()) return;
+    if (lesson?.id === this.panel?.lesson.id && this.above.hasChildNodes()) return this.listLessons();
     const answer = lesson && this.answers[lesson.id];
     const earlier = this.panel;
     this.panel =
@@ -318,6 +329,7 @@ export class Playground {
     } else {
       for (const [arm, hidden] of this.before) arm.hidden = hidden;
       this.before.clear();
+      this.chosenSince = false;
     }
     this.listLessons();
     this.changed();
@@ -386,13 +398,13 @@ export class Playground {
     this.speak(this.texts.started(this.texts.and(wanted.map(({ choice }) => longName(choice)))));
   }
 
-  /** Nets of these choices that are not there yet; those that are come to the front. */
+  /** Nets of these choices that have no numbers yet; those that have come to the front. */
   private fresh(choices: Choice[]): Arm[] {
-    const known = choices.map((choice) => this.find(choice));
-    const arms = choices.map((choice, i) => known[i] ?? this.add(choice));
+    const arms = choices.map((choice) => this.find(choice) ?? this.add(choice));
     for (const arm of arms) arm.hidden = false;
     this.latest = arms;
-    const fresh = arms.filter((arm) => !known.includes(arm));
+    const fresh = arms.filter((arm) => arm.iteration === 0);
+    for (const arm of fresh) if (arm.over) arm.renew(); // stopped too soon, or failed
     if (fresh.length === 0) {
       this.tell(this.texts.there(this.texts.and(arms.map(({ choice }) => longName(choice))), arms.length));
     }
@@ -423,7 +435,9 @@ export class Playground {
   private remove(arms: Arm[]): void {
     this.crew.drop(arms.flatMap((arm) => arm.runs));
     this.arms = this.arms.filter((arm) => !arms.includes(arm));
+    this.latest = this.latest.filter((arm) => !arms.includes(arm));
     this.pointed = undefined;
+    this.wasBusy = this.crew.busy; // who removes what still trains wants no result
     this.changed();
   }
 
@@ -434,9 +448,11 @@ export class Playground {
     this.born = 0;
     this.moment = undefined;
     this.shown = "loss";
+    this.signal = "activationGradient";
     this.answers = {};
     this.open(undefined);
     this.controls.take(DEFAULT, "twins");
+    this.controls.more.open = this.layersPart.open = false;
     const undo = () => {
       this.address.write(before);
       this.load();
@@ -451,8 +467,11 @@ export class Playground {
 
   private chose(): void {
     this.tell("");
-    if (this.panel?.answer !== undefined && this.answers[this.panel.lesson.id] === undefined) {
-      this.answers[this.panel.lesson.id] = this.panel.answer;
+    this.chosenSince = true;
+    const { panel } = this;
+    if (panel?.answer !== undefined && this.answers[panel.lesson.id] !== panel.answer) {
+      this.answers[panel.lesson.id] = panel.answer;
+      for (const arm of this.arms) arm.hidden = !panel.owns(arm.choice);
       this.listLessons();
       this.drawButtons(); // a disabled button takes no focus
       this.main.focus();
@@ -477,6 +496,14 @@ export class Playground {
       this.tell(this.texts.shared);
     } catch {
       this.tell(this.texts.notShared);
+    }
+  }
+
+  private async saveImage(chart: Chart): Promise<void> {
+    try {
+      await saveImage(chart.element, this.title());
+    } catch {
+      this.tell(this.texts.noImage);
     }
   }
 
@@ -513,12 +540,13 @@ export class Playground {
     const { texts } = this;
     const name = longName(arm.choice);
     const failed = arm.runs.find(({ state }) => state === "failed");
-    const lost = arm.runs.find(({ state }) => state === "diverged");
-    if (failed) return texts.failed(name, failed.message);
-    if (lost) return texts.divergedAt(name, lost.iteration);
+    if (failed) return texts.failed(name, failed.message || texts.noWorker);
+    if (arm.diverged) return texts.divergedAt(name, arm.iteration);
+    if (arm.iteration === 0) return texts.notBegun(name);
     const { mean } = readArm(arm);
-    if (exploded(arm)) return texts.explodedTo(name, loss(mean.loss));
-    return texts.result(name, loss(mean.loss), percent(mean.train), percent(mean.test));
+    const some = arm.lost > 0 ? texts.variant(name, texts.lost(arm.lost, arm.runs.length)) : name;
+    if (exploded(arm)) return texts.explodedTo(some, loss(mean.loss));
+    return texts.result(some, loss(mean.loss), percent(mean.train), percent(mean.test));
   }
 
   /** Draw when the browser is next ready to; never more often. */
@@ -556,7 +584,7 @@ export class Playground {
     this.stopper.setAttribute("aria-disabled", String(crew.stopping));
     this.stopper.disabled = !crew.busy;
     if (over) this.main.focus();
-    this.resetter.disabled = this.arms.length === 0 && encode(this.controls.choice) === encode(DEFAULT);
+    this.resetter.disabled = this.state === "";
     this.downloads.hidden = this.trained.length === 0;
     this.shownSegments.value = this.charted;
     this.shownSegments.element.hidden = this.rescuing;
@@ -577,30 +605,30 @@ export class Playground {
           : left === undefined ? at : `${at}${texts.comma}${texts.left(duration(left, texts))}`,
       );
     } else say(this.status, crew.stopping ? texts.stopping : "");
-    const { chosen } = this;
+    const { next } = this;
     const { size, channels } = this.images.train;
-    const costs = chosen.map((choice) => costOf(choice, size, channels));
+    const costs = next.map((choice) => costOf(choice, size, channels));
     const words = costs.map((cost) =>
       texts.cost(large(cost.parameters, texts), large(cost.multiplyAdds, texts)),
     );
-    const names = chosen.map(longName);
+    const names = next.map(longName);
     const same = words.every((each) => each === words[0]);
     const parts = same
       ? [texts.net(texts.and([...new Set(names)]), words[0])]
       : names.map((name, i) => texts.net(name, words[i]));
     if (this.speed !== undefined) {
-      const works = chosen.map(
+      const works = next.map(
         ({ steps, batchSize, seeds }, i) => steps * batchSize * seeds * costs[i].multiplyAdds,
       );
-      const runs = chosen.reduce((sum, { seeds }) => sum + seeds, 0);
+      const runs = next.reduce((sum, { seeds }) => sum + seeds, 0);
       const all = works.reduce((sum, work) => sum + work, 0);
       const seconds = (this.speed * all) / Math.min(this.crew.size, runs);
       parts.push(texts.estimate(duration(seconds, texts)));
     }
     const now = new Set(working.map(({ choice }) => encode(choice)));
-    const next = working.length > 0 && chosen.some((choice) => !now.has(encode(choice)));
-    say(this.hint, (next ? texts.nextTime : "") + parts.join(texts.semicolon));
-    const option = chosen.find((choice) => !isPlain(choice))?.shortcut;
+    const later = working.length > 0 && next.some((choice) => !now.has(encode(choice)));
+    say(this.hint, (later ? texts.nextTime : "") + parts.join(texts.semicolon));
+    const option = this.chosen.find((choice) => !isPlain(choice))?.shortcut;
     say(this.option, option && option !== "none" && !this.panel ? texts.options[option] : "");
   }
 
@@ -610,7 +638,7 @@ export class Playground {
     const depths = visible.map(({ choice }) => choice.depth);
     const old = this.latest.length > 0 && !this.latest.includes(arm);
     const name = longName(arm.choice);
-    const end = arm.state === "diverged" ? "×" : exploded(arm) && "↑";
+    const end = arm.diverged ? "×" : exploded(arm) && "↑";
     const alike = visible.some((other) => other !== arm && longName(other.choice) === name);
     return {
       label: label ? [name, alike && `· ${arm.number}`, end].filter(Boolean).join(" ") : "",
@@ -630,10 +658,10 @@ export class Playground {
           : [trainingLine(arm, "errors", this.style(arm, false)), testLine(arm, this.style(arm, true))],
       )
       .filter(({ points }) => points.length > 0);
-    const choices = begun.length > 0 ? begun.map(({ choice }) => choice) : this.chosen;
+    const choices = begun.length > 0 ? begun.map(({ choice }) => choice) : this.next;
     const longest = Math.max(...choices.map(({ steps }) => steps));
     // Beside a net that diverged, what such a net does with the usual choices.
-    const lost = shown === "loss" ? begun.filter(({ state }) => state === "diverged") : [];
+    const lost = shown === "loss" ? begun.filter(({ diverged }) => diverged) : [];
     for (const arm of lost) {
       const { depth, line } = recordedLine(arm, longest);
       lines.push({ ...line, label: `${nameOf({ ...arm.choice, depth })}*` });
@@ -649,7 +677,8 @@ export class Playground {
     };
     this.curves.draw(view);
     const several = this.visible.some(({ choice }) => choice.seeds > 1);
-    const note = shown === "loss" ? texts.lossNote : texts.errorNote;
+    const single = lines.length === 0 || lines.some(({ raw }) => raw);
+    const note = shown === "loss" ? texts.lossNote(single) : texts.errorNote;
     const notes = [note, several ? texts.seedsNote : "", lost.length > 0 ? texts.recordedNote : ""];
     say(this.caption, notes.filter(Boolean).join(" "));
   }
@@ -671,7 +700,7 @@ export class Playground {
     const lines = values.map((arm) => {
       const { mean } = readArm(arm);
       const value = this.charted === "loss" ? loss(mean.loss) : percent(mean.test);
-      return texts.lineAlt(longName(arm.choice), value);
+      return value ? texts.lineAlt(longName(arm.choice), value) : this.outcome(arm);
     });
     return texts.chartAlt(this.charted === "loss" ? texts.loss50 : texts.error, lines.join(" "));
   }

@@ -39,18 +39,26 @@ export class Run {
 
   start(data: Splits, paused: boolean, changed: () => void): void {
     this.state = paused ? "paused" : "running";
-    // A worker from the page's own text needs no file beside it, and no special headers.
-    const url = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
-    this.worker = new Worker(url);
-    URL.revokeObjectURL(url);
-    this.worker.onmessage = ({ data: report }: MessageEvent<Report>) => {
+    const hear = (report: Report): void => {
       this.hear(report);
       changed();
     };
+    const fail = (message = ""): void => hear({ kind: "failed", message });
+    // A worker from the page's own text needs no file beside it, and no special headers.
+    const url = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
+    try {
+      this.worker = new Worker(url);
+    } catch {
+      queueMicrotask(() => fail()); // as if the worker had said so
+      return;
+    } finally {
+      URL.revokeObjectURL(url);
+    }
+    this.worker.onmessage = ({ data: report }: MessageEvent<Report>) => hear(report);
+    this.worker.onmessageerror = () => fail();
     this.worker.onerror = (event) => {
       event.preventDefault();
-      this.hear({ kind: "failed", message: event.message });
-      changed();
+      fail(event.message);
     };
     const { choice, seed } = this;
     this.order({
@@ -129,12 +137,27 @@ export class Arm {
   /** What to say of the arm: the state of the run that needs most attention. */
   get state(): State {
     const order: State[] =
-      ["failed", "diverged", "running", "paused", "stopping", "waiting", "new", "stopped", "done"];
+      ["running", "paused", "stopping", "waiting", "new", "failed", "diverged", "stopped", "done"];
     return order.find((state) => this.runs.some((run) => run.state === state))!;
   }
 
   get over(): boolean {
     return this.runs.every((run) => run.over);
+  }
+
+  /** Whether every run came to its own end: a result, where a run that was stopped is none. */
+  get ended(): boolean {
+    return this.runs.every(({ state }) => state === "done" || state === "diverged");
+  }
+
+  /** How many runs diverged. */
+  get lost(): number {
+    return this.runs.filter(({ state }) => state === "diverged").length;
+  }
+
+  /** Whether none is left that did not. */
+  get diverged(): boolean {
+    return this.lost === this.runs.length;
   }
 
   get begun(): Run[] {
@@ -231,7 +254,6 @@ export class Crew {
     this.queue = this.queue.filter((run) => !runs.includes(run));
     this.active = this.active.filter((run) => !runs.includes(run));
     this.fill();
-    this.changed();
   }
 
   /** Seconds until all is trained, from the speed so far; undefined before there is one. */

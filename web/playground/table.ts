@@ -157,7 +157,9 @@ export class NetTable {
     row.body.classList.toggle("dimmed", arm.hidden);
     say(row.body.querySelector(".number")!, numbered ? `${arm.number}` : "");
     say(row.hide, arm.hidden ? texts.unhide : texts.hide);
-    const words = [this.stateOf(arm), exploded(arm) && texts.exploded, arm.hidden && texts.hidden];
+    const lost = arm.lost > 0 && arm.runs.length > 1 && texts.lost(arm.lost, arm.runs.length);
+    const state = lost && arm.state === "diverged" ? "" : this.stateOf(arm);
+    const words = [state, lost, exploded(arm) && texts.exploded, arm.hidden && texts.hidden];
     say(row.state, words.filter(Boolean).join(texts.comma));
     row.bar.style.setProperty("--done", String(arm.over ? 0 : arm.progress));
     const { mean, all } = readArm(arm, moment);

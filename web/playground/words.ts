@@ -75,7 +75,10 @@ export const EARLY = 20; // iterations that decide neither this nor the axis: a 
 
 /** Whether the loss of a run has exploded, though it is still a number. */
 export const exploded = (arm: Arm): boolean =>
-  arm.begun.some((run) => (run.over || run.iteration > EARLY) && lastMean(run.losses) > EXPLODED);
+  arm.begun.some(
+    ({ state, over, iteration, losses }) =>
+      state !== "diverged" && (over || iteration > EARLY) && lastMean(losses) > EXPLODED,
+  );
 
 export interface Reading {
   loss?: number;

@@ -50,7 +50,12 @@ async function train({ net, training, data, paused: held }: Start): Promise<void
     tell({ ...news, milliseconds: busy + reported - since });
     news = nothing();
   };
-  news.test.push(evaluate(trainer, "test"));
+  let tested = -1; // the iteration that the test set was last judged at
+  const test = (): void => {
+    tested = trainer.iteration;
+    news.test.push(evaluate(trainer, "test"));
+  };
+  test();
   while (trainer.iteration < training.steps && !stopping && !trainer.diverged) {
     if (paused && owed === 0) {
       report();
@@ -66,7 +71,7 @@ async function train({ net, training, data, paused: held }: Start): Promise<void
     news.errors.push((100 * errors) / training.batchSize);
     const last = now === training.steps || trainer.diverged;
     if (now === 1 || now % signalsEvery === 0 || last) news.signals.push(signals(trainer));
-    if (now % evaluateEvery === 0 && !last) news.test.push(evaluate(trainer, "test"));
+    if (now % evaluateEvery === 0 && !last) test();
     if (performance.now() - reported > REPORT_EVERY) {
       report();
       await breath();
@@ -74,11 +79,10 @@ async function train({ net, training, data, paused: held }: Start): Promise<void
   }
   const why = trainer.diverged ? "diverged" : stopping ? "stopped" : "done";
   const judged = trainer.iteration > 0 && why !== "diverged";
-  const test = judged ? evaluate(trainer, "test") : undefined;
+  if (judged && tested < trainer.iteration) test();
   const train = judged ? evaluate(trainer, "train") : undefined;
-  if (test && news.test.at(-1)?.iteration !== test.iteration) news.test.push(test);
   report();
-  tell({ kind: "end", why, train, test });
+  tell({ kind: "end", why, train });
   trainer.free();
   close();
 }

@@ -57,6 +57,8 @@ export const en = {
     `${name} exploded: its training loss, ${loss}, is more than ten times that of guessing (ln 10, about 2.3). ` +
     `A smaller learning rate, warm-up or BN may keep it in bounds.`,
   failed: (name: string, why: string) => `${name} could not be trained: ${why}`,
+  noWorker: "the browser did not start its Web Worker, or ended it.",
+  notBegun: (name: string) => `${name} was stopped before its first iteration.`,
   there: (names: string, count: number) =>
     `${names} ${count > 1 ? "are" : "is"} there already, and the same choices give the same numbers. Change a choice, ` +
     `or press a net's name to run it again.`,
@@ -76,7 +78,8 @@ export const en = {
   wasReset: "All is as at the beginning. ",
   undo: "Undo",
   guessing: "guessing",
-  lossNote: "Bold: moving average over about ten batches; faint: every batch.",
+  lossNote: (single: boolean) =>
+    `Bold: moving average over about ten batches${single ? "; faint: every batch" : ""}.`,
   errorNote: "Thin: training error of the batches, averaged. Bold: test error.",
   seedsNote: "With several seeds the line is their mean, the band reaches from the lowest to the highest.",
   recordedNote: "* Dotted: recorded with the usual choices, ten seeds.",
@@ -126,6 +129,7 @@ export const en = {
   csvHelp: "Download every number of these nets",
   png: "Image",
   pngHelp: "Download the chart as an image",
+  noImage: "The browser could not make an image of the chart.",
 
   more: "More choices",
   which: "Nets to train",
@@ -188,7 +192,8 @@ export const en = {
     activationGradient:
       "How strongly the loss still depends on each layer's output: the back-propagated signal.",
     weightGradient: "How strongly the loss depends on each layer's weights.",
-    response: "How much each layer's output varies, after BN and before ReLU or addition.",
+    response:
+      "How much each layer's output varies before ReLU or addition; after BN, where a net has it in the original order.",
   },
   layerAxis: "layer, from first (0) to last (1)",
   moment: "Iteration",

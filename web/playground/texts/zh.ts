@@ -46,6 +46,8 @@ export const zh: Texts = {
   explodedTo: (name, loss) =>
     `${name} 的损失爆炸了：训练损失为 ${loss}，超过随机猜测（ln 10，约 2.3）的十倍。减小学习率、加上预热或 BN，也许能避免。`,
   failed: (name, why) => `${name} 无法训练：${why}`,
+  noWorker: "浏览器没有启动它的 Web Worker，或中止了它。",
+  notBegun: (name) => `${name} 在第一次迭代之前就停止了。`,
   there: (names) => `${names} 已经有了，同样的选择会得到同样的数。请改变一个选择，或点网络的名字再运行一次。`,
   pending: (count) => `链接里有 ${count} 个网络。按“训练”即可重新运行，每次迭代得到的数都与先前相同；中途停止过的网络，这次也会运行到底。`,
 
@@ -61,7 +63,7 @@ export const zh: Texts = {
   wasReset: "已全部恢复原状。",
   undo: "撤销",
   guessing: "随机猜测",
-  lossNote: "粗线：约十个批的滑动平均；淡线：逐批的值。",
+  lossNote: (single) => `粗线：约十个批的滑动平均${single ? "；淡线：逐批的值" : ""}。`,
   errorNote: "细线：各批训练误差的平均。粗线：测试误差。",
   seedsNote: "有多个随机种子时，线是平均值，色带从最低到最高。",
   recordedNote: "* 点线：默认选择下的记录，十个种子。",
@@ -109,6 +111,7 @@ export const zh: Texts = {
   csvHelp: "下载这些网络的全部数据",
   png: "图片",
   pngHelp: "把图下载为图片",
+  noImage: "浏览器没能把图做成图片。",
 
   more: "更多选择",
   which: "训练哪些网络",
@@ -164,7 +167,7 @@ export const zh: Texts = {
   signalNotes: {
     activationGradient: "损失对各层输出有多敏感：反向传播的信号。",
     weightGradient: "损失对各层权重有多敏感。",
-    response: "各层输出（BN 之后、ReLU 或相加之前）的变化幅度。",
+    response: "各层输出在 ReLU 或相加之前的变化幅度；原始次序下有 BN 时，取 BN 之后。",
   },
   layerAxis: "层，从第一层（0）到最后一层（1）",
   moment: "迭代",
