@@ -26,7 +26,10 @@
 
   const loaded = new Map();
   const once = (key, load) => {
-    if (!loaded.has(key)) loaded.set(key, load());
+    if (!loaded.has(key)) {
+      loaded.set(key, load());
+      loaded.get(key).catch(() => loaded.delete(key)); // the next explorer tries again
+    }
     return loaded.get(key);
   };
   async function json(name) {
@@ -82,13 +85,15 @@
     noting = setTimeout(() => history.replaceState(null, "", address), 200);
   };
 
-  // A view's address: #explorer-runs?step=free&at=1600
-  const link = (place, query) => `#${place.id}${query ? `?${query}` : ""}`;
+  // A view's address: #explorer-runs?step=free&at=1600. Where the page sets a state of its own, an
+  // empty one is said, too.
+  const link = (place, query) => `#${place.id}${query || place.dataset.state ? `?${query}` : ""}`;
   const asked = (place) => {
     const [id, query] = location.hash.slice(1).split(/\?(.*)/s);
     return id === place.id ? (query ?? null) : null;
   };
   async function follow() {
+    clearTimeout(noting); // what was seen before must not take the address's place
     const place = places.find((each) => location.hash.slice(1).split("?")[0] === each.id);
     if (!place) return;
     const state = asked(place);

@@ -73,7 +73,7 @@ def alone(tab: Page, **options: Any) -> Locator:
         """async ([code, options]) => {
             const file = new Blob([code], { type: "text/javascript" });
             const { mount } = await import(URL.createObjectURL(file));
-            mount(document.querySelector("main"), options);
+            window.mounted = mount(document.querySelector("main"), options);
         }""",
         [widgets.BUNDLE.read_text(encoding="utf-8"), options],
     )
@@ -480,6 +480,9 @@ def test_a_click_keeps_in_the_address_what_was_pointed_at(tab: Page, site: str) 
     chart.hover(position={"x": 200, "y": 90})
     tab.wait_for_timeout(400)  # an address is written after 200 ms
     assert "at=" not in tab.url
+    chart.click(position={"x": 200, "y": 90}, button="right")
+    tab.wait_for_timeout(400)
+    assert "at=" not in tab.url, "another button chooses nothing"
     chart.click(position={"x": 200, "y": 90})
     tab.wait_for_function("location.hash.includes('at=')")
 
@@ -500,6 +503,63 @@ def test_where_a_drag_ends_is_chosen(tab: Page, site: str) -> None:
     chosen = int(re.search(r"count=(\d+)", tab.url)[1])
     assert 3 <= chosen <= 5
     assert re.search(rf"Average of {chosen} crops", place.inner_text())
+
+
+def test_a_link_is_not_overwritten_by_what_was_seen_before(tab: Page, site: str) -> None:
+    place = enter(tab, site, "runs", "step=free")
+    place.get_by_label("log", exact=True).check()
+    tab.evaluate("location.hash = '#explorer-runs?step=free&split=test'")  # at once
+    place.locator("input[value=test]:checked").wait_for()
+    tab.wait_for_timeout(400)  # an address is written after 200 ms
+    assert tab.url.endswith("#explorer-runs?step=free&split=test")
+
+
+def test_where_the_page_sets_a_view_the_usual_one_has_an_address(tab: Page, site: str) -> None:
+    place = enter(tab, site, "runs", "step=free")
+    tab.evaluate("document.getElementById('explorer-runs').dataset.state = 'step=free'")
+    place.get_by_role("button", name="1 Deeper, plain").click()
+    tab.wait_for_function("location.href.endsWith('#explorer-runs?')")
+
+
+def test_a_widget_takes_every_state_that_python_sets(tab: Page) -> None:
+    """Also one that was sent to Python, once another has been set since."""
+    tab.set_content("<main></main>")
+    tab.evaluate(
+        """async (code) => {
+            const file = new Blob([code], { type: "text/javascript" });
+            const { default: widget } = await import(URL.createObjectURL(file));
+            const traits = { explorer: "train", state: {}, language: "en",
+                             data: { recorded: [], session: [], progress: null, error: "" } };
+            const listeners = {};
+            const model = {
+                get: (name) => traits[name],
+                set: (name, value) => { traits[name] = value; },
+                save_changes() {},
+                on: (name, listener) => { listeners[name] = listener; },
+                off() {},
+            };
+            window.python = (state) => { traits.state = state; listeners["change:state"](); };
+            widget.render({ model, el: document.querySelector("main") });
+        }""",
+        widgets.BUNDLE.read_text(encoding="utf-8"),
+    )
+    test = tab.get_by_label("test", exact=True)
+    test.check()
+    tab.evaluate("python({})")
+    drawn(tab)
+    assert not test.is_checked()
+    tab.evaluate("python({ split: 'test' })")
+    drawn(tab)
+    assert test.is_checked()
+
+
+def test_bars_are_seen_in_the_systems_colours(tab: Page, site: str) -> None:
+    tab.emulate_media(forced_colors="active")
+    place = enter(tab, site, "deletion", "shown=1")
+    place.locator(".rnx-errorbar").first.wait_for()
+    for part in (".rnx-errorbar", ".rnx-bars i", ".rnx-mark"):
+        adjust = "bar => getComputedStyle(bar).forcedColorAdjust"
+        assert place.locator(part).first.evaluate(adjust) == "none", part
 
 
 def test_prose_links_into_a_view(tab: Page, site: str) -> None:
@@ -545,6 +605,10 @@ def test_runs_compares_short_training_with_long(tab: Page, site: str) -> None:
         assert f"{ends['plain56'][-1] - ends['plain20'][-1]:+.1f}" in verdict
     assert "section 4.1, footnote 3" in verdict
     assert place.locator("path[data-line^='shorter plain56']").count()
+    tiers = {each["id"]: each["tier"] for each in found["schedules"]}
+    rows = downloaded(tab, place)
+    both = {tiers[found["shorter"]], tiers[found["guided"]]}
+    assert {row["tier"] for row in rows if row["model"] == "plain56"} == both, "all that is drawn"
 
 
 def test_runs_goes_on_where_the_next_question_stands(tab: Page, site: str) -> None:
@@ -562,6 +626,19 @@ def test_runs_goes_on_where_the_next_question_stands(tab: Page, site: str) -> No
             "document.activeElement !== document.body"
             f" && document.activeElement.innerText.includes({where!r})"
         )
+
+
+def test_runs_asks_again_with_nothing_answered(tab: Page, site: str) -> None:
+    place = enter(tab, site, "runs", "step=overfitting")
+    place.get_by_label("Yes, overfitting").check()
+    place.get_by_role("button", name="Commit my prediction").click()
+    assert "You said: Yes" in answer(place)
+    place.get_by_role("button", name="Predict again").click()
+    drawn(tab)
+    assert place.locator(".rnx-gate :checked").count() == 0
+    assert place.get_by_role("button", name="Commit my prediction").is_disabled()
+    place.get_by_label("Yes, overfitting").check()
+    assert place.get_by_role("button", name="Commit my prediction").is_enabled()
 
 
 def test_runs_shows_what_was_trained_otherwise(tab: Page, site: str) -> None:
@@ -829,7 +906,46 @@ def test_signals_moves_through_training(tab: Page, site: str) -> None:
     place.locator(".rnx-readout", has_text="rank").wait_for()
 
 
+def test_signals_leaves_the_table_of_nets_alone_while_it_plays(tab: Page, site: str) -> None:
+    """A button that is being pressed stays, and nothing is read out at every moment."""
+    place = enter(tab, site, "signals", "shown=1&nets=resnet20")
+    net = place.locator("[data-net=resnet20]")
+    net.wait_for()
+    before = net.element_handle()
+    readout = place.locator(".rnx-readout")
+    said_before = said(place)
+    assert readout.get_attribute("aria-live") == "polite"
+    place.get_by_role("button", name="Play").click()
+    assert readout.get_attribute("aria-live") == "off"
+    place.locator(".rnx-readout", has_not_text=said_before).wait_for()
+    assert before.evaluate("button => button.isConnected")
+    place.get_by_role("button", name="Pause").click()
+    assert readout.get_attribute("aria-live") == "polite"
+
+
 # Train it yourself.
+
+
+def test_train_reads_out_the_start_and_the_end_only(tab: Page) -> None:
+    """How far a run is can be read, and is not told five times a second."""
+    data = {"recorded": [], "session": [], "progress": None, "error": ""}
+    place = alone(tab, name="train", data=data)
+    live = place.locator("[aria-live=polite]")
+    told = []
+    for iteration in (0, 10, 20):
+        progress = {
+            "net": "1: plain-8",
+            "iteration": iteration,
+            "iterations": 40,
+            "seconds_left": 5,
+        }
+        tab.evaluate("data => mounted.update(data)", {**data, "progress": progress})
+        told.append(live.inner_text())
+        assert f"Iteration {iteration} of 40." in place.inner_text()
+    assert told == ["Training 1: plain-8."] * 3
+    tab.evaluate("data => mounted.update(data)", {**data, "error": "The loss is no number."})
+    assert live.inner_text() == "The loss is no number."
+    assert "of 40" not in place.inner_text()
 
 
 def test_train_shows_recorded_runs_and_says_where_to_train(tab: Page, site: str) -> None:

@@ -63,8 +63,11 @@ def test_it_asks_first(tab: Page, site: str, name: str) -> None:
     assert place.get_by_role("button", name="Commit my prediction").is_disabled()
     assert not place.locator(".rnx-verdict").is_visible()
     assert not place.locator(".rnx-readout").is_visible()
+    download = place.get_by_role("button", name="Download")
+    assert not download.is_visible(), "its data are the answer"
     place.get_by_role("button", name="Just show me").click()
     place.locator(".rnx-verdict").wait_for()
+    assert download.is_visible()
     assert "You said" not in answer(place)
     assert not place.locator(".rnx-gate").is_visible()
 
@@ -313,6 +316,43 @@ def test_shortcut_adds_up(tab: Page, site: str) -> None:
     assert len(rows) == 32 * 16 * 16
     row = rows[6 * 256 + 5 * 16 + 3]
     assert float(row["output"]) == pytest.approx(float(maps[2][6, 5, 3]), abs=0.0101)
+
+
+def test_pointing_at_a_pixel_reads_out_and_chooses_nothing(tab: Page, site: str) -> None:
+    place = enter(tab, site, "shortcut", "shown=1")
+    address = tab.url
+    box = place.locator(".rnx-map").first
+    size = box.bounding_box()
+    at = {"x": size["width"] * 2.5 / 16, "y": size["height"] * 4.5 / 16}
+    box.hover(position=at)
+    says(place, "row 5, column 3")
+    tab.wait_for_timeout(400)  # an address is written after 200 ms
+    assert tab.url == address
+    box.click(position=at)
+    tab.wait_for_function("location.hash.includes('at=')")
+
+
+def test_a_finger_that_scrolls_chooses_no_pixel(tab: Page, site: str) -> None:
+    """Drawn up and down it scrolls; a tap, or one drawn sideways, chooses."""
+    place = enter(tab, site, "shortcut", "shown=1")
+    draw = """(map, [across, down]) => {
+        const { left, top } = map.getBoundingClientRect();
+        const send = (type, clientX, clientY) => map.dispatchEvent(new PointerEvent(type, {
+            pointerType: "touch", pointerId: 7, bubbles: true, clientX, clientY,
+        }));
+        send("pointerdown", left + 5, top + 5);
+        if (across || down) send("pointermove", left + 5 + across, top + 5 + down);
+        const end = down ? "pointercancel" : "pointerup";
+        send(end, left + 5 + across, top + 5 + down);
+    }"""
+    box = place.locator(".rnx-map").first
+    before = said(place)
+    box.evaluate(draw, [0, 40])
+    assert said(place) == before
+    box.evaluate(draw, [0, 0])
+    says(place, "row 1, column 1:")
+    box.evaluate(draw, [60, 0])
+    assert "column 1:" not in said(place)
 
 
 def test_crops_average(tab: Page, site: str) -> None:

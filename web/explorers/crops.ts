@@ -186,7 +186,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     add.set(count());
     const one = alone();
     const used = all.slice(0, count());
-    drawBoxes(one >= 0 ? all.map((each) => each) : used, one >= 0 ? one : used.length - 1, one >= 0);
+    drawBoxes(one >= 0 ? all : used, one >= 0 ? one : used.length - 1, one >= 0);
     drawList(all, one);
     drawBars(one >= 0 ? all[one].crop.scores : averaged().means[used.length - 1]);
     drawChart(all);

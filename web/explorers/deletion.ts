@@ -349,7 +349,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     }
     const each = now.map((net) => {
       const errors = errorsOf(net, blocks.length);
-      return errors.length ? `${name(net)} ${num(Math.min(...errors))}\u2013${percent(Math.max(...errors))}` : "";
+      return errors.length ? `${name(net)} ${span(Math.min(...errors), Math.max(...errors))}` : "";
     });
     if (!each.filter(Boolean).length) return fill(t.measured, { begin, errors: t.unknown });
     const values = { count: blocks.length, sets: setsOf(blocks.length).length, errors: listed(each, texts) };

@@ -244,8 +244,9 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const which = now();
     const numbers = numbersOf(which);
     kind.set(which);
+    const focused = (root.getRootNode() as Document).activeElement;
     inputs.forEach((input, i) => {
-      if (document.activeElement !== input || input.valueAsNumber !== numbers[i]) input.value = String(+numbers[i].toFixed(3));
+      if (focused !== input || input.valueAsNumber !== numbers[i]) input.value = String(+numbers[i].toFixed(3));
       input.classList.toggle("rnx-changed", numbers[i] !== start[i]);
       input.style.setProperty("--weight", `${Math.min(60, Math.abs(numbers[i]) * 45)}%`);
       input.style.setProperty("--sign", numbers[i] >= 0 ? "#2684e0" : "#e86a30");

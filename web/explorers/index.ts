@@ -33,7 +33,7 @@ interface Model {
 
 /** The anywidget: traits explorer, data, state, language; the state goes both ways. */
 function render({ model, el }: { model: Model; el: HTMLElement }): (() => void) | void {
-  let sent = "";
+  let sent = ""; // the state that both sides have
   let mounted: Mounted;
   try {
     mounted = mount(el, {
@@ -51,7 +51,10 @@ function render({ model, el }: { model: Model; el: HTMLElement }): (() => void) 
     return explain(el, error, model.get("language"));
   }
   const read = () => {
-    if (JSON.stringify(model.get("state")) !== sent) mounted.read(model.get("state"));
+    const state = JSON.stringify(model.get("state"));
+    if (state === sent) return;
+    sent = state;
+    mounted.read(model.get("state"));
   };
   const update = () => mounted.update(model.get("data"));
   model.on("change:state", read);

@@ -6,7 +6,7 @@ import { h, uniqueId } from "../shared/dom.ts";
 import { colourOf, dashOf, netName as nameOf, netTable } from "../shared/nets.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
 import { rounded } from "../shared/rounding.ts";
-import { choiceGate, gate } from "../shared/predict.ts";
+import { choiceGate, gate, type Gate } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
 import { fill, listed, number } from "../shared/words.ts";
 import { agreed, Archive, gaps, mean, type Data, type Group, type Net, type Schedule, type Split } from "./runs/archive.ts";
@@ -335,7 +335,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       answers[step] = answer;
       reveal(step);
     });
-  const gates: Record<string, { element: HTMLElement; ready(yes: boolean): void }> = {
+  const gates: Record<string, Gate> = {
     plain: drawingGate("plain"),
     overfitting: choosingGate("overfitting"),
     steps: choosingGate("steps"),
@@ -363,7 +363,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
         }, "main"),
         button(t.again, () => {
           lines[step] = undefined;
-          gates[step].ready(false);
+          gates[step].clear();
           view.set({ shown: view.state.shown.split(",").filter((each) => each !== step).join(",") });
           goOn();
         }, "quiet")),
@@ -451,12 +451,17 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   }
 
   function rows(): Row[] {
-    const { groups, splits, schedule } = scene();
-    return groups.flatMap((group) =>
+    const { groups, splits, schedule, names } = scene();
+    const { step, shown } = view.state;
+    const all = groups.map((group) => ({ group, schedule: schedule! }));
+    if (step === "steps" && shown.split(",").includes(step) && shorter) {
+      all.unshift(...archive.of(names, shorter).map((group) => ({ group, schedule: shorter }))); // faint
+    }
+    return all.flatMap(({ group, schedule: { tier } }) =>
       group.runs.flatMap((run) =>
         splits.flatMap((split) =>
           run[split].iteration.map((iteration, i) => ({
-            run_id: run.run_id, model: run.net, seed: run.seed, tier: schedule!.tier, split, iteration,
+            run_id: run.run_id, model: run.net, seed: run.seed, tier, split, iteration,
             top1_error: run[split].top1_error[i],
           })),
         ),

@@ -130,16 +130,30 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       h("figure", { class: "rnx-shot rnx-large" }, place, caption),
     ]),
   );
-  const point = (event: PointerEvent) => {
+  const point = (event: PointerEvent, passing: boolean) => {
     const place = (event.target as Element).closest(".rnx-map");
     if (!place) return;
     const box = place.getBoundingClientRect();
     const side = maps().height;
     const at = (from: number, start: number, length: number) => Math.min(side - 1, Math.max(0, Math.floor(((from - start) / length) * side)));
-    view.set({ at: at(event.clientY, box.top, box.height) * side + at(event.clientX, box.left, box.width) });
+    view.set({ at: at(event.clientY, box.top, box.height) * side + at(event.clientX, box.left, box.width) }, passing);
   };
-  sum.addEventListener("pointermove", point);
-  sum.addEventListener("pointerdown", point);
+  // As in a chart: where one lets go is chosen, and a finger that moves up or down scrolls the page.
+  let finger: PointerEvent | null = null;
+  sum.addEventListener("pointerdown", (event) => (finger = event.pointerType === "touch" ? event : null));
+  sum.addEventListener("pointermove", (event) => {
+    if (finger) {
+      const [x, y] = [Math.abs(event.clientX - finger.clientX), Math.abs(event.clientY - finger.clientY)];
+      if (x < 6 || x < y) return;
+      finger = null;
+    }
+    point(event, true);
+  });
+  sum.addEventListener("pointerup", (event) => {
+    finger = null;
+    if (event.button === 0) point(event, false);
+  });
+  sum.addEventListener("pointercancel", () => (finger = null));
   sum.addEventListener("keydown", (event) => {
     const side = maps().height;
     const now = place(maps());

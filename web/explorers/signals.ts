@@ -102,10 +102,12 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     clearInterval(timer);
     timer = 0;
     play.textContent = t.play;
+    readout.setAttribute("aria-live", "polite");
   }
   function start(): void {
     if (view.state.iteration >= moments.at(-1)!) view.set({ iteration: moments[0] });
     play.textContent = t.pause;
+    readout.setAttribute("aria-live", "off"); // it changes too often to be read out
     timer = window.setInterval(() => {
       const next = moments[moments.indexOf(view.state.iteration) + 1];
       if (next === undefined || !root.isConnected) return pause();
@@ -120,6 +122,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     return view.state.order === "sorted" ? [...row].sort((a, b) => b - a) : row;
   }
 
+  let listedNets: string | undefined; // in the table, which keeps focus and presses while they stay
   function draw(): void {
     const { state } = view;
     gateBox.hidden = state.shown || !plain;
@@ -154,7 +157,10 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     time.set(iteration);
     order.set(state.order);
     scale.set(state.scale);
-    table.draw(state.nets.split(","), (name) => data.nets.find((net) => net.name === name)!.seeds, data.seeds);
+    if (listedNets !== state.nets) {
+      listedNets = state.nets;
+      table.draw(state.nets.split(","), (name) => data.nets.find((net) => net.name === name)!.seeds, data.seeds);
+    }
     const absent = data.nets.filter((net) => !net.seeds).map((net) => netName(net, texts));
     note.textContent = [
       recorded.length ? t.notes[state.quantity as Quantity] : t.none,
@@ -303,7 +309,8 @@ export default {
     const usual = ["plain20", "plain56", "resnet20", "resnet56"];
     const nets = data.nets.filter((net) => net.seeds && usual.includes(net.name)).map((net) => net.name);
     return {
-      shown: false, quantity: "activation_gradient", nets: nets.join(","), iteration: 0, order: "layer", scale: "log", at: 1,
+      shown: !data.nets.some((net) => net.seeds && net.kind === "plain"), // of which the question is
+      quantity: "activation_gradient", nets: nets.join(","), iteration: 0, order: "layer", scale: "log", at: 1,
     };
   },
   choices: (data) => ({

@@ -37,9 +37,10 @@ function build({ root, data: first, view, t, texts, language, links }: Place<Dat
   ], (value) => view.set({ split: value, at: -1 }));
   const bar = h("progress", { class: "rnx-progress", max: 1, "aria-label": t.progress });
   const status = h("p", { "aria-live": "polite", class: "rnx-readout" });
+  const reached = h("p", { class: "rnx-note" }); // changes too often to be read out
   const readout = h("p", { class: "rnx-note", "aria-live": "off" });
   const where = h("p", { class: "rnx-note" });
-  root.append(status, bar, h("div", { class: "rnx-controls" }, split.element), chart.element, readout, where);
+  root.append(status, reached, bar, h("div", { class: "rnx-controls" }, split.element), chart.element, readout, where);
   if (links) {
     const link = (key: string, label: string) => (links[key] ? h("a", { href: links[key] }, label) : null);
     where.append(t.needsKernel, texts.space, ...[link("playground", t.playground), link("colab", t.colab)].flatMap((each) => (each ? [each, " "] : [])));
@@ -86,7 +87,14 @@ function build({ root, data: first, view, t, texts, language, links }: Place<Dat
     const { progress } = data;
     bar.hidden = !progress;
     if (progress) bar.value = progress.iteration / progress.iterations;
-    status.textContent = data.error || (progress ? running(progress) : standing());
+    reached.hidden = !progress?.net;
+    if (progress) reached.textContent = running(progress);
+    const now = data.error || (progress ? starting(progress) : standing());
+    if (status.textContent !== now) status.textContent = now;
+  }
+
+  function starting({ net }: NonNullable<Data["progress"]>): string {
+    return net ? fill(t.started, { net }) : t.preparing;
   }
 
   function standing(): string {
@@ -95,8 +103,7 @@ function build({ root, data: first, view, t, texts, language, links }: Place<Dat
   }
 
   function running(progress: NonNullable<Data["progress"]>): string {
-    if (!progress.net) return t.preparing;
-    const values = { net: progress.net, iteration: num(progress.iteration), iterations: num(progress.iterations) };
+    const values = { iteration: num(progress.iteration), iterations: num(progress.iterations) };
     const left = progress.seconds_left;
     return fill(t.running, values) + (left === null ? "" : texts.space + fill(t.left, { seconds: num(Math.ceil(left)) }));
   }
@@ -127,7 +134,8 @@ const words = {
   chartLabel: "{error} over iterations: the iteration that is read out",
   atIteration: "At iteration {iteration}, {error}: {values}.",
   preparing: "Reading the images.",
-  running: "{net}: iteration {iteration} of {iterations}.",
+  started: "Training {net}.",
+  running: "Iteration {iteration} of {iterations}.",
   left: "About {seconds} s left.",
   done: "Runs of this session: {count}. Faint lines are recorded runs of the same data.",
   recorded: "Recorded runs: {count}.",
@@ -149,7 +157,8 @@ const zh: Words = {
   chartLabel: "{error}随迭代的变化：选择要读数的迭代",
   atIteration: "迭代 {iteration} 次时，{error}：{values}。",
   preparing: "正在读取图像。",
-  running: "{net}：第 {iteration} 次迭代，共 {iterations} 次。",
+  started: "正在训练 {net}。",
+  running: "第 {iteration} 次迭代，共 {iterations} 次。",
   left: "还需约 {seconds} 秒。",
   done: "这里的训练：{count} 次。淡线是同样数据上存档的训练。",
   recorded: "存档的训练：{count} 次。",

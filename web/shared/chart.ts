@@ -349,6 +349,7 @@ export class Chart {
   }
 
   private press(event: PointerEvent): void {
+    if (event.button !== 0) return; // the other buttons choose nothing
     this.pressed = true;
     if (event.pointerType === "touch") this.finger = [event.clientX, event.clientY];
     else this.begin(event);

@@ -102,9 +102,8 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
     root.replaceChildren();
     return explorer.build({ root, data: options.data, view, t, texts, language, links: options.links });
   });
-  tools.append(
-    button(texts.download, () => download(`${options.name}.csv`, csv(parts.rows())), "quiet"),
-  );
+  const save = button(texts.download, () => download(`${options.name}.csv`, csv(parts.rows())), "quiet");
+  tools.append(save);
   if (options.link && navigator.clipboard) {
     const copy = button(texts.copyLink, async () => {
       const wrote = navigator.clipboard.writeText(options.link!(view.query()));
@@ -113,7 +112,10 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
     }, "quiet");
     tools.append(copy);
   }
-  const draw = () => robust(() => parts.draw());
+  const draw = () => {
+    save.hidden = view.state.shown === false; // before, the data would give the answer away
+    robust(() => parts.draw());
+  };
   let waiting = 0;
   let silent = false;
   view.listen((passing) => {

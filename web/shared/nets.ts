@@ -111,7 +111,7 @@ export function netTable(texts: Texts, nets: Net[], change: (names: string[]) =>
     const kept = element.contains(focused) ? focused!.dataset.net : null;
     folded.replaceChildren(folded.firstElementChild!, table(others));
     element.replaceChildren(table(there.filter(usual)), folded);
-    if (kept) element.querySelector<HTMLElement>(`[data-net="${kept}"]`)?.focus();
+    if (kept) element.querySelector<HTMLElement>(`[data-net="${kept}"]`)?.focus({ preventScroll: true });
   }
 
   return { element, draw };

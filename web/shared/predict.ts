@@ -9,6 +9,8 @@ export interface Gate {
   element: HTMLElement;
   /** Whether the answer so far is enough to be committed, by the button or by Enter in a number. */
   ready(yes: boolean): void;
+  /** As before any answer. */
+  clear(): void;
 }
 
 /** The frame of a gate: question, means to answer, two buttons. `show` hears the answer or null. */
@@ -42,8 +44,9 @@ export function gate(
   element.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.target as Element).matches("[type=number]") && !main.disabled) committed();
   });
-  main.disabled = true;
-  return { element, ready: (yes) => void (main.disabled = !yes) };
+  const ready = (yes: boolean) => void (main.disabled = !yes);
+  ready(false);
+  return { element, ready, clear: () => ready(false) };
 }
 
 /** A gate that asks for one of a few options. */
@@ -59,7 +62,11 @@ export function choiceGate(
     frame.ready(true);
   });
   const frame = gate(texts, question, control.element, () => show(answer), () => show(null));
-  return frame;
+  const clear = () => {
+    control.set("");
+    frame.clear();
+  };
+  return { ...frame, clear };
 }
 
 /** A gate that asks for a number between two. */

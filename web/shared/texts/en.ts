@@ -15,7 +15,6 @@ export const en = {
   prediction: "Your prediction",
   between: "A number from {min} to {max}.",
   wholeBetween: "A whole number from {min} to {max}.",
-  clear: "Clear",
   download: "Download this view (CSV)",
   copyLink: "Copy a link to this view",
   copied: "Copied",

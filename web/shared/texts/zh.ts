@@ -14,7 +14,6 @@ export const zh: Texts = {
   commit: "这是我的预测",
   justShow: "直接看结果",
   prediction: "你的预测",
-  clear: "清除",
   download: "下载图中数据（CSV）",
   copyLink: "复制链接",
   copied: "已复制",
