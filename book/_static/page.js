@@ -6,6 +6,12 @@ addEventListener("beforeprint", () => {
   addEventListener("afterprint", () => (root.dataset.theme = "dark"), { once: true });
 });
 
+// Where the script that runs explorers does not load, nothing would bring their plain figures back.
+addEventListener("error", ({ target }) => {
+  if (!target.matches?.("script[data-files]")) return;
+  for (const each of document.querySelectorAll(".explorer-asks")) each.classList.remove("explorer-asks");
+}, true); // such an event does not bubble
+
 // On a phone the contents of the page lie over it: they go away when one of them is chosen.
 addEventListener("click", (event) => {
   event.target.closest?.('dialog a[href^="#"]')?.closest("dialog").close();
