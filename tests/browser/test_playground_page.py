@@ -790,9 +790,10 @@ def test_the_address_is_not_written_at_every_step(tab: Tab) -> None:
 
 def test_what_is_chosen_is_seen_in_the_systems_colours(tab: Tab) -> None:
     tab.emulate_media(forced_colors="active")
-    colour = "span => getComputedStyle(span).backgroundColor"
-    spans = tab.locator(".segments").first.locator("span")
-    assert spans.nth(0).evaluate(colour) != spans.nth(1).evaluate(colour)
+    chosen = tab.locator(".segments input:checked + span")
+    assert chosen.count() > 1
+    for each in chosen.all():
+        assert each.evaluate("span => getComputedStyle(span).forcedColorAdjust") == "none"
 
 
 def test_choices_made_in_a_run_are_for_the_next(tab: Tab) -> None:
