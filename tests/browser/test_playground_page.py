@@ -779,7 +779,8 @@ def test_the_address_is_not_written_at_every_step(tab: Tab) -> None:
     }"""
     assert tab.evaluate(drag) <= 3
     assert "choose=resnet110A" in tab.evaluate("location.hash")
-    tab.evaluate("history.replaceState = () => { throw new DOMException('', 'SecurityError'); }")
+    refusal = "throw new DOMException('', 'SecurityError')"
+    tab.evaluate(f"() => {{ history.replaceState = () => {{ {refusal}; }}; }}")
     tab.get_by_label("Depth").fill("8")
     tab.wait_for_timeout(400)
     assert "choose=resnet110A" in tab.evaluate("location.hash")
