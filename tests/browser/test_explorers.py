@@ -919,7 +919,9 @@ def test_signals_leaves_the_table_of_nets_alone_while_it_plays(tab: Page, site: 
     assert readout.get_attribute("aria-live") == "off"
     place.locator(".rnx-readout", has_not_text=said_before).wait_for()
     assert before.evaluate("button => button.isConnected")
-    place.get_by_role("button", name="Pause").click()
+    pause = place.get_by_role("button", name="Pause")
+    if pause.count():  # else a slow machine has come to the end
+        pause.click()
     assert readout.get_attribute("aria-live") == "polite"
 
 

@@ -767,18 +767,19 @@ def test_the_address_is_not_written_at_every_step(tab: Tab) -> None:
     drag = """async () => {
         const slider = document.querySelector("input.depth");
         const put = history.replaceState;
-        let count = 0;
+        let count = 0, pauses = 0, last = performance.now();
         history.replaceState = function (...given) { count += 1; return put.apply(this, given); };
         for (let depth = 26; depth <= 110; depth += 6) {
             slider.value = depth;
             slider.dispatchEvent(new Event("input"));
             await new Promise(requestAnimationFrame);
+            pauses += performance.now() - last > 150;
+            last = performance.now();
         }
-        await new Promise((done) => setTimeout(done, 400));
-        return count;
+        return count - pauses;
     }"""
-    assert tab.evaluate(drag) <= 3
-    assert "choose=resnet110A" in tab.evaluate("location.hash")
+    assert tab.evaluate(drag) <= 2, "but for pauses of a slow machine"
+    tab.wait_for_function("location.hash.includes('choose=resnet110A')")
     refusal = "throw new DOMException('', 'SecurityError')"
     tab.evaluate(f"() => {{ history.replaceState = () => {{ {refusal}; }}; }}")
     tab.get_by_label("Depth").fill("8")

@@ -122,10 +122,14 @@ export function pageAddress(): Address {
       return location.origin + location.pathname + location.search + (shared && MARK + shared);
     },
   };
-  addEventListener("hashchange", () => {
-    if (!location.hash.startsWith(MARK) || there() === own) return;
+  addEventListener("pagehide", () => {
     clearTimeout(waiting);
+    if (waiting) put();
+  });
+  addEventListener("hashchange", () => {
+    clearTimeout(waiting); // the reader went elsewhere
     waiting = 0;
+    if (!location.hash.startsWith(MARK) || there() === own) return;
     own = there();
     address.onchange?.();
   });
