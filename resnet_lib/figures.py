@@ -220,7 +220,9 @@ def plot_ends(
         place, style = names.index(model), {"color": colour(kind)}
         ax.plot([place] * len(net), net[column], "o", markersize=5, alpha=0.65, **style)
         ax.plot([place - 0.3, place + 0.3], [net[column].mean()] * 2, linewidth=2.4, **style)
-    ax.set_xticks(range(len(names)), [printed_name(name) for name in names], fontsize=8.5)
+    labels = [printed_name(name) for name in names]
+    crowded = {"rotation": 40, "ha": "right"} if len("".join(labels)) > 36 else {}
+    ax.set_xticks(range(len(names)), labels, fontsize=8.5, **crowded)
     ax.set_xlim(-0.6, len(names) - 0.4)
     words = "training" if split == "train" else split
     ax.set_ylabel(f"{words} {LABELS.get(column, column)}")

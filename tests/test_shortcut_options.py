@@ -156,6 +156,14 @@ def test_ends_are_points_and_means_in_order() -> None:
     assert points[0].get_color() != points[1].get_color()
 
 
+def test_names_that_would_run_into_each_other_are_turned() -> None:
+    places = ["plain56", "resnet56", "resnet56-B", "resnet56-C"]
+    for models, turned in ((places, 40), (places[:2], 0)):
+        _, (ax,) = figures.panels()
+        figures.plot_ends(ends(resnet56=[40.0]), ax, models=models)
+        assert {label.get_rotation() for label in ax.get_xticklabels()} == {turned}
+
+
 def test_ends_in_words_say_what_the_figure_shows() -> None:
     frame = ends(plain56=[80.0, 70.0, 30.0], resnet56=[40.0])
     told = figures.ends_in_words(frame)
