@@ -34,6 +34,7 @@ def book() -> Path:
     """
     out = ROOT / "_build" / "smoke"
     command = [sys.executable, "ci/build_book.py", "--tier", "smoke", "--out", str(out)]
+    command += ["--jobs", "2"]  # who waits for it leaves a processor idle
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
         pytest.fail(f"ci/build_book.py failed:\n{done.stdout}{done.stderr}", pytrace=False)

@@ -134,7 +134,7 @@ def test_train_from_press_to_curve(browser: Browser, lab: tuple[str, Path]) -> N
         small.locator("td", has_text="%").nth(3).wait_for(timeout=60_000)
         assert small.locator("button.name").all_inner_texts() == ["plain-8", "ResNet-8 B"]
         press["Train"].dblclick()
-        running = place.locator(".rnx-readout", has_text="iteration")
+        running = place.locator(".rnx-note", has_text="of 200")
         running.wait_for(timeout=60_000)
         press["Stop"].click()
         press["Resume"].and_(tab.locator(":enabled")).wait_for(timeout=60_000)
@@ -145,5 +145,6 @@ def test_train_from_press_to_curve(browser: Browser, lab: tuple[str, Path]) -> N
         assert frame["run_id"].nunique() == 1, "the second press began no second run"
         assert frame["iteration"].max() == 200
         last = frame.query("split == 'train'")["top1_error"].iloc[-1]
-        told = re.search(r"1: plain-20 ([\d.]+)%", place.locator(".rnx-note").first.inner_text())
+        readout = place.locator(".rnx-note[aria-live]").inner_text()
+        told = re.search(r"1: plain-20 ([\d.]+)%", readout)
         assert float(told[1]) == pytest.approx(last, abs=0.051)
