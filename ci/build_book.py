@@ -110,7 +110,10 @@ def foundation(src: Path) -> str:
 
 
 def seen_elsewhere(src: Path) -> list[str]:
-    """What pages show of others, though Sphinx writes them no more: titles, places of explorers."""
+    """What pages show of other pages: titles, and where explorers stand.
+
+    Sphinx writes only the pages that changed themselves.
+    """
     found = []
     for page in sorted(src.rglob("*.md")):
         for line in page.read_text(encoding="utf-8").splitlines():

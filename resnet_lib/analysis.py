@@ -25,6 +25,7 @@ from resnet_lib.data import (
 )
 from resnet_lib.devices import exact, one_thread
 from resnet_lib.models import ResNet, build_model
+from resnet_lib.outputs import MINUS
 from resnet_lib.runs import one_run_each
 
 
@@ -134,10 +135,10 @@ def describe(values: pd.Series) -> str:
         return "not measured (no seed with both runs complete)"
     agree = "" if direction(values) != "unclear" else "; they do not agree"
     if len(values) == 1:
-        return f"{values.iloc[0]:+.1f} points (1 seed)".replace("-", "\N{MINUS SIGN}")
+        return f"{values.iloc[0]:+.1f} points (1 seed)".replace("-", MINUS)
     mean, low, high = (f"{v:+.1f}" for v in (values.mean(), values.min(), values.max()))
     text = f"{mean} points ({low} to {high} over {len(values)} seeds{agree})"
-    return text.replace("-", "\N{MINUS SIGN}")
+    return text.replace("-", MINUS)
 
 
 def compare(before: pd.Series, after: pd.Series) -> str:

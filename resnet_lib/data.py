@@ -220,10 +220,12 @@ def load(name: str | Path, size: int | None = None) -> ImageSet:
     expected = (name in DATASETS and DATASETS[name].checksum) or loaded.checksum
     if loaded.checksum != expected:
         place = folder or f"torchvision's folder of {name} in {data_folder()}"
-        help = "restore it" if name == "embedded" else "delete it to fetch it again, or restore it"
+        remedy = (
+            "restore it" if name == "embedded" else "delete it to fetch it again, or restore it"
+        )
         raise DataError(
             f"{place} does not hold {name} as it is known here (checksum {loaded.checksum}, not "
-            f"{expected}): a file is damaged, missing or foreign; {help}."
+            f"{expected}): a file is damaged, missing or foreign; {remedy}."
         )
     return loaded if size is None else loaded.reduced(size)
 

@@ -29,6 +29,7 @@ RC = {
     "axes.edgecolor": "#000000",
     "text.color": "#000000",
 }
+BESIDE = 36  # letters of names that fit beside one another below a panel
 DASHES = ("solid", (0, (5, 2)), (0, (3, 1.5, 1, 1.5)), (0, (1, 1.5)))
 LABELS = {
     "top1_error": "error, %",
@@ -221,8 +222,8 @@ def plot_ends(
         ax.plot([place] * len(net), net[column], "o", markersize=5, alpha=0.65, **style)
         ax.plot([place - 0.3, place + 0.3], [net[column].mean()] * 2, linewidth=2.4, **style)
     labels = [printed_name(name) for name in names]
-    crowded = {"rotation": 40, "ha": "right"} if len("".join(labels)) > 36 else {}
-    ax.set_xticks(range(len(names)), labels, fontsize=8.5, **crowded)
+    turned = {"rotation": 40, "ha": "right"} if len("".join(labels)) > BESIDE else {}
+    ax.set_xticks(range(len(names)), labels, fontsize=8.5, **turned)
     ax.set_xlim(-0.6, len(names) - 0.4)
     words = "training" if split == "train" else split
     ax.set_ylabel(f"{words} {LABELS.get(column, column)}")

@@ -35,6 +35,7 @@ from resnet_lib.checks import CHECKS, Check
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, one_of, unknown_name
 from resnet_lib.experiments import find_arm
+from resnet_lib.outputs import MINUS
 from resnet_lib.paper import SCALES, SUFFIXES, TABLES, Published, published
 
 VERDICTS = (
@@ -47,7 +48,6 @@ VERDICTS = (
 )
 KINDS = ("run", "count", "proof", "eval", "printed", "no")
 TIERS = ("paper", "short")
-MINUS = "\N{MINUS SIGN}"
 COUNTED = {"parameters": "parameters", "multiply-adds": "multiply_adds"}
 ENOUGH_SEEDS = 3
 # Student's t for an interval of 95%, by degrees of freedom; the last serves all beyond.
