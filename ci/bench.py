@@ -10,12 +10,14 @@ bare step        forward, backward, optimiser on one ready batch: ours without d
 
 On a GPU "ours" and "bare step" are replayed as CUDA graphs, and there is more:
 
+ours, compiled           with torch.compile, as long runs are by default
+bare step, compiled      the step of that
 ours, no graph           the same training, launched step by step
 ours, deterministic      with kernels that repeat bit for bit
-ours, compiled           with torch.compile; the wait for it is not timed
 
-All rows are measured in turn in every round, one thread each on the CPU; a figure is the median of
-the rounds. The images are random: their content has no influence on speed.
+Each row is a process of its own with one thread. All are made ready first, compiled and all, which
+is not timed; then they are measured in turn, round by round, and a figure is the median of the
+rounds. The images are random: their content has no influence on speed.
 
 A second table, on a GPU, has the sum of several processes that train beside each other, once each:
 run it also with NVIDIA's MPS, without which they take turns.
@@ -36,8 +38,11 @@ import shutil
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,16 +55,16 @@ from tqdm import tqdm
 
 from resnet_lib import ModelConfig, TrainConfig, build_model, train
 from resnet_lib.data import Normaliser, TrainingBatches, image_set
-from resnet_lib.devices import choose_layout, choose_precision, find_device
-from resnet_lib.graphs import GraphedStep
+from resnet_lib.devices import best_kernels, choose_layout, choose_precision, find_device
 from resnet_lib.models import layout as places
-from resnet_lib.training import make_optimiser, training_step
+from resnet_lib.training import make_optimiser, make_step
 
 # Steps to time, and before them some that warm up.
 STEPS = {"cpu": 8, "cuda": 150}
 WARM_UP = {"cpu": 2, "cuda": 50}
 TEXTBOOK_STEPS = {"cpu": 8, "cuda": 50}
 PARTS = ("cpu", "cuda", "several", "playground")
+COMPILED = "ours, compiled"
 MEAN_AND_STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 
@@ -95,33 +100,89 @@ class PilImages(Dataset):
         return self.transform(self.images[index]), int(self.labels[index])
 
 
-def recipe(batch_size: int, device: torch.device, **changes) -> TrainConfig:
-    """The paper's, for so many steps and no evaluation between them."""
-    steps, warm_up = STEPS[device.type], WARM_UP[device.type]
-    length = {"iterations": warm_up + steps, "window": warm_up}
-    return TrainConfig(
-        **{"batch_size": batch_size, "milestones": (), "eval_every": 10**9, **length, **changes}
-    )
+def recipe(batch_size: int, **changes: Any) -> TrainConfig:
+    """The paper's, without evaluation between the steps."""
+    return TrainConfig(batch_size=batch_size, milestones=(), eval_every=10**9, **changes)
+
+
+class Turns:
+    """A row's side of the rounds."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+
+    def next(self, speed: float | None = None) -> bool:
+        """Hand in what was measured, and wait for the next round; False when there is none.
+
+        speed: images a second; None before the first round.
+        """
+        self.pipe.send(speed)
+        return self.pipe.recv()
+
+
+Row = Callable[[Turns], None]
+
+
+def in_turn(rows: dict[Hashable, Row], rounds: int, said: str) -> dict[Hashable, list[float]]:
+    """Make all rows ready, each in a process of its own, and measure them in turn.
+
+    Errors: `EOFError` where a process fails; it has told why.
+    """
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = {}, []
+    try:
+        for key, row in rows.items():
+            pipes[key], far = context.Pipe()
+            processes.append(context.Process(target=take_turns, args=(row, far)))
+            processes[-1].start()
+            far.close()
+        for pipe in tqdm(pipes.values(), desc=f"{said}: making ready"):
+            pipe.recv()
+        found: dict[Hashable, list[float]] = {key: [] for key in rows}
+        for key in tqdm([key for _ in range(rounds) for key in rows], desc=said):
+            pipes[key].send(True)
+            found[key].append(pipes[key].recv())
+        for pipe in pipes.values():
+            pipe.send(False)
+        for process in processes:
+            process.join()
+        return found
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def take_turns(row: Row, pipe: Connection) -> None:
+    """What a row's process does."""
+    torch.set_num_threads(1)
+    row(Turns(pipe))
 
 
 def ours(
-    model: str,
-    data,
-    batch_size: int,
-    device: torch.device,
-    exactly: bool = False,
-    **how: bool,
-) -> float:
-    """Images a second of `train`, by the clock in its own record, after some steps to warm up.
+    model: str, batch_size: int, device: str, turns: Turns, exactly: bool = False, **how: bool
+) -> None:
+    """Images a second of `train`: of a round's windows all but the first, which warms up.
 
     how: arguments of `train`.
     """
-    config = recipe(batch_size, device, deterministic=exactly)
+    device = torch.device(device)
+    window = WARM_UP[device.type]
+    timed_windows = STEPS[device.type] // window
+    ends: list[float] = []
+    ready, more = False, True
+
+    def report(_iteration: int, _row: dict) -> None:
+        nonlocal ready, more
+        ends.append(time.perf_counter())
+        if ready and len(ends) <= timed_windows:
+            return
+        speed = timed_windows * window * batch_size / (ends[-1] - ends[0]) if ready else None
+        ready, more = True, turns.next(speed)
+        ends.clear()
+
+    config = recipe(batch_size, window=window, iterations=10**9, deterministic=exactly)
     net = build_model(model, seed=0)
-    rows = train(net, data, config, device=device, progress=False, **how).curves
-    rows = rows[rows["split"] == "train"]
-    seconds = rows["seconds"].iloc[-1] - rows["seconds"].iloc[0]
-    return STEPS[device.type] * batch_size / seconds
+    train(net, random_data(), config, device=device, progress=report, stop=lambda: not more, **how)
 
 
 def several(model: str, batch_size: int, device: torch.device, at_once: int) -> float:
@@ -148,7 +209,8 @@ def one_of_several(model: str, batch_size: int, device: torch.device, ready, res
     """Train in a process of its own; reports when which iteration was done."""
     torch.set_num_threads(1)
     data, net = random_data(), build_model(model, seed=0)
-    config = recipe(batch_size, device, iterations=8 * STEPS[device.type])
+    window = WARM_UP[device.type]
+    config = recipe(batch_size, window=window, iterations=window + 8 * STEPS[device.type])
     times = []
 
     def report(iteration: int, _row: dict) -> None:
@@ -178,31 +240,39 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def bare(model: str, data, batch_size: int, device: torch.device) -> float:
+def take_steps(
+    step: Callable[[], None], batch_size: int, device: torch.device, steps: int, turns: Turns
+) -> None:
+    """Make a step ready and measure it in every round."""
+    timed(step, batch_size, device, steps)
+    speed = None
+    while turns.next(speed):
+        speed = timed(step, batch_size, device, steps)
+
+
+def bare(model: str, batch_size: int, device: str, turns: Turns, compiled: bool = False) -> None:
     """Images a second of our training step alone, on one batch that is there already."""
-    config, layout = TrainConfig(batch_size=batch_size), choose_layout(device)
+    device = torch.device(device)
+    config, layout = recipe(batch_size), choose_layout(device)
     net = build_model(model, seed=0).to(device, memory_format=layout).train()
-    here = data.to(device)
+    here = random_data().to(device)
     x, y = TrainingBatches(here, config, Normaliser(here))(0)
     x, optimiser = x.contiguous(memory_format=layout), make_optimiser(net, config)
     precision = choose_precision("auto", device)
-
-    def step(x: torch.Tensor, y: torch.Tensor):
-        return training_step(net, optimiser, x, y, precision)
-
-    if device.type == "cuda":
-        step = GraphedStep(step, optimiser)
-    return timed(lambda: step(x, y), batch_size, device, STEPS[device.type])
+    step = make_step(net, optimiser, precision, graph=device.type == "cuda", compiled=compiled)
+    with best_kernels(compiled):
+        take_steps(lambda: step(x, y), batch_size, device, STEPS[device.type], turns)
 
 
 def textbook(
-    model: str, images: PilImages, batch_size: int, device: torch.device, workers: int, bf16: bool
-) -> float:
+    model: str, batch_size: int, device: str, workers: int, bf16: bool, turns: Turns
+) -> None:
     """Images a second of the loop that tutorials show."""
+    device = torch.device(device)
     net = build_model(model, seed=0).to(device).train()
     optimiser = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
     loader = DataLoader(
-        images,
+        PilImages(random_data()),
         batch_size,
         shuffle=True,
         drop_last=True,
@@ -226,47 +296,55 @@ def textbook(
         optimiser.step()
         loss.item()
 
-    return timed(step, batch_size, device, TEXTBOOK_STEPS[device.type])
+    take_steps(step, batch_size, device, TEXTBOOK_STEPS[device.type], turns)
 
 
-def measure(options: argparse.Namespace, device: torch.device) -> pd.DataFrame:
+def rows_of(model: str, size: int, device: str, workers: int) -> dict[str, Row]:
+    """The rows of one model, by name."""
+    rows: dict[str, Row] = {
+        "ours": partial(ours, model, size, device),
+        "textbook": partial(textbook, model, size, device, workers, False),
+        "textbook, bf16": partial(textbook, model, size, device, workers, True),
+        "bare step": partial(bare, model, size, device),
+    }
+    if device == "cuda":
+        rows["ours"] = partial(ours, model, size, device, compiled=False)
+        rows[COMPILED] = partial(ours, model, size, device, compiled=True)
+        rows["bare step, compiled"] = partial(bare, model, size, device, compiled=True)
+        rows["ours, no graph"] = partial(ours, model, size, device, graph=False, compiled=False)
+        rows["ours, deterministic"] = partial(ours, model, size, device, exactly=True)
+    return rows
+
+
+def measure(options: argparse.Namespace, device: str) -> pd.DataFrame:
     """The table: one row a model and loop, interleaved, medians over the rounds."""
-    data = random_data()
-    images = PilImages(data)
     size = options.batch_size
     counts = [n for n in (0, 1, 2, 4, 8, 16) if n <= max(2, os.cpu_count() or 1)]
-    trials = {n: textbook(options.models[0], images, size, device, n, True) for n in counts}
+    trial = {n: partial(textbook, options.models[0], size, device, n, True) for n in counts}
+    trials = in_turn(trial, 1, f"{device}, textbook's workers")
     workers = max(trials, key=trials.get)
-    loops: dict[str, Callable[[str], float]] = {
-        "ours": lambda model: ours(model, data, size, device),
-        "textbook": lambda model: textbook(model, images, size, device, workers, False),
-        "textbook, bf16": lambda model: textbook(model, images, size, device, workers, True),
-        "bare step": lambda model: bare(model, data, size, device),
+    rows = {
+        (model, name): row
+        for model in options.models
+        for name, row in rows_of(model, size, device, workers).items()
     }
-    if device.type == "cuda":
-        loops["ours, no graph"] = lambda model: ours(model, data, size, device, graph=False)
-        loops["ours, deterministic"] = lambda model: ours(model, data, size, device, exactly=True)
-        loops["ours, compiled"] = lambda model: ours(model, data, size, device, compiled=True)
-    found: dict[tuple[str, str], list[float]] = {(m, n): [] for m in options.models for n in loops}
-    order = [key for _ in range(options.rounds) for key in found]
-    for model, name in tqdm(order, desc=f"{device.type}, {workers} workers"):
-        found[model, name].append(loops[name](model))
-    rows = []
+    found = in_turn(rows, options.rounds, f"{device}, {workers} workers")
+    table = []
     for (model, name), speeds in found.items():
-        middle = statistics.median(speeds)
-        ratios = [a / b for a, b in zip(found[model, "ours"], speeds, strict=True)]
-        rows.append(
-            {
-                "device": device.type,
-                "model": model,
-                "loop": name,
-                "images/s": round(middle),
-                "lowest": round(min(speeds)),
-                "highest": round(max(speeds)),
-                "ours / this": round(statistics.median(ratios), 2),
-            }
-        )
-    return pd.DataFrame(rows)
+        row = {
+            "device": device,
+            "model": model,
+            "loop": name,
+            "images/s": round(statistics.median(speeds)),
+            "lowest": round(min(speeds)),
+            "highest": round(max(speeds)),
+        }
+        for mine in ("ours", COMPILED):
+            if (model, mine) in found:
+                ratios = [a / b for a, b in zip(found[model, mine], speeds, strict=True)]
+                row[f"{mine} / this"] = round(statistics.median(ratios), 2)
+        table.append(row)
+    return pd.DataFrame(table)
 
 
 def measure_several(options: argparse.Namespace) -> pd.DataFrame:
@@ -385,10 +463,10 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {choose_precision('auto', torch.device('cpu'))} on the CPU")
     if "cpu" in options.parts:
-        print(measure(options, torch.device("cpu")).to_string(index=False))
+        print(measure(options, "cpu").to_string(index=False))
     if "cuda" in options.parts and find_device().type == "cuda":
         print(torch.cuda.get_device_name())
-        print(measure(options, find_device()).to_string(index=False))
+        print(measure(options, "cuda").to_string(index=False))
     elif "cuda" in options.parts:
         print("cuda: not measured, there is no GPU here")
     if "several" in options.parts and find_device().type == "cuda":

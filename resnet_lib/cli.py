@@ -123,7 +123,9 @@ def parser() -> argparse.ArgumentParser:
         "--jobs", type=int, help="runs at once (default: one a processor, one at a time on a GPU)"
     )
     many.add_argument(
-        "--compiled", action="store_true", help="fuse layers with torch.compile (GPU)"
+        "--compiled",
+        action=argparse.BooleanOptionalAction,
+        help="fuse layers with torch.compile (GPU; default: in long runs)",
     )
     many.add_argument(
         "--recompute",

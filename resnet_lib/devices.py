@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from importlib.util import find_spec
 
 import torch
 
@@ -51,6 +53,23 @@ def choose_precision(precision: str, device: torch.device) -> str:
 def choose_layout(device: torch.device) -> torch.memory_format:
     """Channels last on CPU and CUDA, where convolutions are faster in it."""
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+def can_compile() -> bool:
+    """Whether torch.compile has what it needs for a GPU: Triton, and a C compiler."""
+    compilers = (os.environ.get("CC"), "cc", "gcc", "clang")
+    return find_spec("triton") is not None and any(map(shutil.which, filter(None, compilers)))
+
+
+@contextmanager
+def best_kernels(on: bool) -> Iterator[None]:
+    """Let cuDNN try its algorithms for each convolution and take the quickest, instead of guess."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before or on
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 @contextmanager

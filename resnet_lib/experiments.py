@@ -602,7 +602,7 @@ def reproduce(
     folder: Path | str | None = None,
     jobs: int | None = None,
     progress: bool = True,
-    compiled: bool = False,
+    compiled: bool | None = None,
     recompute: bool = False,
 ) -> list[RunRecord]:
     """Run one or several experiments in a tier and return their records, seed by seed.
@@ -612,8 +612,8 @@ def reproduce(
     size nearest to the tier's. folder: where records go and are looked for; without one nothing is
     kept. jobs: runs at once; by default one for each processor, and one at a time on a GPU, where
     several pay under NVIDIA's MPS only.
-    progress: one bar for all of them. compiled: with torch.compile, on a GPU; recompute: in less
-    memory, for the deepest nets (see `train`).
+    progress: one bar for all of them. compiled: with torch.compile, on a GPU, by default in
+    long runs; recompute: in less memory, for the deepest nets (see `train`).
 
     Errors: `ConfigError` for a name or number that cannot be, `RunError` where a process was
     killed, `Stopped` after Ctrl-C: what is done is kept in `folder`, and the same call goes on.

@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from resnet_lib.devices import choose_layout, exact, find_device, one_thread
 from resnet_lib.experiments import Tier, plan_all
 from resnet_lib.graphs import GraphedStep
 from resnet_lib.models import build_model
 from resnet_lib.runner import RunSpec, default_jobs, load_once, recorded
-from resnet_lib.training import make_optimiser, training_step
+from resnet_lib.training import make_optimiser, make_step
 
 LONG = 1_000  # iterations from which on a forecast is worth the seconds that it takes
 STEPS = 5
@@ -53,7 +52,11 @@ def forecast(
 
 
 def seconds_of_a_step(spec: RunSpec) -> float:
-    """The seconds that one training step of a run takes here, on random images."""
+    """The seconds that one training step of a run takes here, on random images.
+
+    On a GPU without torch.compile, whose wait would be longer than the forecast is worth: long runs
+    come out quicker than this.
+    """
     device = find_device()
     images = load_once(spec.data, spec.size)
     draw = torch.Generator().manual_seed(0)
@@ -63,13 +66,9 @@ def seconds_of_a_step(spec: RunSpec) -> float:
     optimiser = make_optimiser(net, spec.train)
     x = torch.randn(shape, generator=draw).to(device, memory_format=layout)
     y = torch.randint(len(images.classes), (len(x),), generator=draw).to(device)
-
-    def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        return training_step(net, optimiser, x, y, spec.precision)
-
-    steps, times = STEPS, []
-    if device.type == "cuda":  # as `train` does it; the shortest time is that of a replay
-        step, steps = GraphedStep(step, optimiser), STEPS + GraphedStep.WARM_UP
+    graph = device.type == "cuda"  # as `train` does it; the shortest time is that of a replay
+    step = make_step(net, optimiser, spec.precision, graph=graph)
+    steps, times = STEPS + GraphedStep.WARM_UP * graph, []
     with one_thread(), exact(spec.precision == "float32" and device.type == "cuda"):
         for _ in range(steps):
             began = time.perf_counter()

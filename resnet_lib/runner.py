@@ -64,7 +64,7 @@ class RunSpec:
     tier: str = "custom"
     probe: str | None = None
     probe_at: tuple[int, ...] = ()
-    compiled: bool = False
+    compiled: bool | None = None
     recompute: bool = False
 
     @property

@@ -43,6 +43,8 @@ from resnet_lib.data import (
 )
 from resnet_lib.devices import (
     as_device,
+    best_kernels,
+    can_compile,
     choose_layout,
     choose_precision,
     deterministic,
@@ -50,15 +52,18 @@ from resnet_lib.devices import (
     kept_random_state,
     seeded,
 )
-from resnet_lib.graphs import GraphedStep
+from resnet_lib.graphs import GraphedStep, Step
 from resnet_lib.models import ResNet, draws, other_start
 from resnet_lib.numerics import decides_numbers, numerics_hash
+from resnet_lib.overlapping import COMPILING, overlapping
 from resnet_lib.progress import Clock, Report, interruptible, reporter
 from resnet_lib.recomputing import recomputing
 from resnet_lib.runs import RecordError, RunRecord, refuse_other_run
 from resnet_lib.weights import load_weights
 
 Probe = Callable[[nn.Module], pd.DataFrame]
+
+LONG = 30_000  # iterations that make up for the wait until torch.compile is done, on a GPU
 
 
 @decides_numbers
@@ -106,6 +111,33 @@ def training_step(
     return loss.detach(), errors
 
 
+def worth_compiling(config: TrainConfig) -> bool:
+    """Whether a run on a GPU is compiled unless it is told otherwise."""
+    return config.iterations >= LONG and not config.deterministic and can_compile()
+
+
+def make_step(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    precision: str,
+    *,
+    recompute: bool = False,
+    graph: bool = False,
+    compiled: bool = False,
+) -> Step:
+    """`training_step` as a function of images and labels. The rest: how, as of `train`."""
+    net = model
+    if compiled:
+        torch.compiler.reset()  # it stops after eight variants of one forward: start afresh
+        net = torch.compile(model, options=COMPILING | {"combo_kernels": True})
+
+    def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        with recomputing(model, recompute), overlapping(model, optimiser, graph):
+            return training_step(net, optimiser, x, y, precision)
+
+    return GraphedStep(step, optimiser) if graph else step
+
+
 @torch.no_grad()
 @decides_numbers
 def evaluate(
@@ -149,7 +181,7 @@ def train(
     checkpoint_seconds: float = 60.0,
     recompute: bool = False,
     graph: bool | None = None,
-    compiled: bool = False,
+    compiled: bool | None = None,
 ) -> RunRecord:
     """Train a net and return the record of the run; the net is trained in place.
 
@@ -168,8 +200,9 @@ def train(
     recompute: activations a second time in the backward pass instead of keeping them; slower, the
     same numbers, less memory (see `recomputing`). graph: replay steps as CUDA graphs, which is
     faster and gives the same numbers (see `GraphedStep`); by default wherever it can be done.
-    compiled: let torch.compile fuse the net's layers, on a GPU; faster again, worth the wait at the
-    start for long runs, and the same numbers but for rounding.
+    compiled: let torch.compile fuse the net's layers and cuDNN choose its convolutions by trying
+    them, on a GPU; faster again, and the same numbers but for rounding. By default where it makes
+    up for the wait at the start: in runs of `LONG` iterations, unless they are deterministic.
 
     Errors: `ConfigError` where net, data and configuration do not fit together.
     """
@@ -200,6 +233,8 @@ def train(
                 f"{name}=True needs a CUDA device and recompute=False, and not {device.type} and "
                 f"recompute={recompute}."
             )
+    graph = fast if graph is None else graph
+    compiled = fast and worth_compiling(config) if compiled is None else compiled
     precision = choose_precision(config.precision, device)
     layout = choose_layout(device)
     data = data.to(device)
@@ -226,17 +261,9 @@ def train(
         return before
     optimiser = make_optimiser(model, config)
     run = Run(model, optimiser, config, device)
-
-    if compiled:  # it stops compiling after eight variants of one forward: start afresh
-        torch.compiler.reset()
-    net = torch.compile(model) if compiled else model
-
-    def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        with recomputing(model, recompute):
-            return training_step(net, optimiser, x, y, precision)
-
-    if fast and graph is not False:
-        step = GraphedStep(step, optimiser)
+    step = make_step(
+        model, optimiser, precision, recompute=recompute, graph=graph, compiled=compiled
+    )
 
     def log(split: str, loss: float, error: float) -> None:
         row = {
@@ -256,6 +283,7 @@ def train(
         holding(folder, record.run_id) if folder is not None else nullcontext(),
         interruptible() as interrupted,
         reporter(progress, config, go_on(run, folder, record.run_id, moments)) as report,
+        best_kernels(compiled),
         deterministic(config.deterministic and device.type == "cuda"),
         exact(precision == "float32" and device.type == "cuda"),
     ):

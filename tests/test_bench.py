@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import replace
+from functools import partial
 
 import bench
 import pytest
@@ -37,20 +38,29 @@ def test_multiply_adds_are_those_of_taps_within_the_image(changes) -> None:
 
 
 def test_a_row_has_the_median_speed_and_the_median_ratio_within_a_round(monkeypatch) -> None:
-    speeds = {"ours": [100, 300, 200], "bare": [400, 400, 400]}
-    textbook = {(0, True): [70], (1, True): [90, 50, 100, 50], (2, True): [80]}
-    textbook[1, False] = [50, 50, 100]
-    left = {name: iter(found) for name, found in (speeds | textbook).items()}
-    monkeypatch.setattr(bench, "random_data", lambda: None)
-    monkeypatch.setattr(bench, "PilImages", lambda data: None)
+    trials = {0: [70], 1: [90], 2: [80]}
+    speeds = {
+        "ours": [100, 300, 200],
+        "textbook": [50, 50, 100],
+        "textbook, bf16": [50, 100, 50],
+        "bare step": [400, 400, 400],
+    }
+    asked = []
+
+    def in_turn(rows, rounds, _said):
+        asked.append(rounds)
+        if len(asked) == 1:
+            return trials
+        # Of the workers, the count that was quickest.
+        assert rows["resnet20", "textbook"].args == ("resnet20", 128, "cpu", 1, False)
+        assert rows["resnet20", "textbook, bf16"].args == ("resnet20", 128, "cpu", 1, True)
+        return {(model, name): speeds[name] for model, name in rows}
+
     monkeypatch.setattr(bench.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(bench, "ours", lambda *a: next(left["ours"]))
-    monkeypatch.setattr(bench, "bare", lambda *a: next(left["bare"]))
-    monkeypatch.setattr(
-        bench, "textbook", lambda model, images, size, device, *how: next(left[how])
-    )
+    monkeypatch.setattr(bench, "in_turn", in_turn)
     options = Namespace(models=["resnet20"], batch_size=128, rounds=3)
-    table = bench.measure(options, torch.device("cpu")).set_index("loop")
+    table = bench.measure(options, "cpu").set_index("loop")
+    assert asked == [1, 3]
     assert table["images/s"].to_dict() == {
         "ours": 200,
         "textbook": 50,
@@ -58,5 +68,63 @@ def test_a_row_has_the_median_speed_and_the_median_ratio_within_a_round(monkeypa
         "bare step": 400,
     }
     assert table.loc["ours", ["lowest", "highest"]].to_list() == [100, 300]
-    # Of each round by itself: 2, 6 and 2 times the textbook, and not 200 / 50.
+    # Of each round by itself: 2, 6 and 2 times the textbook, and not 200 / 50; then 2, 3 and 4.
     assert table["ours / this"].to_list() == [1, 2, 3, 0.5]
+
+
+def test_on_a_gpu_the_compiled_steps_have_rows_and_ratios_of_their_own(monkeypatch) -> None:
+    def in_turn(rows, rounds, _said):
+        return {key: [300 if key == ("resnet20", bench.COMPILED) else 100] * rounds for key in rows}
+
+    monkeypatch.setattr(bench, "in_turn", in_turn)
+    options = Namespace(models=["resnet20"], batch_size=128, rounds=2)
+    table = bench.measure(options, "cuda").set_index("loop")
+    assert set(table.index) >= {"ours, compiled", "bare step, compiled", "ours, no graph"}
+    assert table.loc["textbook", "ours / this"] == 1
+    assert table.loc["textbook", "ours, compiled / this"] == 3
+
+
+def counting(start: float, step: float, turns: bench.Turns) -> None:
+    """A row whose speeds are told in advance."""
+    speed = None
+    while turns.next(speed):
+        speed = start if speed is None else speed + step
+
+
+def failing(turns: bench.Turns) -> None:
+    raise ValueError("no such net")
+
+
+def test_rows_are_measured_in_turn_in_processes_of_their_own() -> None:
+    rows = {"slow": partial(counting, 10.0, 1.0), "fast": partial(counting, 100.0, 2.0)}
+    assert bench.in_turn(rows, 3, "test") == {"slow": [10, 11, 12], "fast": [100, 102, 104]}
+
+
+def test_a_row_that_fails_ends_them_all() -> None:
+    with pytest.raises(EOFError):
+        bench.in_turn({"good": partial(counting, 1.0, 1.0), "bad": failing}, 1, "test")
+
+
+class Asked:
+    """Turns without a process: so many rounds, and what was handed in."""
+
+    def __init__(self, rounds: int) -> None:
+        self.left, self.speeds = rounds, []
+
+    def next(self, speed: float | None = None) -> bool:
+        self.speeds.append(speed)
+        self.left -= 1
+        return self.left >= 0
+
+
+@pytest.mark.parametrize("loop", ["ours", "bare step", "textbook"])
+def test_loops_hand_in_a_speed_for_each_round(loop, monkeypatch) -> None:
+    monkeypatch.setattr(bench, "random_data", partial(bench.random_data, 64))
+    monkeypatch.setitem(bench.STEPS, "cpu", 2)
+    monkeypatch.setitem(bench.TEXTBOOK_STEPS, "cpu", 2)
+    monkeypatch.setitem(bench.WARM_UP, "cpu", 1)
+    turns = Asked(rounds=2)
+    bench.rows_of("resnet8", 4, "cpu", workers=0)[loop](turns)
+    assert turns.speeds[0] is None
+    assert len(turns.speeds) == 3
+    assert all(speed > 0 for speed in turns.speeds[1:])

@@ -9,6 +9,7 @@ from helpers import same_weights, tiny_data, tiny_net, tiny_train
 from resnet_lib import TrainConfig, find_device, graphs
 from resnet_lib.analysis import SignalProbe
 from resnet_lib.graphs import GraphedStep
+from resnet_lib.overlapping import Streams
 from resnet_lib.training import make_optimiser, training_step
 
 pytestmark = [
@@ -73,13 +74,55 @@ def test_graphs_are_the_default_and_go_with_all_that_a_run_does(monkeypatch) -> 
 def test_a_compiled_run_has_the_same_numbers_but_for_rounding(monkeypatch) -> None:
     """Of two nets in turn, so that the second meets what is left of the first."""
     compiled, compile_net = [], torch.compile
-    monkeypatch.setattr(torch, "compile", lambda net: compiled.append(net) or compile_net(net))
+    monkeypatch.setattr(
+        torch, "compile", lambda net, **how: compiled.append(net) or compile_net(net, **how)
+    )
     for name in ("plain20", "resnet20"):
         slow = tiny_train(tiny_net(name), device="cuda").curves
         fast = tiny_train(tiny_net(name), device="cuda", compiled=True).curves
         assert fast["loss"].iloc[0] == pytest.approx(slow["loss"].iloc[0], rel=1e-3)
         assert fast["loss"].iloc[-1] == pytest.approx(slow["loss"].iloc[-1], rel=0.02)
     assert len(compiled) == 2
+
+
+def come_late(monkeypatch) -> list[torch.cuda.Stream]:
+    """Let weights' gradients come a millisecond late: whoever does not wait for them is found."""
+    streams, fork = [], Streams.fork
+
+    def fork_late(self: Streams) -> torch.cuda.Stream:
+        streams.append(fork(self))
+        with torch.cuda.stream(streams[-1]):
+            torch.cuda._sleep(2_000_000)  # cycles
+        return streams[-1]
+
+    monkeypatch.setattr(Streams, "fork", fork_late)
+    return streams
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("options", [{}, {"shortcut": "B"}, {"batch_norm": False}], ids=str)
+def test_gradients_of_weights_are_waited_for(monkeypatch, options, precision) -> None:
+    """However late they come, the numbers are those of single steps, where nothing overlaps."""
+    how = {"device": "cuda", "precision": precision, "deterministic": True}
+    nets = [tiny_net(**options), tiny_net(**options)]
+    alone = tiny_train(nets[0], graph=False, **how).curves.drop(columns="seconds")
+    streams = come_late(monkeypatch)
+    assert tiny_train(nets[1], **how).curves.drop(columns="seconds").equals(alone)
+    assert same_weights(*nets)
+    assert len(set(streams)) == (0 if options == {"batch_norm": False} else Streams.COUNT)
+
+
+@pytest.mark.filterwarnings("default")
+def test_compiled_steps_wait_for_them_and_keep_what_they_read(monkeypatch) -> None:
+    nets, curves = [], []
+    for late in (False, True):
+        streams = come_late(monkeypatch) if late else []
+        nets.append(tiny_net("resnet20"))
+        curves.append(tiny_train(nets[-1], device="cuda", compiled=True, deterministic=True).curves)
+    assert streams
+    assert curves[1]["loss"].to_numpy() == pytest.approx(curves[0]["loss"].to_numpy(), rel=1e-3)
+    for one, other in zip(*(net.parameters() for net in nets), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-4)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_where_it_happened() -> None:
