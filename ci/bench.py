@@ -35,8 +35,10 @@ import dataclasses
 import multiprocessing
 import os
 import shutil
+import signal
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -126,7 +128,8 @@ Row = Callable[[Turns], None]
 def in_turn(rows: dict[Hashable, Row], rounds: int, said: str) -> dict[Hashable, list[float]]:
     """Make all rows ready, each in a process of its own, and measure them in turn.
 
-    Errors: `EOFError` where a process fails; it has told why.
+    Ctrl-C ends it with the rounds that are done. Errors: `RuntimeError` where a row fails; its own
+    message comes first.
     """
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
@@ -136,17 +139,26 @@ def in_turn(rows: dict[Hashable, Row], rounds: int, said: str) -> dict[Hashable,
             processes.append(context.Process(target=take_turns, args=(row, far)))
             processes[-1].start()
             far.close()
-        for pipe in tqdm(pipes.values(), desc=f"{said}: making ready"):
-            pipe.recv()
+        for key in tqdm(rows, desc=f"{said}: making ready"):
+            pipes[key].recv()
         found: dict[Hashable, list[float]] = {key: [] for key in rows}
-        for key in tqdm([key for _ in range(rounds) for key in rows], desc=said):
-            pipes[key].send(True)
-            found[key].append(pipes[key].recv())
+        try:
+            for key in tqdm([key for _ in range(rounds) for key in rows], desc=said):
+                pipes[key].send(True)
+                found[key].append(pipes[key].recv())
+        except KeyboardInterrupt:
+            done = min(map(len, found.values()))
+            print(f"stopped: {done} of {rounds} rounds are done")
+            if done == 0:
+                raise
+            return {key: speeds[:done] for key, speeds in found.items()}
         for pipe in pipes.values():
             pipe.send(False)
         for process in processes:
             process.join()
         return found
+    except EOFError:
+        raise RuntimeError(f"the row {key} failed: its own message stands above.") from None
     finally:
         for process in processes:
             process.kill()
@@ -154,6 +166,7 @@ def in_turn(rows: dict[Hashable, Row], rounds: int, said: str) -> dict[Hashable,
 
 def take_turns(row: Row, pipe: Connection) -> None:
     """What a row's process does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks
     torch.set_num_threads(1)
     row(Turns(pipe))
 
@@ -277,6 +290,8 @@ def textbook(
         shuffle=True,
         drop_last=True,
         num_workers=workers,
+        # As in a main program: within this process, which is a spawned one, they would be spawned.
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         pin_memory=device.type == "cuda",
         persistent_workers=workers > 0,
     )

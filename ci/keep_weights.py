@@ -33,9 +33,9 @@ KEPT = {
         "plain56",
         "resnet20 on embedded",
     ),
-    "paper": ("plain20", "plain56", "resnet20", "resnet56"),
+    "paper": ("plain20", "plain56", "resnet20", "resnet56", "resnet56 with warm-up"),
 }
-LIMIT = 12_000_000  # bytes in all
+LIMIT = 13_000_000  # bytes in all
 
 
 class WeightsError(RuntimeError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from argparse import Namespace
 from dataclasses import replace
 from functools import partial
@@ -100,8 +102,24 @@ def test_rows_are_measured_in_turn_in_processes_of_their_own() -> None:
     assert bench.in_turn(rows, 3, "test") == {"slow": [10, 11, 12], "fast": [100, 102, 104]}
 
 
+def interrupting(rounds: int, turns: bench.Turns) -> None:
+    """A row during whose last round someone presses Ctrl-C."""
+    for number in range(rounds):
+        turns.next(float(number) or None)
+    os.kill(os.getppid(), signal.SIGINT)
+    turns.next(float(rounds))
+
+
+def test_ctrl_c_keeps_the_rounds_that_are_done(capsys) -> None:
+    rows = {"one": partial(counting, 10.0, 1.0), "other": partial(interrupting, 3)}
+    assert bench.in_turn(rows, 5, "test") == {"one": [10, 11], "other": [1, 2]}
+    assert "stopped: 2 of 5 rounds are done" in capsys.readouterr().out
+    with pytest.raises(KeyboardInterrupt):
+        bench.in_turn({"other": partial(interrupting, 1)}, 5, "test")
+
+
 def test_a_row_that_fails_ends_them_all() -> None:
-    with pytest.raises(EOFError):
+    with pytest.raises(RuntimeError, match="the row bad failed"):
         bench.in_turn({"good": partial(counting, 1.0, 1.0), "bad": failing}, 1, "test")
 
 
