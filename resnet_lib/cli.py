@@ -122,17 +122,18 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument(
         "--jobs", type=int, help="runs at once (default: one a processor, one at a time on a GPU)"
     )
-    many.add_argument(
-        "--compiled",
-        action=argparse.BooleanOptionalAction,
-        help="fuse layers with torch.compile (GPU; default: in long runs)",
-    )
-    many.add_argument(
-        "--recompute",
-        action="store_true",
-        help="in less memory, to the same numbers: for nets of 1000 layers; a third slower, and "
-        "without CUDA graphs, which on a GPU costs more",
-    )
+    for command in (one, many):
+        command.add_argument(
+            "--compiled",
+            action=argparse.BooleanOptionalAction,
+            help="fuse layers with torch.compile (GPU; default: in long runs)",
+        )
+        command.add_argument(
+            "--recompute",
+            action="store_true",
+            help="in less memory, to the same numbers: for nets of 1000 layers; a third slower, "
+            "and without CUDA graphs, which on a GPU costs more",
+        )
 
     test = commands.add_parser(
         "evaluate",
@@ -244,7 +245,8 @@ def do_train(options: argparse.Namespace) -> int:
     as_it_is = model_config(options.model, **tier.model, **of_data)
     changed = recipe != usual or config != as_it_is or data != tier.data
     name = "custom" if changed else tier.name
-    record = run_one(RunSpec(config, recipe, data, size, name), options.out)
+    how = {"compiled": options.compiled, "recompute": options.recompute}
+    record = run_one(RunSpec(config, recipe, data, size, name, **how), options.out)
     print(record.curves.drop(columns="run_id").to_string(index=False, float_format="%.4g"))
     where = f", kept in {options.out / record.run_id}" if options.out else ""
     at = f" at iteration {record.diverged_at}" if record.diverged_at is not None else ""

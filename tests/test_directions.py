@@ -143,11 +143,17 @@ SENTENCES = {
         "(three seeds of each)": lambda: all(
             len(values(arm, "gradient decades")) == 3 for arm in FOUR
         ),
-        "So only ResNet-56 is healthy by it, and plain-20 and ResNet-20, which train well, are "
-        "not": lambda: (
-            [arm for arm in FOUR if values(arm, "gradient decades").mean() < 1] == ["resnet56"]
-            and values("plain20", "training error").max() < 2
-            and values("resnet20", "training error").max() < 2
+        "So plain-20 and ResNet-20, which train well, miss it on every seed, and both nets of 56 "
+        "layers lie about on it, on either side by the seed": lambda: (
+            all(
+                values(arm, "gradient decades").min() > 1
+                and values(arm, "training error").max() < 2
+                for arm in ("plain20", "resnet20")
+            )
+            and all(
+                0.8 < (found := values(arm, "gradient decades")).min() < 1 < found.max() < 1.2
+                for arm in ("plain56", "resnet56")
+            )
         ),
         "of root mean squares the ratios are half as large, and all four nets are "
         "healthy": lambda: (
@@ -245,7 +251,8 @@ SENTENCES = {
             [len(values(arm, "training error", "short")) for arm in ("plain29", "plain83")]
             == [1, 1]
         ),
-        "plain nets of bottlenecks degrade, too, and shortcuts take most of it away": lambda: (
+        "plain nets of bottlenecks degrade, too, and 54 more layers cost far less with "
+        "shortcuts": lambda: (
             difference("plain83", "plain29", "training error", "short").min()
             > 2 * difference("resnet83", "resnet29", "training error", "short").max()
             > 0
@@ -261,27 +268,38 @@ SENTENCES = {
             difference("plain56", "plain20", "training error").min() > 0
             and difference("resnet56", "resnet20", "training error").max() < 0
         ),
-        "On the test images ResNet-56 should win, too, and in the mean it does not": lambda: (
-            difference("resnet56", "resnet20", "test error").mean() > 0
+        "it does on one seed of three, and in the mean it does not": lambda: (
+            (found := difference("resnet56", "resnet20", "test error")).mean() > 0
+            and (found < 0).sum() == 1
+            and len(found) == 3
         ),
         "plain-20 is behind on every seed, by about the point at which we draw the line": lambda: (
             difference("plain20", "resnet20", "test error").min() > 0.5
             and (found := interval("paper/plain20 - resnet20/test error"))[0] < 1 < found[1]
         ),
-        "Over three seeds, the differences within a seed": lambda: all(
-            list(values(arm, "test error").index) == [0, 1, 2] for arm in FOUR
+        "mean and standard deviation over three seeds": lambda: (
+            list(values("resnet56", "test error").index) == [0, 1, 2]
         ),
-        "on every seed it is slower than ResNet-20 over the first thousand iterations": lambda: all(
-            first_thousand("resnet56", seed) > first_thousand("resnet20", seed) for seed in range(3)
+        "all three are slower than ResNet-20 over the first thousand iterations, and the slowest "
+        "of them has the best end": lambda: (
+            min(starts := [first_thousand("resnet56", seed) for seed in range(3)])
+            > max(first_thousand("resnet20", seed) for seed in range(3))
+            and values("resnet56", "test error").idxmin() == starts.index(max(starts))
         ),
         "the first time that we look": lambda: (
             list(values("resnet56 with warm-up", "end of warm-up")) == [100]
         ),
-        "With it ResNet-56 makes fewer errors than the paper's, and than every ResNet-20 of ours. "
-        "It is one seed": lambda: (
+        "With the warm-up ResNet-56 comes to the paper's error, and below every ResNet-20 of ours. "
+        "So its start may be why ResNet-56 does not win. It is one seed, and the three without a "
+        "warm-up differ by about as much as it seems to be worth": lambda: (
             len(found := values("resnet56 with warm-up", "test error")) == 1
             and found.max() < published("P1/Table 6/ResNet-56").value
             and found.max() < values("resnet20", "test error").min()
+            and abs(
+                np.ptp(values("resnet56", "test error"))
+                - difference("resnet56", "resnet56 with warm-up", "test error").mean()
+            )
+            < 0.5
         ),
         "With the warm-up it keeps its first layer, and nearly all of the rest.": lambda: (
             dead("resnet56 with warm-up")[0] == 0
@@ -295,8 +313,8 @@ SENTENCES = {
                 ("resnet56", "resnet20"),
             )
         ),
-        "both of 56 layers have lost channels, neither of 20 has; only ResNet-56 has lost "
-        "some of its first layer": lambda: (
+        "both of 56 layers have lost channels, neither of 20 has; ResNet-56 has lost some of its "
+        "first layer, too": lambda: (
             [arm for arm in FOUR if sum(dead(arm))] == ["plain56", "resnet56"]
             and [arm for arm in FOUR if dead(arm)[0]] == ["resnet56"]
         ),
@@ -341,6 +359,9 @@ def test_the_notes_of_claims_say_what_the_records_show():
         assert values(arm, "training error", "short").min() > 89, arm
     small = values("plain20, small init", "training error", "short")
     assert values("plain20", "training error", "short").max() < small.min() < small.max() < 50
+    assert "after 64,000 it is about half as large" in notes["18"]
+    gaps = [difference("plain20", "resnet20", "test error", tier) for tier in ("paper", "short")]
+    assert 0.35 < gaps[0].mean() / gaps[1].mean() < 0.65
     assert (
         "In tier short, a twentieth of the schedule, the order is the opposite one" in notes["17d"]
     )

@@ -117,6 +117,16 @@ def test_compilation_is_asked_for_by_name(tmp_path, capsys) -> None:
     """The switch reaches the trainer; it is no part of what a run is."""
     spec = RunSpec(ModelConfig(8, in_channels=1), RECIPE, "embedded", 7)
     assert replace(spec, compiled=True).run_id == spec.run_id
-    command = ["reproduce", "figure6-plain", "--tier", "smoke", "--jobs", "1", "--seeds", "0"]
-    assert cli.main([*command, "--out", str(tmp_path), "--compiled"]) == 2
-    assert "compiled=True needs a CUDA device" in capsys.readouterr().err
+    many = ["reproduce", "figure6-plain", "--jobs", "1", "--seeds", "0"]
+    for command in (many, ["train", "resnet8"]):
+        assert cli.main([*command, "--tier", "smoke", "--out", str(tmp_path), "--compiled"]) == 2
+        assert "compiled=True needs a CUDA device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("switch", "asked"), [([], None), (["--no-compiled"], False)], ids=str)
+def test_compilation_is_left_to_the_trainer_or_left_out(monkeypatch, switch, asked) -> None:
+    specs = []
+    monkeypatch.setattr(cli, "run_one", lambda spec, _out: specs.append(spec) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["train", "resnet8", "--tier", "smoke", *switch])
+    assert [spec.compiled for spec in specs] == [asked]
