@@ -157,7 +157,7 @@ def in_turn(rows: dict[Hashable, Row], rounds: int, said: str) -> dict[Hashable,
         for process in processes:
             process.join()
         return found
-    except EOFError:
+    except (EOFError, ConnectionError):
         raise RuntimeError(f"the row {key} failed: its own message stands above.") from None
     finally:
         for process in processes:
@@ -338,12 +338,10 @@ def measure(options: argparse.Namespace, device: str) -> pd.DataFrame:
     trial = {n: partial(textbook, options.models[0], size, device, n, True) for n in counts}
     trials = in_turn(trial, 1, f"{device}, textbook's workers")
     workers = max(trials, key=trials.get)
-    rows = {
-        (model, name): row
-        for model in options.models
-        for name, row in rows_of(model, size, device, workers).items()
-    }
-    found = in_turn(rows, options.rounds, f"{device}, {workers} workers")
+    found = {}
+    for model in options.models:  # each by itself: all rows of a round hold memory at a time
+        rows = {(model, name): row for name, row in rows_of(model, size, device, workers).items()}
+        found |= in_turn(rows, options.rounds, f"{model}, {device}, {workers} workers")
     table = []
     for (model, name), speeds in found.items():
         row = {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 
@@ -55,15 +57,24 @@ def choose_layout(device: torch.device) -> torch.memory_format:
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
-def can_compile() -> bool:
-    """Whether torch.compile has what it needs for a GPU: Triton, and a C compiler."""
-    compilers = (os.environ.get("CC"), "cc", "gcc", "clang")
-    return find_spec("triton") is not None and any(map(shutil.which, filter(None, compilers)))
+def can_compile(device: torch.device) -> bool:
+    """Whether torch.compile has what it needs for a GPU.
+
+    Triton, a card that it knows (compute capability 7.0), a C compiler and Python's header files.
+    """
+    compilers = [os.environ["CC"]] if "CC" in os.environ else ["gcc", "clang"]
+    headers = Path(sysconfig.get_path("include")) / "Python.h"
+    return (
+        find_spec("triton") is not None
+        and torch.cuda.get_device_capability(device) >= (7, 0)
+        and any(map(shutil.which, compilers))
+        and headers.exists()
+    )
 
 
 @contextmanager
 def best_kernels(on: bool) -> Iterator[None]:
-    """Let cuDNN try its algorithms for each convolution and take the quickest, instead of guess."""
+    """Let cuDNN try its algorithms for each convolution and take the quickest."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = before or on
     try:

@@ -24,26 +24,43 @@ COMPILING = {"allow_buffer_reuse": False, "inplace_buffers": False}
 
 
 class Streams:
-    """The streams of a device that weights' gradients are computed on in turn."""
+    """The streams of a device that weights' gradients are computed on in turn.
+
+    A CPU has none: there all comes in the order in which it is asked for. Two threads must not
+    train on one device at a time.
+    """
 
     COUNT = 3  # six and twelve were no faster
 
     def __init__(self, device: torch.device) -> None:
-        self.next = cycle([torch.cuda.Stream(device) for _ in range(self.COUNT)])
+        on_gpu = device.type == "cuda"
+        self.next = cycle([torch.cuda.Stream(device) for _ in range(self.COUNT * on_gpu)] or [None])
         self.busy: set[torch.cuda.Stream] = set()
+        self.read: list[Tensor] = []
 
-    def fork(self) -> torch.cuda.Stream:
-        """The next stream, which now waits for all that the current one was given."""
+    @contextmanager
+    def fork(self, *read: Tensor) -> Iterator[None]:
+        """Give what follows to the next stream, after all that the current one was given.
+
+        read: what it reads. It is held until the join: else its memory could be used again, and
+        autograd adds other gradients in place to one that it alone holds.
+        """
+        self.read += read
         stream = next(self.next)
+        if stream is None:
+            yield
+            return
         stream.wait_stream(torch.cuda.current_stream(stream.device))
         self.busy.add(stream)
-        return stream
+        with torch.cuda.stream(stream):
+            yield
 
     def join(self) -> None:
         """Let the current stream wait for all that was given to the others."""
         while self.busy:
             stream = self.busy.pop()
             torch.cuda.current_stream(stream.device).wait_stream(stream)
+        self.read.clear()
 
 
 side_streams = cache(Streams)  # one for each device
@@ -62,19 +79,12 @@ def weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, *how: Any) -> T
     x: (N, C, H, W). weight: (D, C / groups, k, k).
     """
 
-    def compute() -> Tensor:
+    with side_streams(x.device).fork(gradient, x, weight):
         found = backward(gradient, x, weight, how, of="weight")
-        # In the layout of the weights: autograd then keeps it as it is, and launches nothing.
-        return torch.empty_like(weight, dtype=torch.float32).copy_(found)
-
-    if not x.is_cuda:
-        return compute()
-    stream = side_streams(x.device).fork()
-    with torch.cuda.stream(stream):
-        result = compute()
-    for tensor in (gradient, x, weight):  # their memory must wait for this stream, too
-        tensor.record_stream(stream)
-    result.record_stream(torch.cuda.current_stream(x.device))
+        # In the layout of the weights: autograd then takes it as it is, and launches nothing.
+        result = torch.empty_like(weight, dtype=torch.float32).copy_(found)
+    if x.is_cuda:
+        result.record_stream(torch.cuda.current_stream(x.device))
     return result
 
 
@@ -129,20 +139,17 @@ def overlapping(
 ) -> Iterator[None]:
     """Compute the gradients of weights beside the rest; the optimiser's step waits for them.
 
-    Nothing else may read them before that step. Convolutions with a bias (gates) are left as they
-    are. The same numbers as without, bit for bit.
+    Nothing else may read them before that step: so no hooks on weights, no convolution that is used
+    twice, and no gradients that are there already. Convolutions with a bias (gates) are left as
+    they are. The same numbers as without, bit for bit; more memory, since what the streams read is
+    held until the step.
     """
     if not on:
         yield
         return
     convolutions = [module for module in net.modules() if is_usual(module)]
-    device = next(net.parameters()).device
-
-    def join(*_: Any) -> None:
-        if device.type == "cuda":
-            side_streams(device).join()
-
-    hook = optimiser.register_step_pre_hook(join)
+    streams = side_streams(next(net.parameters()).device)
+    hook = optimiser.register_step_pre_hook(lambda *_: streams.join())
     for convolution in convolutions:
         # Only for a step: the numerics hash and the probes see the usual class.
         convolution.__class__ = Apart
@@ -152,8 +159,10 @@ def overlapping(
         for convolution in convolutions:
             convolution.__class__ = nn.Conv2d
         hook.remove()
+        streams.join()  # where the step was broken off
 
 
 def is_usual(module: nn.Module) -> bool:
     """Whether a module is a convolution as `Convolution` computes it."""
-    return type(module) is nn.Conv2d and module.bias is None and module.padding_mode == "zeros"
+    usual = type(module) is nn.Conv2d and module.bias is None
+    return usual and module.padding_mode == "zeros" and not isinstance(module.padding, str)

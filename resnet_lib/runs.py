@@ -115,7 +115,7 @@ class RunRecord:
         compiled: bool = False,
         start: str | None = None,
     ) -> RunRecord:
-        """A record before its first iteration. compiled: said of its environment if it was."""
+        """A record before its first iteration. compiled: whether it is, in this sitting."""
         return cls(
             run_id=run_id(model, model_seed, train, data, numerics, precision, start),
             tier=tier,

@@ -64,6 +64,7 @@ from resnet_lib.weights import load_weights
 Probe = Callable[[nn.Module], pd.DataFrame]
 
 LONG = 30_000  # iterations that make up for the wait until torch.compile is done, on a GPU
+DEEPEST = 110  # layers up to which that was tried; the wait grows with them
 
 
 @decides_numbers
@@ -111,9 +112,13 @@ def training_step(
     return loss.detach(), errors
 
 
-def worth_compiling(config: TrainConfig) -> bool:
-    """Whether a run on a GPU is compiled unless it is told otherwise."""
-    return config.iterations >= LONG and not config.deterministic and can_compile()
+def worth_compiling(model: ResNet, config: TrainConfig, device: torch.device) -> bool:
+    """Whether a run on a GPU is compiled unless it is told otherwise.
+
+    Not where dropout is: compiled, it draws other numbers.
+    """
+    gains = config.iterations >= LONG and model.config.depth <= DEEPEST
+    return gains and not (config.deterministic or draws(model)) and can_compile(device)
 
 
 def make_step(
@@ -201,8 +206,9 @@ def train(
     same numbers, less memory (see `recomputing`). graph: replay steps as CUDA graphs, which is
     faster and gives the same numbers (see `GraphedStep`); by default wherever it can be done.
     compiled: let torch.compile fuse the net's layers and cuDNN choose its convolutions by trying
-    them, on a GPU; faster again, and the same numbers but for rounding. By default where it makes
-    up for the wait at the start: in runs of `LONG` iterations, unless they are deterministic.
+    them, on a GPU; faster again, and the same numbers but for rounding (and for what dropout
+    draws). By default where it makes up for the wait at the start: in runs of `LONG` iterations or
+    more and nets of up to `DEEPEST` layers, unless they are deterministic or have dropout.
 
     Errors: `ConfigError` where net, data and configuration do not fit together.
     """
@@ -234,7 +240,7 @@ def train(
                 f"recompute={recompute}."
             )
     graph = fast if graph is None else graph
-    compiled = fast and worth_compiling(config) if compiled is None else compiled
+    compiled = fast and worth_compiling(model, config, device) if compiled is None else compiled
     precision = choose_precision(config.precision, device)
     layout = choose_layout(device)
     data = data.to(device)

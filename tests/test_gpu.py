@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 from helpers import same_weights, tiny_data, tiny_net, tiny_train
@@ -89,18 +91,29 @@ def come_late(monkeypatch) -> list[torch.cuda.Stream]:
     """Let weights' gradients come a millisecond late: whoever does not wait for them is found."""
     streams, fork = [], Streams.fork
 
-    def fork_late(self: Streams) -> torch.cuda.Stream:
-        streams.append(fork(self))
-        with torch.cuda.stream(streams[-1]):
+    @contextmanager
+    def fork_late(self: Streams, *read: torch.Tensor):
+        with fork(self, *read):
+            streams.append(torch.cuda.current_stream())
             torch.cuda._sleep(2_000_000)  # cycles
-        return streams[-1]
+            yield
 
     monkeypatch.setattr(Streams, "fork", fork_late)
     return streams
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("options", [{}, {"shortcut": "B"}, {"batch_norm": False}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"shortcut": "B"},
+        {"batch_norm": False},
+        {"order": "preactivation"},
+        {"order": "bn-after-addition"},
+    ],
+    ids=str,
+)
 def test_gradients_of_weights_are_waited_for(monkeypatch, options, precision) -> None:
     """However late they come, the numbers are those of single steps, where nothing overlaps."""
     how = {"device": "cuda", "precision": precision, "deterministic": True}
@@ -113,12 +126,14 @@ def test_gradients_of_weights_are_waited_for(monkeypatch, options, precision) ->
 
 
 @pytest.mark.filterwarnings("default")
-def test_compiled_steps_wait_for_them_and_keep_what_they_read(monkeypatch) -> None:
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_compiled_steps_wait_for_them_and_keep_what_they_read(monkeypatch, precision) -> None:
     nets, curves = [], []
+    how = {"device": "cuda", "compiled": True, "deterministic": True, "precision": precision}
     for late in (False, True):
         streams = come_late(monkeypatch) if late else []
         nets.append(tiny_net("resnet20"))
-        curves.append(tiny_train(nets[-1], device="cuda", compiled=True, deterministic=True).curves)
+        curves.append(tiny_train(nets[-1], **how).curves)
     assert streams
     assert curves[1]["loss"].to_numpy() == pytest.approx(curves[0]["loss"].to_numpy(), rel=1e-3)
     for one, other in zip(*(net.parameters() for net in nets), strict=True):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import weakref
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -52,7 +56,7 @@ def test_grouped_and_dilated_convolutions_are_computed_as_they_are() -> None:
     assert torch.equal(net[0].weight.grad, other[0].weight.grad)
 
 
-def test_convolutions_are_apart_during_a_step_only(monkeypatch) -> None:
+def test_convolutions_are_apart_during_a_step_only() -> None:
     """Even where it fails; those with a bias are left alone, and so is the optimiser afterwards."""
     net = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False), nn.Conv2d(2, 2, 3))
     optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
@@ -72,6 +76,48 @@ def test_convolutions_are_apart_during_a_step_only(monkeypatch) -> None:
         assert [type(each) for each in net] == [nn.Conv2d, nn.Conv2d]
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("config", NETS.values(), ids=NETS)
+def test_what_another_stream_reads_stays_as_it_is_until_the_join(
+    monkeypatch, config, precision
+) -> None:
+    """Autograd adds in place to a gradient that nobody else holds; the other stream may be late."""
+    read, joined = [], []
+    fork, join = Streams.fork, Streams.join
+
+    def fork_and_look(self: Streams, *tensors: torch.Tensor):
+        read.extend((weakref.ref(each), each.clone()) for each in tensors)
+        return fork(self, *tensors)
+
+    def look_and_join(self: Streams) -> None:
+        joined.append(all(torch.equal(each(), before) for each, before in read))
+        read.clear()
+        join(self)
+
+    monkeypatch.setattr(Streams, "fork", fork_and_look)
+    monkeypatch.setattr(Streams, "join", look_and_join)
+    net = build_model(config, seed=0).to(memory_format=torch.channels_last).train()
+    optimiser = make_optimiser(net, TrainConfig())
+    for x, y in batches(2):
+        with overlapping.overlapping(net, optimiser):
+            training_step(net, optimiser, x, y, precision)
+    assert all(joined)
+    assert len(joined) == 2 * 2  # before each step of the optimiser, and after it
+
+
+def test_the_optimiser_waits_before_its_step(monkeypatch) -> None:
+    told = []
+    net = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False))
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    monkeypatch.setattr(Streams, "join", lambda self: told.append(net[0].weight.sum().item()))
+    before = net[0].weight.sum().item()
+    with overlapping.overlapping(net, optimiser):
+        net(torch.rand(1, 1, 4, 4)).sum().backward()
+        optimiser.step()
+        assert told == [before]
+        assert net[0].weight.sum().item() != before
+
+
 class FakeStream:
     """A stream that knows for which it has waited."""
 
@@ -83,16 +129,22 @@ class FakeStream:
 
 
 def test_streams_are_used_in_turn_and_waited_for_once(monkeypatch) -> None:
-    current = FakeStream("cuda:0")
+    current, used = FakeStream("cuda:0"), []
     monkeypatch.setattr(torch.cuda, "Stream", FakeStream)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda _device: current)
-    streams = Streams("cuda:0")
-    used = [streams.fork() for _ in range(Streams.COUNT + 1)]
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext(used.append(stream)))
+    streams = Streams(torch.device("cuda:0"))
+    read = torch.ones(1)
+    for _ in range(Streams.COUNT + 1):
+        with streams.fork(read):
+            pass
     assert used[0] is used[-1]
     assert len(set(used)) == Streams.COUNT
     assert [stream.waited for stream in used[1:-1]] == [[current]] * (Streams.COUNT - 1)
     assert used[0].waited == [current, current]
+    assert len(streams.read) == Streams.COUNT + 1
     streams.join()
+    assert not streams.read
     assert sorted(map(id, current.waited)) == sorted(map(id, set(used)))
     streams.join()  # nothing was given to them since
     assert len(current.waited) == Streams.COUNT
@@ -110,6 +162,7 @@ def test_a_step_compiles_as_one_graph_and_not_anew_each_time(monkeypatch) -> Non
 
     def compile_there(net, options):
         assert options["allow_buffer_reuse"] is options["inplace_buffers"] is False
+        compile_net(net, options=options)  # it compiles nothing yet, and knows these options
         return compile_net(net, backend=backend)
 
     monkeypatch.setattr(torch, "compile", compile_there)
@@ -120,31 +173,52 @@ def test_a_step_compiles_as_one_graph_and_not_anew_each_time(monkeypatch) -> Non
         with overlapping.overlapping(net, optimiser):
             step(x, y)
     assert len(seen) == 1
+    assert torch.conv2d not in seen[0]  # all of them apart
 
 
 def test_long_runs_are_compiled_where_that_can_be_done(monkeypatch) -> None:
-    monkeypatch.setattr("resnet_lib.training.can_compile", lambda: True)
-    long = {"iterations": LONG, "milestones": ()}
-    assert worth_compiling(TrainConfig(**long))
-    assert not worth_compiling(TrainConfig(iterations=LONG - 1, milestones=()))
-    assert not worth_compiling(TrainConfig(**long, deterministic=True))
-    monkeypatch.setattr("resnet_lib.training.can_compile", lambda: False)
-    assert not worth_compiling(TrainConfig(**long))
+    device = torch.device("cuda")
+    monkeypatch.setattr("resnet_lib.training.can_compile", lambda _device: True)
+    long = TrainConfig(iterations=LONG, milestones=())
+    net = tiny_net()
+    assert worth_compiling(net, long, device)
+    assert not worth_compiling(net, replace(long, iterations=LONG - 1), device)
+    assert not worth_compiling(net, replace(long, deterministic=True), device)
+    assert not worth_compiling(tiny_net(dropout=0.5), long, device)
+    assert not worth_compiling(tiny_net("resnet116"), long, device)
+    assert worth_compiling(tiny_net("resnet110"), long, device)
+    monkeypatch.setattr("resnet_lib.training.can_compile", lambda _device: False)
+    assert not worth_compiling(net, long, device)
 
 
-def test_compiling_takes_triton_and_a_c_compiler(monkeypatch) -> None:
-    there = {"triton", "clang"}
+def test_compiling_takes_triton_a_known_card_a_c_compiler_and_headers(
+    monkeypatch, tmp_path
+) -> None:
+    there, capability = {"triton", "clang"}, (7, 5)
+    (tmp_path / "Python.h").touch()
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr(devices, "find_spec", lambda name: name if name in there else None)
     monkeypatch.setattr(devices.shutil, "which", lambda name: name if name in there else None)
-    assert devices.can_compile()
+    monkeypatch.setattr(devices.sysconfig, "get_path", lambda _name: str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    can_compile = partial(devices.can_compile, torch.device("cuda"))
+    assert can_compile()
+    capability = (6, 1)
+    assert not can_compile()
+    capability = (7, 0)
     there.remove("clang")
-    assert not devices.can_compile()
+    assert not can_compile()
+    there.add("gcc")
+    assert can_compile()
+    monkeypatch.setenv("CC", "mycc")  # which is taken and no other
+    assert not can_compile()
     there.add("mycc")
-    monkeypatch.setenv("CC", "mycc")
-    assert devices.can_compile()
+    assert can_compile()
+    (tmp_path / "Python.h").unlink()
+    assert not can_compile()
+    (tmp_path / "Python.h").touch()
     there.remove("triton")
-    assert not devices.can_compile()
+    assert not can_compile()
 
 
 def test_the_choice_of_kernels_is_taken_back(monkeypatch) -> None:
