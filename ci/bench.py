@@ -15,9 +15,10 @@ bare step, compiled      the step of that
 ours, no graph           the same training, launched step by step
 ours, deterministic      with kernels that repeat bit for bit
 
-Each row is a process of its own with one thread. All are made ready first, compiled and all, which
-is not timed; then they are measured in turn, round by round, and a figure is the median of the
-rounds. The images are random: their content has no influence on speed.
+Each row is a process of its own with one thread. All of a net are made ready first, compiled and
+all, which is not timed; then they are measured in turn, round by round, and a figure is the median
+of the rounds. Ctrl-C keeps the rounds of that net, and goes on to the next. The images are random:
+their content has no influence on speed.
 
 A second table, on a GPU, has the sum of several processes that train beside each other, once each:
 run it also with NVIDIA's MPS, without which they take turns.

@@ -78,7 +78,6 @@ def weight_gradient(gradient: Tensor, x: Tensor, weight: Tensor, *how: Any) -> T
     An operator, so that torch.compile takes it as a whole. gradient: of the output, (N, D, H', W').
     x: (N, C, H, W). weight: (D, C / groups, k, k).
     """
-
     with side_streams(x.device).fork(gradient, x, weight):
         found = backward(gradient, x, weight, how, of="weight")
         # In the layout of the weights: autograd then takes it as it is, and launches nothing.
