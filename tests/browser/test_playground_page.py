@@ -334,6 +334,7 @@ def test_runs_stay_and_can_be_hidden_cloned_repeated_and_removed(tab: Tab) -> No
     for left in ("plain-8", "Train"):
         tab.keyboard.press("Enter")
         tools.get_by_role("button", name="Remove").click()
+        drawn(tab)  # until then the removed net's buttons are still there
         assert focused(tab).startswith(left)
 
 
