@@ -18,7 +18,7 @@ from resnet_lib.models import build_model
 from resnet_lib.runner import RunSpec, default_jobs, load_once, recorded
 from resnet_lib.training import make_optimiser, make_step
 
-LONG = 1_000  # iterations from which on a forecast is worth the seconds that it takes
+WORTH_TIMING = 1_000  # iterations from which on a forecast is worth its seconds
 STEPS = 5
 
 
@@ -40,7 +40,7 @@ def forecast(
     if not to_do:
         return f"All {len(planned)} runs are there already."
     said = f"{len(to_do)} of {len(planned)} runs are to be done"
-    if max(spec.train.iterations for spec in to_do) < LONG:
+    if max(spec.train.iterations for spec in to_do) < WORTH_TIMING:
         return f"{said}."
     dearest = max(to_do, key=lambda spec: spec.cost / spec.train.iterations)
     rate = seconds_of_a_step(dearest) / (dearest.cost / dearest.train.iterations)

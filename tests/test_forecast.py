@@ -9,7 +9,7 @@ import torch
 
 from resnet_lib import TIERS, reproduce
 from resnet_lib.experiments import plan
-from resnet_lib.forecast import LONG, forecast, in_words, seconds_of_a_step
+from resnet_lib.forecast import WORTH_TIMING, forecast, in_words, seconds_of_a_step
 
 
 def test_short_runs_are_only_counted(tmp_path):
@@ -29,7 +29,7 @@ def test_what_is_recorded_is_not_to_be_done(tmp_path):
 def test_long_runs_get_a_time(monkeypatch, jobs, told):
     """Shared out among processors; no more of them than runs."""
     smoke = TIERS["smoke"]
-    tier = replace(smoke, name="long", train=replace(smoke.train, iterations=10 * LONG))
+    tier = replace(smoke, name="long", train=replace(smoke.train, iterations=10 * WORTH_TIMING))
     monkeypatch.setattr("resnet_lib.forecast.seconds_of_a_step", lambda spec: 0.5)
     monkeypatch.setattr("resnet_lib.forecast.default_jobs", lambda: jobs)
     monkeypatch.setattr("resnet_lib.forecast.find_device", lambda: type("", (), {"type": "cpu"}))
@@ -49,7 +49,7 @@ def test_the_quickest_of_some_steps_counts(monkeypatch):
 
 
 def test_a_step_is_timed():
-    tier = replace(TIERS["smoke"], train=replace(TIERS["smoke"].train, iterations=LONG))
+    tier = replace(TIERS["smoke"], train=replace(TIERS["smoke"].train, iterations=WORTH_TIMING))
     assert " on this machine (" in forecast("figure6-plain", tier, seeds=[0])
 
 

@@ -26,12 +26,14 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from places import anchor, places_in
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 PAGE = "book/ledger"
+PAPERS = "papers.html"  # beside the page of the ledger
 ZH = "language-zh"
 FURTHER = "further"  # where claims stand that belong to no chapter
 WAYS = {
@@ -288,7 +290,9 @@ def card(row: Any) -> nodes.Node:
     if claim.zh:
         box += nodes.paragraph("", claim.zh, classes=["claim-zh"])
     own = " An experiment of our own: a direction is the most it can give." if claim.own else ""
-    box += small(f"Source: {claim.source}. To be settled {WAYS[claim.kind]}.{own}")
+    source = small("Source: ")
+    source += [*linked(claim.source), nodes.Text(f". To be settled {WAYS[claim.kind]}.{own}")]
+    box += source
     if claim.follows:
         link = nodes.reference("", f"claim {claim.follows}", refuri=f"#claim-{claim.follows}")
         box += nodes.paragraph("", "", nodes.Text("Follows "), link, nodes.Text("."))
@@ -315,6 +319,16 @@ def card(row: Any) -> nodes.Node:
     if ids:
         box += folded(f"{len(ids)} runs" if len(ids) > 1 else "1 run", ids)
     return box
+
+
+def linked(source: str) -> Iterator[nodes.Node]:
+    """A source, each of its places a link to the section's part of the page of the papers."""
+    done = 0
+    for token, (section, *_) in places_in(source):
+        yield nodes.Text(source[done : token.start()])
+        yield reference(token[0], f"{PAPERS}#{anchor(*section)}")
+        done = token.end()
+    yield nodes.Text(source[done:])
 
 
 def small(text: str) -> nodes.paragraph:

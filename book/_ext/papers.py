@@ -13,8 +13,6 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -30,87 +28,13 @@ from ledger import (
     reference,
     small,
 )
+from places import SECTIONS, Section, anchor, sections_in
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 NEITHER = "N"
-# A paper, or places in one; what names a paper holds until another is named.
-PAPER = re.compile(r"P1|P2|[Ss]econd paper|[Pp]aper")
-NUMBER = re.compile(r"\d+(?:\.\d+)?")
-PLACES = re.compile(
-    rf"([Ss]ection|Figure|Table)s? ({NUMBER.pattern}(?:(?:, | and ){NUMBER.pattern})*)( to \d|-\d)?"
-)
 # What may follow the number of a section and is told without it.
 FINER = ("Figure", "Table", "equation", "footnote")
-
-
-@dataclass(frozen=True)
-class Section:
-    """A section of a paper. topic: in this book's words. figures: those that stand in it."""
-
-    paper: str
-    number: str
-    topic: str
-    figures: tuple[int, ...] = ()
-
-
-SECTIONS = (
-    Section("P1", "1", "The problem", (1,)),
-    Section("P1", "2", "Earlier work"),
-    Section("P1", "3.1", "Residual learning", (2,)),
-    Section("P1", "3.2", "Shortcuts"),
-    Section("P1", "3.3", "The nets", (3,)),
-    Section("P1", "3.4", "Training and testing"),
-    Section("P1", "4.1", "ImageNet", (4, 5)),
-    Section("P1", "4.2", "CIFAR-10", (6, 7)),
-    Section("P1", "4.3", "Detection"),
-    Section("P2", "2", "Identity shortcuts, and what passes through them"),
-    Section("P2", "3", "Shortcuts that are scaled"),
-    Section("P2", "3.1", "What else can stand on a shortcut"),
-    Section("P2", "3.2", "What that shows"),
-    Section("P2", "4.1", "Where BN and ReLU stand"),
-    Section("P2", "4.2", "Why pre-activation helps"),
-    Section("P2", "5", "The deepest nets"),
-    Section("P2", "", "Elsewhere"),
-)
-"""The sections of both papers that something in this book belongs to, in their order."""
-
-
-@cache
-def section_of() -> dict[tuple[str, str], str]:
-    """The section of each place of a paper: {("P1", "Table 6"): "4.2"}."""
-    from resnet_lib.paper import published_numbers
-
-    found = {(each.paper, each.place): each.section for each in published_numbers()}
-    for each in SECTIONS:
-        found[each.paper, f"section {each.number}"] = each.number
-        found |= {(each.paper, f"Figure {figure}"): each.number for figure in each.figures}
-    return found
-
-
-def sections_in(text: str) -> set[tuple[str, str]]:
-    """The sections that a text refers to, such as {("P1", "4.2")} for "P1 Table 6".
-
-    Errors: `ConfigError` for a place that is in none of them.
-    """
-    from resnet_lib.configs import ConfigError
-
-    found, paper = set(), ""
-    for token in re.finditer(rf"{PAPER.pattern}|{PLACES.pattern}", text):
-        kind, numbers, span = token.groups()
-        if kind is None:
-            paper = "P2" if token[0].lower() in ("p2", "second paper") else "P1"
-            continue
-        if span or not paper:
-            wanted = "a paper before the place" if span is None else "each place by its number"
-            raise ConfigError(f"{text!r}: name {wanted}.")
-        kind = "section" if kind == "Section" else kind
-        for number in NUMBER.findall(numbers):
-            place = paper, f"{kind} {number}"
-            if place not in section_of():
-                raise ConfigError(f"{text!r}: {' '.join(place)} is in no section of papers.py.")
-            found.add((paper, section_of()[place]))
-    return found
 
 
 class Papers(SphinxDirective):
@@ -138,7 +62,7 @@ class Papers(SphinxDirective):
 
         here = part.paper, part.number
         title = f"{part.number} {part.topic}".strip()
-        found = nodes.section(ids=[nodes.make_id(f"{part.paper} {part.number}")])
+        found = nodes.section(ids=[anchor(*here)])
         found += nodes.title(title, title)
         rows = [row for row in read().values() if here in sections_in(row.claim.source)]
         found += [self.chapters(rows), self.claims(rows, part)] if rows else []

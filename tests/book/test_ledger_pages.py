@@ -8,7 +8,9 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+from docutils import nodes
 from helpers import ROOT, write_record
+from places import anchor, sections_in
 
 from resnet_lib import ConfigError
 from resnet_lib.ledger import VERDICTS, Ledger
@@ -66,6 +68,21 @@ def test_a_card_says_whether_print_agrees_and_names_every_run(pages):
         text = html.unescape(pages.card(row).astext())
         assert text.count("In print, agrees: ") == sum(agrees for _, agrees in row.printed)
         assert all(id in text for each in row.evidence for id in each.run_ids)
+
+
+def test_a_cards_source_links_each_place_to_its_section(pages):
+    source = pages.linked("P1 section 4.1, footnote 3; Tables 6 and 7; N")
+    links = [(each.astext(), each["refuri"]) for each in source if "refuri" in each]
+    assert links == [
+        ("section 4.1", "papers.html#p1-4-1"),
+        ("Tables 6 and 7", "papers.html#p1-4-2"),
+    ]
+    for row in pages.read().values():
+        shown = pages.card(row)
+        assert f"Source: {row.claim.source}. " in shown.astext()
+        links = {each["refuri"] for each in shown.findall(nodes.reference)}
+        sections = {f"papers.html#{anchor(*each)}" for each in sections_in(row.claim.source)}
+        assert {each for each in links if each.startswith("papers")} == sections
 
 
 def test_claims_are_counted_by_their_verdicts(pages):
