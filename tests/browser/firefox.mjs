@@ -31,7 +31,7 @@ try {
     await page.click("button.main");
     await page.waitForFunction(() => document.querySelector("button.main").textContent === "Pause");
     await page.waitForFunction(
-      () => document.querySelector("button.main").textContent === "Train", { timeout: 180_000 },
+      () => document.querySelector("button.main").textContent === "Train", { timeout: 400_000 },
     );
     await page.evaluate(() =>
       [...document.querySelectorAll(".downloads button")].find((each) => each.textContent === "CSV").click(),

@@ -499,9 +499,8 @@ def test_where_a_drag_ends_is_chosen(tab: Page, site: str) -> None:
     tab.mouse.move(box["x"] + box["width"] * 0.35, at, steps=5)
     tab.mouse.up()
     tab.mouse.move(box["x"] + box["width"] / 2, box["y"] - 60)
-    tab.wait_for_function("location.hash.includes('count=')")
+    tab.wait_for_function(r"/count=[345]\b/.test(location.hash)")  # first where it was pressed
     chosen = int(re.search(r"count=(\d+)", tab.url)[1])
-    assert 3 <= chosen <= 5
     assert re.search(rf"Average of {chosen} crops", place.inner_text())
 
 
@@ -919,9 +918,9 @@ def test_signals_leaves_the_table_of_nets_alone_while_it_plays(tab: Page, site: 
     assert readout.get_attribute("aria-live") == "off"
     place.locator(".rnx-readout", has_not_text=said_before).wait_for()
     assert before.evaluate("button => button.isConnected")
-    pause = place.get_by_role("button", name="Pause")
-    if pause.count():  # else a slow machine has come to the end
-        pause.click()
+    play = place.get_by_role("button", name=re.compile("Play|Pause"))
+    play.evaluate("button => button.textContent === 'Pause' && button.click()")  # or at the end
+    drawn(tab)
     assert readout.get_attribute("aria-live") == "polite"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from on_page import AXE, PAGE, answer, downloaded, enter, said
+from on_page import AXE, PAGE, answer, downloaded, drawn, enter, said
 from test_pages import Watch
 
 from resnet_lib import widgets
@@ -83,6 +83,7 @@ def test_identity_by_keyboard(tab: Page, site: str) -> None:
     tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")
     place.locator(".rnx-verdict", has_text="You said 18 for the plain block and 3").wait_for()
+    drawn(tab)  # the verdict takes the focus
     for press in ("1 in the middles, 0 around", "Undo BN"):
         place.get_by_role("button", name=press).focus()
         tab.keyboard.press("Enter")

@@ -82,7 +82,7 @@ def test_the_start_page_asks_before_it_shows(
         tab.locator("#explorer-runs").scroll_into_view_if_needed()
         tab.wait_for_function("() => document.querySelector('#explorer-runs .rn-figure')")
         assert not tab.locator(figure).is_visible()
-        for _ in range(200):
+        for _ in range(600):
             if not held:
                 tab.wait_for_timeout(50)
         held[0].continue_()

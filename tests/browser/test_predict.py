@@ -72,14 +72,15 @@ def test_a_link_to_what_is_hidden_leads_to_its_question(tab: Tab) -> None:
     answer = place.locator(".predict-answer")
     figure = answer.locator("figure").first.get_attribute("id")
     tab.locator(f'a[href="#{figure}"]').locator("visible=true").first.click()
-    focused = "each => each === document.activeElement"
+    focused = "document.activeElement.matches('.predict input')"
+    tab.wait_for_function(focused)
+    assert place.locator("input").first.evaluate("each => each === document.activeElement")
     assert answer.is_hidden()
-    assert place.locator("input").first.evaluate(focused)
     number = answer.locator(".caption-number").first.text_content().strip()
     assert place.locator(".predict-waits").inner_text() == f"{number} comes after your answer."
     tab.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
     tab.locator(f'a[href="#{figure}"]').locator("visible=true").first.click()
-    tab.wait_for_function("document.activeElement.matches('.predict input')")  # once more
+    tab.wait_for_function(focused)  # once more
     place.get_by_role("button", name="Just show me").click()
     assert place.locator(".predict-waits").is_hidden()
 
