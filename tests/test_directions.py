@@ -6,6 +6,7 @@ that is added makes such a sentence false, its test fails: then the sentence mus
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from resnet_lib.ledger import looked_up, read_claims
 from resnet_lib.paper import published
 from resnet_lib.tested import read_tests
 
-BOOK = Path(__file__).resolve().parents[1] / "book"
+ROOT = Path(__file__).resolve().parents[1]
+BOOK = ROOT / "book"
 ARCHIVE = survey()
 CHANGED = tuple(each.label for each in EXPERIMENTS["shortcuts-20"].arms)
 FOUR = ("plain20", "plain56", "resnet20", "resnet56")
@@ -374,3 +376,11 @@ def test_the_notes_of_claims_say_what_the_records_show():
     warm = values("resnet56 with warm-up", "test error")
     assert len(warm) == 1
     assert warm.max() < values("resnet20", "test error").min()
+
+
+def test_the_readmes_figures_of_speed_stand_in_the_log():
+    told = (ROOT / "README.md").read_text().split("Training speed, ")[1].split("\n\n")[0]
+    figures = set(re.findall(r"\b\d+,\d{3}\b|\b\d+\.\d+\b|\b\d{3}\b", told)) - {"128"}
+    assert len(figures) == 11
+    log = (ROOT / "data" / "runs" / "LOG.md").read_text()
+    assert [each for each in figures if not re.search(rf"(?<![\d,.]){each}(?![,.]?\d)", log)] == []
