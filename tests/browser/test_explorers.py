@@ -353,7 +353,7 @@ def test_pages_are_light(browser: Browser, site: str, name: str) -> None:
             place.scroll_into_view_if_needed()
             place.and_(tab.locator("[data-ready]")).wait_for()
         tab.wait_for_load_state("networkidle")
-        sizes = {url: len(gzip.compress(answer.body(), 6)) for url, answer in bodies.items()}
+        sizes = {url: len(gzip.compress(answer.body(), 6)) for url, answer in [*bodies.items()]}
         assert sum(sizes.values()) < 700_000, sorted(sizes.items(), key=lambda item: -item[1])[:8]
 
 
