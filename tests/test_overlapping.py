@@ -150,6 +150,7 @@ def test_streams_are_used_in_turn_and_waited_for_once(monkeypatch) -> None:
     assert len(current.waited) == Streams.COUNT
 
 
+@pytest.mark.filterwarnings("ignore:Guards may run slower:RuntimeWarning")  # in Python 3.13.0
 def test_a_step_compiles_as_one_graph_and_not_anew_each_time(monkeypatch) -> None:
     """Traced, not compiled: torch.compile sees an operator of its own and no break."""
     seen = []
