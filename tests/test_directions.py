@@ -384,3 +384,10 @@ def test_the_readmes_figures_of_speed_stand_in_the_log():
     assert len(figures) == 12
     log = (ROOT / "data" / "runs" / "LOG.md").read_text()
     assert [each for each in figures if not re.search(rf"(?<![\d,.]){each}(?![,.]?\d)", log)] == []
+
+
+def test_three_times_the_iterations_are_told_with_their_seeds():
+    told = " ".join((BOOK / "01-degradation.md").read_text().split())
+    assert "of tier *short*, on one seed so far, and to" in told
+    assert len(difference("plain56 x3", "plain20 x3", "training error", "short")) == 1
+    assert len(difference("plain56", "plain20", "training error", "short")) == 3
