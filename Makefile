@@ -39,7 +39,7 @@ format: $(READY)  ## put the code in the project's style
 stamp: $(READY)  ## carry the repository's address from _config.yml into badges and setup cells
 	$(PY) ci/stamp.py
 
-clean:  ## delete what was built; the virtual environment and data/runs stay
+clean:  ## delete what was built, with the training records of make book; data/runs stays
 	rm -rf _build
 
 help:  ## this list

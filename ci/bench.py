@@ -4,7 +4,8 @@
                        [--parts cpu cuda several playground]
 
 ours             resnet_lib.train: augmentation, records, checks and all
-textbook         torchvision transforms on PIL images, DataLoader of the best worker count, float32
+textbook         torchvision transforms on PIL images, DataLoader, float32; as many workers as were
+                 best in a trial with the first net in bfloat16
 textbook, bf16   the same under bfloat16 autocast
 bare step        forward, backward, optimiser on one ready batch: ours without data and records
 

@@ -8,13 +8,17 @@ OUT/scratch/NN-slug/               where it ran: its work/ folder, its training 
                                    runs-TIER/
 OUT/statistics.json                what running each notebook took; also as a page of the book
 
-A notebook runs again exactly when it, the library, the data, its parameters, Python or torch
-changed. A run that fails or is stopped leaves no executed copy that a later one would take.
+A notebook runs again exactly when it, the library (but for the explorers), the data (recorded
+runs only if it reads them), its parameters, RESNET_LIB_DATA, Python or torch changed. A run that
+fails or is stopped leaves no executed copy that a later one would take.
+
+In tier smoke, which is for tests, a notebook also runs what it asks its reader to try.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import hashlib
 import json
@@ -41,6 +45,7 @@ TIERS = ("smoke", "quick", "short", "paper")
 # must not be lost: a build that was stopped goes on where it was. An outdated record does no harm:
 # its id, which moves with net, recipe, data and arithmetic, is not asked for any more.
 FRESH = ("smoke", "quick")
+TRIED = "tried"  # the tag of cells that are run and then left out
 # How a notebook reads recorded runs.
 READS_ARCHIVE = re.compile(r"\b(archived|load_runs|load_records|read_tests)\(")
 STATISTICS_PAGE = "book/statistics.md"
@@ -174,7 +179,8 @@ class Notebook:
         }
         if chosen := os.environ.get("RESNET_LIB_DATA"):  # the notebook works in a folder of its own
             environment["RESNET_LIB_DATA"] = str(Path(chosen).expanduser().resolve())
-        command = [sys.executable, "-m", "papermill", str(self.source), str(self.draft)]
+        source = self.source if tier != "smoke" else self.with_tries()
+        command = [sys.executable, "-m", "papermill", str(source), str(self.draft)]
         command += ["--kernel", "python3", "--language", "python", "--no-progress-bar"]
         command += ["--cwd", str(work), "-r", "TIER", tier]
         with (self.scratch / "log.txt").open("wb") as log:
@@ -188,6 +194,17 @@ class Notebook:
                 start_new_session=True,
             )
         self.began = time.perf_counter()
+
+    def with_tries(self) -> Path:
+        """A copy with a cell for each suggestion of the last section, in this run's tier."""
+        notebook = json.loads(self.source.read_text(encoding="utf-8"))
+        for number, code in enumerate(suggested(notebook["cells"])):
+            cell = {"id": f"{TRIED}-{number}", "cell_type": "code", "metadata": {"tags": [TRIED]}}
+            cell |= {"execution_count": None, "outputs": [], "source": code}
+            notebook["cells"].append(cell)
+        path = self.scratch / f"{TRIED}.ipynb"
+        path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1), encoding="utf-8")
+        return path
 
     def stop(self) -> None:
         """End the run and its kernel."""
@@ -203,6 +220,7 @@ class Notebook:
     def finish(self, tier: str) -> dict[str, Any]:
         """Take over the executed copy, write its statistics and return them."""
         notebook = json.loads(self.draft.read_text(encoding="utf-8"))
+        notebook["cells"] = [each for each in notebook["cells"] if TRIED not in tags_of(each)]
         hide_injected(notebook)
         # The state of widgets is their code and data: the pages have both elsewhere.
         notebook["metadata"].pop("widgets", None)
@@ -248,15 +266,38 @@ class Notebook:
 def hide_injected(notebook: dict[str, Any]) -> None:
     """Keep the cell that papermill adds with the parameters out of the page."""
     for cell in notebook["cells"]:
-        tags = cell["metadata"].get("tags", [])
+        tags = tags_of(cell)
         if "injected-parameters" in tags:
             cell["metadata"]["tags"] = [*tags, "remove-cell"]
+
+
+def tags_of(cell: dict[str, Any]) -> list[str]:
+    """The tags of a cell."""
+    return cell["metadata"].get("tags", [])
+
+
+def suggested(cells: list[dict[str, Any]]) -> list[str]:
+    """The Python that the section "Try it" shows: what calls something; a tier becomes `TIER`."""
+    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    sections = [text for text in texts if text.startswith("## Try it")]
+    spans = [span for text in sections for span in re.findall(r"`([^`]+)`", text)]
+    return [re.sub(f'"({"|".join(TIERS)})"', "TIER", span) for span in spans if calls(span)]
+
+
+def calls(span: str) -> bool:
+    """Whether a text is Python that ends in an expression with a call."""
+    try:
+        last = ast.parse(span).body[-1]
+    except (SyntaxError, IndexError):
+        return False
+    calling = any(isinstance(node, ast.Call) for node in ast.walk(last))
+    return isinstance(last, ast.Expr) and calling
 
 
 def failed_cells(cells: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
     """The cells that raised an error, with their numbers in the clean notebook, from 1."""
     added = {"injected-parameters", "papermill-error-cell-tag"}
-    own = [cell for cell in cells if not added & set(cell["metadata"].get("tags", []))]
+    own = [cell for cell in cells if not added & set(tags_of(cell))]
     for number, cell in enumerate(own, 1):
         if cell["metadata"].get("papermill", {}).get("exception"):
             yield number, cell
@@ -323,7 +364,8 @@ def statistics_page(rows: list[dict[str, Any]]) -> str:
         "# Execution statistics",
         "",
         "Every notebook of this book was run from top to bottom, without an error, to make these",
-        "pages. A notebook runs again when it, the library, the data or its parameters change.",
+        "pages. A notebook runs again when it, the library, the data or its parameters change; an",
+        "explorer takes its data when the pages are built.",
         "",
         f"| {columns} |",
         "|---|---|--:|--:|---|---|---|",

@@ -1,7 +1,7 @@
 """What a run leaves in its folder beside the record: its lock, its checkpoint, its weights.
 
-Everything is written beside its place and then moved there in one step, so that a kill leaves the
-old file or the new one; and read without unpickling code.
+Checkpoint and weights are written beside their place and then moved there in one step, so that a
+kill leaves the old file or the new one; and read without unpickling code.
 """
 
 from __future__ import annotations

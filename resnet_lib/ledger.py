@@ -352,16 +352,16 @@ class Row:
     def tier(self) -> str:
         """The tier whose runs give the verdict; empty where none do.
 
-        Tier paper, unless it has too few seeds and tier short settles more.
+        Tier paper if it has enough seeds. Else first what settles the claim, then what has enough.
         """
         verdicts = {tier: self.verdict_in(tier) for tier in TIERS}
-        for tier in TIERS:
-            if self.seeds_in(tier) >= ENOUGH_SEEDS and verdicts[tier] != "not measured":
-                return tier
-        for tier in TIERS:
-            if verdicts[tier] not in ("not measured", "unclear"):
-                return tier
-        return next((tier for tier in TIERS if verdicts[tier] != "not measured"), "")
+
+        def rank(tier: str) -> tuple[bool, bool, bool]:
+            few = self.seeds_in(tier) < ENOUGH_SEEDS
+            return few or tier != "paper", verdicts[tier] == "unclear", few
+
+        measured = [tier for tier in TIERS if verdicts[tier] != "not measured"]
+        return min(measured, key=rank, default="")
 
     def seeds_in(self, tier: str) -> int:
         """The fewest seeds of any measured statement in a tier."""

@@ -139,9 +139,9 @@ def overlapping(
     """Compute the gradients of weights beside the rest; the optimiser's step waits for them.
 
     Nothing else may read them before that step: so no hooks on weights, no convolution that is used
-    twice, and no gradients that are there already. Convolutions with a bias (gates) are left as
-    they are. The same numbers as without, bit for bit; more memory, since what the streams read is
-    held until the step.
+    twice, and no gradients that are there already. Gates, and convolutions with a bias (those of
+    nets without BN), are left as they are. The same numbers as without, bit for bit; more memory,
+    since what the streams read is held until the step.
     """
     if not on:
         yield

@@ -324,7 +324,7 @@ def load_runs(folder: Path | str = ARCHIVE) -> pd.DataFrame:
 
 
 def load_records(folder: Path | str = ARCHIVE) -> list[RunRecord]:
-    """All records below a folder, by run id; damaged ones are warned of and left out."""
+    """All records below a folder, by path; damaged ones are warned of and left out."""
     records = []
     if not Path(folder).is_dir():
         warnings.warn(f"{folder} is not a folder: there are no records.", stacklevel=2)

@@ -52,8 +52,8 @@ def unit_signals(net: ResNet, data: ImageSet, images: int = 64) -> pd.DataFrame:
 def sum_error(net: ResNet, stage: str, data: ImageSet, images: int = 64) -> float:
     """How far a stage is from adding up, |x_L - (x_l + sum of F)| over |x_L|; 0 if it does.
 
-    x_l enters the stage's second unit (the first changes dimensions), x_L leaves its last, and F is
-    each unit's residual branch at the input that it really got; evaluation mode.
+    x_l enters the stage's second unit (the first may change dimensions), x_L leaves its last, and F
+    is each unit's residual branch at the input that it really got; evaluation mode.
 
     Errors: `ConfigError` for a plain net, or a stage that has no second unit.
     Source: second paper, equation 4.

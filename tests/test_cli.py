@@ -2,16 +2,18 @@
 
 import argparse
 import itertools
+import json
 import os
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import cost_of, tiny_net, tiny_train, write_record, write_sheets
+from helpers import ROOT, cost_of, tiny_net, tiny_train, write_record, write_sheets
 
 from resnet_lib import EXPERIMENTS, MODELS, TIERS, RunRecord, load_records
 from resnet_lib.archive import survey
@@ -79,6 +81,39 @@ def test_the_help_shows_examples_that_are_valid(capsys):
             assert name in EXPERIMENTS or name in GROUPS
         if hasattr(options, "model"):
             assert options.model in MODELS
+
+
+class Begun(Exception):
+    """A command has got as far as its work."""
+
+
+def commands_told():
+    """The commands that readers are told, with the file that tells each."""
+    files = [*ROOT.glob("*.md"), *ROOT.glob("data/*.md"), *ROOT.glob("book/*.md")]
+    for path in sorted([*files, *ROOT.glob("notebooks/*.ipynb")]):
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+        for told in re.findall(r"python -m resnet_lib ([a-z][^`\n]*)", text):
+            yield path.name, told.partition("  #")[0]
+
+
+@pytest.mark.parametrize(("place", "told"), list(commands_told()))
+def test_what_readers_are_told_to_run_is_taken(place, told, monkeypatch):
+    options = parser().parse_args(shlex.split(told))
+    if options.command in ("train", "reproduce"):
+
+        def begin(*_, **__):
+            raise Begun
+
+        monkeypatch.setattr("resnet_lib.cli.run_one", begin)
+        monkeypatch.setattr("resnet_lib.experiments.run_all", begin)
+        with pytest.raises(Begun):
+            main(shlex.split(told))
+
+
+def test_readers_are_told_commands():
+    assert len(list(commands_told())) >= 10
 
 
 def test_the_help_names_data_sets_tiers_and_experiments(capsys):

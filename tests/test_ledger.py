@@ -141,6 +141,15 @@ def test_tier_paper_wins_when_it_has_enough_seeds(tmp_path):
     assert row(tmp_path, claim()).short == "holds (tier paper, n = 3)"
 
 
+def test_what_settles_a_claim_counts_before_seeds_that_do_not(tmp_path):
+    record(tmp_path, (20, 40, 10), (21, 20, 20))
+    assert row(tmp_path, claim()).short == "unclear (tier short, n = 3)"
+    record(tmp_path, (60, 61), (20, 21), tier="paper")
+    assert row(tmp_path, claim()).short == "points to it (tier paper, n = 2)"
+    record(tmp_path, (60, 61, 10), (20, 20, 20), tier="paper")
+    assert row(tmp_path, claim()).short == "unclear (tier paper, n = 3)"
+
+
 def test_several_statements_must_all_agree(tmp_path):
     tests = [
         {"of": "plain56 - plain20", "measure": "training error", "is": "above 0"},
@@ -350,7 +359,7 @@ def test_verdicts_of_the_repository_follow_from_its_records():
 
 def recomputed(claim: Claim, archive) -> str:
     """A verdict by other code: no interval objects, no precision rules beyond the plain ones."""
-    verdicts = {}
+    verdicts, seeds = {}, {}
     for tier in claim.tiers:
         outcomes = []
         for test in claim.tests:
@@ -393,12 +402,15 @@ def recomputed(claim: Claim, archive) -> str:
         else:
             enough = decides and min(n for n, _ in outcomes) >= 3
             verdicts[tier] = "holds" if enough else "points to it"
-        seeds = [n for n, _ in outcomes if n]
-        if seeds and min(seeds) >= 3 and verdicts[tier] != "not measured":
+        seeds[tier] = min((n for n, _ in outcomes if n), default=0)
+    settled = [tier for tier in verdicts if verdicts[tier] not in ("not measured", "unclear")]
+    unclear = [tier for tier in verdicts if verdicts[tier] == "unclear"]
+    if seeds.get("paper", 0) >= 3 and "paper" in settled + unclear:
+        return verdicts["paper"]
+    for tiers in (settled, unclear):
+        for tier in sorted(tiers, key=lambda each: seeds[each] < 3):
             return verdicts[tier]
-    settled = [v for v in verdicts.values() if v not in ("not measured", "unclear")]
-    unclear = [v for v in verdicts.values() if v == "unclear"]
-    return (settled or unclear or ["not measured"])[0]
+    return "not measured"
 
 
 @pytest.mark.parametrize("name", list(CHECKS))

@@ -642,13 +642,39 @@ def test_a_failing_notebook_says_where(small: Small) -> None:
     assert small.run("run_notebooks.py") == (0, "01-small: unchanged\n")
 
 
+def test_what_a_notebook_suggests_is_run_and_left_out(small: Small) -> None:
+    """In tier smoke; the executed copy has the cells of the notebook and no others."""
+    write_notebook(small.notebook, "size = 2", "size")
+    notebook = json.loads(small.notebook.read_text())
+    text = "## Try it\n\n- `TIER = 3`, `size`, `--set x=1`: nothing; `round(size, 'quick')`."
+    cell = {"id": "try", "cell_type": "markdown", "metadata": {}, "source": text}
+    notebook["cells"].append(cell)
+    small.notebook.write_text(json.dumps(notebook))
+    code, told = small.run("run_notebooks.py")
+    assert code == 1
+    assert "    round(size, 'quick')" in told
+    assert "TypeError" in told
+    cell["source"] = text.replace("'quick'", "1")
+    small.notebook.write_text(json.dumps(notebook))
+    assert small.run("run_notebooks.py")[0] == 0
+    copy = json.loads((small.out / "src" / "notebooks" / small.notebook.name).read_text())
+    assert "".join(copy["cells"][-1]["source"]) == cell["source"]
+
+
+def test_suggestions_are_calls_in_the_tier_of_the_run() -> None:
+    text = '## Try it\n`f(1, "short")` and `from a import b; b(2)`, not `x`, `y = f(1)`, `f(`.'
+    cells = [{"cell_type": "markdown", "source": [text]}, {"cell_type": "code", "source": ["g(1)"]}]
+    assert run_notebooks.suggested(cells) == ["f(1, TIER)", "from a import b; b(2)"]
+    assert run_notebooks.suggested(cells[1:]) == []
+
+
 def test_a_notebook_finds_the_data_that_a_relative_path_names(tmp_path: Path, monkeypatch) -> None:
     """It works in a folder of its own."""
     given = {}
     monkeypatch.setattr("subprocess.Popen", lambda _command, **options: given.update(options))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RESNET_LIB_DATA", "images")
-    run_notebooks.Notebook(tmp_path / "01-none.ipynb", tmp_path / "out", "key").start("smoke")
+    run_notebooks.Notebook(tmp_path / "01-none.ipynb", tmp_path / "out", "key").start("quick")
     assert given["env"]["RESNET_LIB_DATA"] == str(tmp_path / "images")
 
 
