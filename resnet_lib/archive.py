@@ -38,6 +38,7 @@ from resnet_lib.experiments import (
 )
 from resnet_lib.models import build_model
 from resnet_lib.numerics import numerics_hash
+from resnet_lib.outputs import printed_name
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, curves, run_id
 from resnet_lib.tested import read_tests
 
@@ -165,7 +166,7 @@ def archived(
             elif seed in entry.seeds_in(tier) and seed not in missing.get(label, []):
                 missing.setdefault(label, []).append(seed)
     listed = "; ".join(
-        f"{label}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        f"{printed_name(label)}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
         for label, seeds in missing.items()
     )
     told = f"Not recorded yet: {listed}." if missing else "All these runs are recorded."

@@ -35,7 +35,7 @@ from resnet_lib.checks import CHECKS, Check
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, one_of, unknown_name
 from resnet_lib.experiments import find_arm
-from resnet_lib.outputs import MINUS
+from resnet_lib.outputs import MINUS, printed_name
 from resnet_lib.paper import SCALES, SUFFIXES, TABLES, Published, published
 
 VERDICTS = (
@@ -165,7 +165,7 @@ class Evidence:
         digits = 2 if UNITS[self.measure] else 3
         unit = UNITS[self.measure]
         shown = [
-            f"{label} {signed(arm.mean, digits)}"
+            f"{printed_name(label)} {signed(arm.mean, digits)}"
             f"{f' ± {arm.std:.{digits}f}' if arm.n > 1 else ''}{unit}"
             for label, arm in self.arms.items()
         ]
@@ -239,9 +239,11 @@ def finite(values: Mapping[int, float]) -> dict[int, float]:
     return {seed: value for seed, value in values.items() if math.isfinite(value)}
 
 
-def minus(text: str) -> str:
-    """A text with minus signs for hyphens between spaces."""
-    return text.replace(" - ", f" {MINUS} ")
+def sum_in_words(of: str) -> str:
+    """A sum of arms as readers know them: "plain-56 \N{MINUS SIGN} plain-20"."""
+    signs = {1: "+", -1: MINUS}
+    terms = [f"{signs[sign]} {printed_name(label)}" for sign, label in arms_in(of)]
+    return " ".join(terms).removeprefix("+ ")
 
 
 def claim_in_words(rule: str, bound: float, unit: str) -> str:
@@ -328,7 +330,7 @@ def compare_printed(entry: Mapping[str, str], where: str) -> tuple[str, bool | N
     names = [each.subject for _, each in terms]
     if len(set(names)) < len(names):
         names = [f"{each.subject} in {each.where}" for _, each in terms]
-    subjects = minus(" - ".join(names))
+    subjects = f" {MINUS} ".join(names)
     agrees = RULES[rule](total, total, bound)
     result = f" = {signed(total)}" if len(terms) > 1 else ""
     return f"{subjects}: {shown}{result} ({places})", agrees
@@ -427,7 +429,7 @@ class Row:
             evidence = [each for each in self.evidence if each.tier == tier and not each.n]
             labels = dict.fromkeys(label for each in evidence for label in each.missing)
             planned = all(tier in find_arm(label)[0].tiers for label in labels)
-            wanted[tier] = (not planned, len(labels), "; ".join(labels))
+            wanted[tier] = (not planned, len(labels), "; ".join(map(printed_name, labels)))
         tier = min(reversed(wanted), key=lambda each: wanted[each][:2])
         return f"{wanted[tier][2] or 'runs that share a seed and a precision'} (tier {tier})"
 
@@ -449,7 +451,8 @@ class Row:
             lines.append(f"Found: {self.check.shown}.")
         for each in self.evidence:
             if each.n:
-                lines.append(f"{minus(each.of)}, {each.measure}: {each.value}; {each.conditions}")
+                of = sum_in_words(each.of)
+                lines.append(f"{of}, {each.measure}: {each.value}; {each.conditions}")
                 lines += filter(None, [each.each_arm])
         lines += [
             f"In print, {'agrees' if agrees else 'disagrees'}: {sentence}."

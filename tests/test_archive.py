@@ -223,7 +223,7 @@ def test_an_experiment_is_read_from_the_archive_and_what_is_missing_is_named(tmp
     record = run_one(spec, tmp_path / "smoke", progress=False)
     records, missing = archived("figure6-plain", "smoke", folder=tmp_path)
     assert [each.run_id for each in records] == [record.run_id]
-    assert missing == "Not recorded yet: plain56, seeds 0, 1; plain20, seed 1."
+    assert missing == "Not recorded yet: plain-56, seeds 0, 1; plain-20, seed 1."
     longer, missing = archived("footnote3", "smoke", folder=tmp_path)
     assert longer == [], "three times as long is another run"
     record.status = "interrupted"
@@ -246,7 +246,7 @@ def test_an_experiment_s_own_seeds_are_read_and_missed(tmp_path, monkeypatch):
         write_record(tmp_path, "plain20", seed)
     records, missing = archived("figure6-plain", "short", tmp_path)
     assert [each.train["seed"] for each in records] == [0, 3]
-    assert missing == "Not recorded yet: plain56, seeds 0, 3, 4; plain20, seed 4."
+    assert missing == "Not recorded yet: plain-56, seeds 0, 3, 4; plain-20, seed 4."
 
 
 @pytest.mark.parametrize(

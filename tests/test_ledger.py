@@ -106,7 +106,7 @@ def test_seeds_are_paired(tmp_path):
     assert evidence.difference.values == {0: 1.0, 1: 1.0, 2: 1.5}
     assert evidence.agrees is True
     assert evidence.value == "1.17 points, interval 0.45 to 1.88"
-    assert evidence.each_arm == "plain56 41.17 ± 10.25%; plain20 40.00 ± 10.00%."
+    assert evidence.each_arm == "plain-56 41.17 ± 10.25%; plain-20 40.00 ± 10.00%."
 
 
 def test_a_seed_that_one_arm_lacks_does_not_count(tmp_path):
@@ -158,7 +158,7 @@ def test_several_statements_must_all_agree(tmp_path):
     both = Claim.of_entry(entry(tests=tests))
     record(tmp_path)
     assert row(tmp_path, both).verdict == "not measured"
-    assert "resnet56" in row(tmp_path, both).why
+    assert "ResNet-56" in row(tmp_path, both).why
     for seed in range(3):
         write_record(tmp_path, "resnet20", seed, train_error=20)
         write_record(tmp_path, "resnet56", seed, train_error=19.5 - seed / 10)

@@ -338,9 +338,9 @@ def small(text: str) -> nodes.paragraph:
 
 def statement(evidence: Any) -> list[nodes.Node]:
     """One statement with its numbers."""
-    from resnet_lib.ledger import minus
+    from resnet_lib.ledger import sum_in_words
 
-    first = nodes.paragraph("", f"{minus(evidence.of)}, {evidence.measure}: ")
+    first = nodes.paragraph("", f"{sum_in_words(evidence.of)}, {evidence.measure}: ")
     first += [nodes.strong("", evidence.value), nodes.Text(f"; {evidence.conditions}")]
     return [first, small(evidence.each_arm)] if evidence.each_arm else [first]
 
@@ -360,6 +360,8 @@ class Records(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         note_use(self.env)
+        from resnet_lib.outputs import printed_name
+
         archive = read().archive
         if self.arguments == ["refused"]:
             lines = [(each.folder.name, each.reason) for each in archive.refused]
@@ -368,7 +370,7 @@ class Records(SphinxDirective):
             lines = []
             missing = archive.missing()
             for (tier, experiment), rows in missing.groupby(["tier", "experiment"], sort=False):
-                arms = "; ".join(dict.fromkeys(rows["arm"]))
+                arms = "; ".join(map(printed_name, dict.fromkeys(rows["arm"])))
                 runs = f"{len(rows)} runs" if len(rows) > 1 else "1 run"
                 lines.append((f"{experiment}, tier {tier}", f"{runs} of {arms}."))
             return [listed(lines, "Nothing is missing.")]
