@@ -212,6 +212,8 @@ def test_the_archive_holds_the_book_and_what_runs_it(book: Path, tmp_path: Path)
             continue  # a training that goes on adds to its records
         assert (top / path.relative_to(ROOT)).read_bytes() == path.read_bytes(), path
     assert {"notebooks", "resnet_lib", "data", "ci", "book"} <= {p.name for p in top.iterdir()}
+    for check in (["check"], ["format", "--check"]):  # make test begins with them, there too
+        subprocess.run([sys.executable, "-m", "ruff", *check, "."], cwd=top, check=True)
 
 
 def test_pages_link_to_the_archive(book: Path) -> None:
