@@ -30,11 +30,12 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from resnet_lib.archive import UNITS, Archive, arms_in, survey
+from resnet_lib.archive import Archive, arms_in, survey
 from resnet_lib.checks import CHECKS, Check
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, one_of, unknown_name
 from resnet_lib.experiments import find_arm
+from resnet_lib.measures import UNITS
 from resnet_lib.outputs import MINUS, printed_name
 from resnet_lib.paper import SCALES, SUFFIXES, TABLES, Published, published
 

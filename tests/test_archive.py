@@ -15,8 +15,6 @@ from helpers import write_record
 
 from resnet_lib import EXPERIMENTS, TIERS, ConfigError, ModelConfig, RunRecord, TrainConfig
 from resnet_lib.archive import (
-    MEASURES,
-    UNITS,
     archived,
     arms_in,
     id_of,
@@ -26,6 +24,7 @@ from resnet_lib.archive import (
     survey,
 )
 from resnet_lib.experiments import plan
+from resnet_lib.measures import MEASURES, UNITS
 from resnet_lib.runner import run_one
 from resnet_lib.runs import ARCHIVE
 

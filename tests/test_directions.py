@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 
 from resnet_lib.analysis import dead_channels
-from resnet_lib.archive import gradient_ratios, survey
+from resnet_lib.archive import survey
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.experiments import EXPERIMENTS
 from resnet_lib.ledger import looked_up, read_claims
+from resnet_lib.measures import gradient_ratios
 from resnet_lib.paper import published
 from resnet_lib.tested import read_tests
 

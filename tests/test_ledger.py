@@ -13,7 +13,7 @@ import pytest
 from helpers import ROOT, write_record
 
 from resnet_lib import ConfigError
-from resnet_lib.archive import MEASURES, arms_in, survey
+from resnet_lib.archive import arms_in, survey
 from resnet_lib.checks import CHECKS
 from resnet_lib.experiments import find_arm
 from resnet_lib.ledger import (
@@ -31,6 +31,7 @@ from resnet_lib.ledger import (
     repeated,
     unit_of,
 )
+from resnet_lib.measures import MEASURES
 from resnet_lib.paper import published
 
 CLAIMS = {claim.id: claim for claim in read_claims()}

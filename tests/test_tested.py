@@ -13,9 +13,9 @@ import pytest
 from helpers import python, tiny_data
 
 from resnet_lib import ConfigError, load, load_net, load_records, reproduce, tested
-from resnet_lib.archive import MEASURES
 from resnet_lib.checks import CHECKS
 from resnet_lib.data import ChannelNormaliser, Normaliser
+from resnet_lib.measures import MEASURES
 from resnet_lib.runs import RecordError, RunRecord
 from resnet_lib.tested import COLUMNS, keep_row, measure_test, read_tests
 from resnet_lib.testing import PROTOCOLS, Errors, measure_errors
@@ -162,10 +162,10 @@ def test_the_ledger_compares_protocols_on_the_same_images(monkeypatch) -> None:
         (f"{record.run_id} another", "multi-scale", 2_000, 1.0, 1.0),
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    monkeypatch.setattr("resnet_lib.archive.read_tests", lambda: frame)
+    monkeypatch.setattr("resnet_lib.measures.read_tests", lambda: frame)
     assert MEASURES["10-crop error"](record) == 20.0
     assert MEASURES["multi-scale minus 10-crop error"](record) == 3.0
-    monkeypatch.setattr("resnet_lib.archive.read_tests", lambda: frame.iloc[:2])
+    monkeypatch.setattr("resnet_lib.measures.read_tests", lambda: frame.iloc[:2])
     assert pd.isna(MEASURES["multi-scale minus 10-crop error"](record))
 
 
@@ -194,7 +194,7 @@ def test_an_ensemble_is_held_against_its_best_member(monkeypatch) -> None:
         ("seven", "centre-crop", 100, 22.0, 0.0),
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    monkeypatch.setattr("resnet_lib.archive.read_tests", lambda: frame)
+    monkeypatch.setattr("resnet_lib.measures.read_tests", lambda: frame)
     measure = MEASURES["ensemble minus best member error"]
     assert measure(SimpleNamespace(run_id="two")) == 0.5
     assert measure(SimpleNamespace(run_id="seven")) == -2.0
