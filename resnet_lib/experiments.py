@@ -294,6 +294,12 @@ EXPERIMENTS: dict[str, Experiment] = {
             tuple(arm(f"{n}56", f"{n}56 with warm-up", **WARM_UP) for n in ("plain", "resnet")),
         ),
         Experiment(
+            "warm-up-20",
+            "Own experiment: what that warm-up does to the twins of 20 layers, which need none",
+            tuple(arm(f"{n}20", f"{n}20 with warm-up", **WARM_UP) for n in ("plain", "resnet")),
+            tiers=("short",),
+        ),
+        Experiment(
             "recipe",
             "Own experiment: ResNet-20 by the paper's recipe, and with one part of it changed",
             (
