@@ -221,7 +221,7 @@ SENTENCES = {
         ),
     },
     "07-testing": {
-        "So five scales hardly change its error any more": lambda: (
+        "Five scales hardly change its error.": lambda: (
             abs(five_scales_minus_once("resnet20, scales").mean()) < 0.5
             and five_scales_minus_once("resnet20").min() > 5
         ),
@@ -247,6 +247,11 @@ SENTENCES = {
         "stays": lambda: (
             difference("plain56 with warm-up", "plain20", "training error", "short").min()
             > difference("plain56", "plain20", "training error", "short").max() / 2
+        ),
+    },
+    "playground": {
+        "on CIFAR-10 at full width B ends below A at this depth": lambda: (
+            difference("resnet56-B", "resnet56", "training error", "short").max() < 0
         ),
     },
     "05-bottleneck": {
