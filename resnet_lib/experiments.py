@@ -295,7 +295,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         Experiment(
             "warm-up-20",
-            "Own experiment: what that warm-up does to the twins of 20 layers, which need none",
+            "Own experiment: the control of that, the twins of 20 layers with the same warm-up",
             tuple(arm(f"{n}20", f"{n}20 with warm-up", **WARM_UP) for n in ("plain", "resnet")),
             tiers=("short",),
         ),

@@ -261,6 +261,9 @@ SENTENCES = {
             difference("resnet56 with warm-up", "resnet20", "training error", "short").mean()
             < difference("resnet56", "resnet20", "training error", "short").mean() / 2
         ),
+        "on the one seed tried": lambda: (
+            len(values("resnet20 with warm-up", "training error", "short")) == 1
+        ),
         "ends at the first look on every seed": lambda: (
             set(values("resnet56 with warm-up", "end of warm-up", "short")) == {100}
         ),
