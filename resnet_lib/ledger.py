@@ -360,7 +360,8 @@ class Row:
         verdicts = {tier: self.verdict_in(tier) for tier in TIERS}
 
         def rank(tier: str) -> tuple[bool, bool, bool]:
-            few = self.seeds_in(tier) < ENOUGH_SEEDS
+            final = verdicts[tier] in ("holds", "does not hold")
+            few = not final and self.seeds_in(tier) < ENOUGH_SEEDS
             return few or tier != "paper", verdicts[tier] == "unclear", few
 
         measured = [tier for tier in TIERS if verdicts[tier] != "not measured"]

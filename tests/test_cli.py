@@ -88,26 +88,33 @@ class Begun(Exception):
 
 
 def commands_told():
-    """The commands that readers are told, with the file that tells each."""
+    """The commands that readers are told, with the file that tells each.
+
+    One in a sentence may go on in the next line, up to its closing backtick.
+    """
     files = [*ROOT.glob("*.md"), *ROOT.glob("data/*.md"), *ROOT.glob("book/*.md")]
     for path in sorted([*files, *ROOT.glob("notebooks/*.ipynb")]):
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".ipynb":
             text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
-        for told in re.findall(r"python -m resnet_lib ([a-z][^`\n]*)", text):
-            yield path.name, told.partition("  #")[0]
+        spans = re.findall(r"`[^`\n]*python -m resnet_lib ([a-z][^`]*)`", text)
+        lines = re.findall(r"^[^`\n]*python -m resnet_lib ([a-z][^`\n]*)$", text, re.MULTILINE)
+        for told in spans + lines:
+            yield path.name, " ".join(told.partition("  #")[0].split())
 
 
 @pytest.mark.parametrize(("place", "told"), list(commands_told()))
 def test_what_readers_are_told_to_run_is_taken(place, told, monkeypatch):
+    """Trainings and tests as far as their work, the others as far as their options."""
     options = parser().parse_args(shlex.split(told))
-    if options.command in ("train", "reproduce"):
+    if options.command in ("train", "reproduce", "evaluate"):
 
         def begin(*_, **__):
             raise Begun
 
         monkeypatch.setattr("resnet_lib.cli.run_one", begin)
         monkeypatch.setattr("resnet_lib.experiments.run_all", begin)
+        monkeypatch.setattr("resnet_lib.cli.pretrained", begin)
         with pytest.raises(Begun):
             main(shlex.split(told))
 

@@ -151,6 +151,19 @@ def test_what_settles_a_claim_counts_before_seeds_that_do_not(tmp_path):
     assert row(tmp_path, claim()).short == "unclear (tier paper, n = 3)"
 
 
+def test_a_refutation_of_tier_paper_is_final_whatever_else_has_few_seeds(tmp_path):
+    tests = [
+        {"of": "plain56 - plain20", "measure": "training error", "is": "above 0"},
+        {"of": "resnet20", "measure": "training error", "is": "above 0"},
+    ]
+    for tier, deep, seeds in (("short", (60, 62, 61), 3), ("paper", (10, 12, 11), 2)):
+        record(tmp_path, deep, tier=tier)
+        for seed in range(seeds):
+            write_record(tmp_path, "resnet20", seed, tier, train_error=20 + seed / 10)
+    found = row(tmp_path, Claim.of_entry(entry(tests=tests)))
+    assert found.short == "does not hold (tier paper, n = 3)"
+
+
 def test_several_statements_must_all_agree(tmp_path):
     tests = [
         {"of": "plain56 - plain20", "measure": "training error", "is": "above 0"},
@@ -406,7 +419,8 @@ def recomputed(claim: Claim, archive) -> str:
         seeds[tier] = min((n for n, _ in outcomes if n), default=0)
     settled = [tier for tier in verdicts if verdicts[tier] not in ("not measured", "unclear")]
     unclear = [tier for tier in verdicts if verdicts[tier] == "unclear"]
-    if seeds.get("paper", 0) >= 3 and "paper" in settled + unclear:
+    final = verdicts.get("paper") in ("holds", "does not hold")
+    if final or (seeds.get("paper", 0) >= 3 and "paper" in settled + unclear):
         return verdicts["paper"]
     for tiers in (settled, unclear):
         for tier in sorted(tiers, key=lambda each: seeds[each] < 3):
