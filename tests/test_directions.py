@@ -434,6 +434,6 @@ def test_the_readmes_figures_of_speed_stand_in_the_log():
 
 def test_three_times_the_iterations_are_told_with_their_seeds():
     told = " ".join((BOOK / "01-degradation.md").read_text().split())
-    assert "of tier *short*, on one seed so far, and to" in told
-    assert len(difference("plain56 x3", "plain20 x3", "training error", "short")) == 1
+    assert "of tier *short*, on two seeds so far, and to" in told
+    assert len(difference("plain56 x3", "plain20 x3", "training error", "short")) == 2
     assert len(difference("plain56", "plain20", "training error", "short")) == 3
