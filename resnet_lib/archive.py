@@ -34,14 +34,12 @@ from resnet_lib.experiments import (
     find_experiments,
     find_tier,
 )
-from resnet_lib.measures import MEASURES
+from resnet_lib.measures import MEASURES, PROBED
 from resnet_lib.models import build_model
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.outputs import printed_name
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, curves, run_id
 
-# What the measures read of a probe.
-PROBED = {"iteration", "layer", "response_std", "activation_gradient"}
 # Net, recipe, data set and size: what two runs of an arm share, whatever their seeds and precision.
 Key = tuple[ModelConfig, TrainConfig, str, int]
 

@@ -242,9 +242,13 @@ def finite(values: Mapping[int, float]) -> dict[int, float]:
 
 def sum_in_words(of: str) -> str:
     """A sum of arms as readers know them: "plain-56 \N{MINUS SIGN} plain-20"."""
-    signs = {1: "+", -1: MINUS}
-    terms = [f"{signs[sign]} {printed_name(label)}" for sign, label in arms_in(of)]
-    return " ".join(terms).removeprefix("+ ")
+    return sum_of([(sign, printed_name(label)) for sign, label in arms_in(of)])
+
+
+def sum_of(terms: Iterable[tuple[int, str]]) -> str:
+    """Texts with the signs between them."""
+    shown = (f"{MINUS if sign < 0 else '+'} {text}" for sign, text in terms)
+    return " ".join(shown).removeprefix("+ ")
 
 
 def claim_in_words(rule: str, bound: float, unit: str) -> str:
@@ -324,14 +328,12 @@ def compare_printed(entry: Mapping[str, str], where: str) -> tuple[str, bool | N
     rule, bound = rule_of(entry["is"], where)
     terms = [(sign, published(id)) for sign, id in arms_in(entry["of"])]
     total = round(sum(sign * each.value for sign, each in terms), 6)
-    shown = " ".join(
-        f"{MINUS if sign < 0 else '+'} {each.text}" for sign, each in terms
-    ).removeprefix("+ ")
+    shown = sum_of([(sign, each.text) for sign, each in terms])
     places = ", ".join(dict.fromkeys(each.where for _, each in terms))
     names = [each.subject for _, each in terms]
     if len(set(names)) < len(names):
         names = [f"{each.subject} in {each.where}" for _, each in terms]
-    subjects = f" {MINUS} ".join(names)
+    subjects = sum_of([(sign, name) for (sign, _), name in zip(terms, names, strict=True)])
     agrees = RULES[rule](total, total, bound)
     result = f" = {signed(total)}" if len(terms) > 1 else ""
     return f"{subjects}: {shown}{result} ({places})", agrees

@@ -18,6 +18,9 @@ from resnet_lib.configs import ModelConfig, TrainConfig
 from resnet_lib.runs import RunRecord
 from resnet_lib.tested import read_tests
 
+# The columns of a probe that are read here.
+PROBED = {"iteration", "layer", "response_std", "activation_gradient"}
+
 
 def last_of(split: str, column: str = "top1_error") -> Callable[[RunRecord], float]:
     """A measure: the last value of a curve."""

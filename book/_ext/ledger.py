@@ -359,9 +359,9 @@ class Records(SphinxDirective):
     option_spec: ClassVar[dict[str, Any]] = {"class": directives.class_option}
 
     def run(self) -> list[nodes.Node]:
-        note_use(self.env)
         from resnet_lib.outputs import printed_name
 
+        note_use(self.env)
         archive = read().archive
         if self.arguments == ["refused"]:
             lines = [(each.folder.name, each.reason) for each in archive.refused]
