@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import os
 import shutil
+import subprocess
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from on_page import missing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+    from selenium.webdriver.remote.webdriver import WebDriver
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-
-
-def missing(what: str) -> None:
-    """Skip for want of a browser, but fail where the tests are meant to be complete."""
-    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(what)
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +39,34 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def webkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
+    """WebKit, the engine of Safari, with a screen of its own."""
+    driver, screen = shutil.which("WebKitWebDriver"), shutil.which("Xvfb")
+    if not driver or not screen:
+        missing("No WebKit: apt-get install webkit2gtk-driver xvfb.")
+    try:
+        from selenium.webdriver import WebKitGTK, WebKitGTKOptions
+        from selenium.webdriver.webkitgtk.service import Service
+    except ImportError:
+        missing("No Selenium: pip install selenium.")
+    command = [screen, "-displayfd", "1", "-screen", "0", "1400x1000x24", "-nolisten", "tcp"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, **pipes) as display, contextlib.ExitStack() as ends:
+        ends.callback(display.terminate)
+        name = f":{display.stdout.readline().strip()}"
+        # What the browser downloads goes to its home.
+        env = {**os.environ, "DISPLAY": name, "HOME": str(tmp_path_factory.mktemp("webkit"))}
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", DeprecationWarning
+            )  # of Selenium's parts among themselves
+            browser = WebKitGTK(options=WebKitGTKOptions(), service=Service(driver, env=env))
+        ends.callback(browser.quit)
+        browser.set_window_size(1280, 900)
+        yield browser
 
 
 @pytest.fixture(scope="session")

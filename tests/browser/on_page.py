@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
+    from selenium.webdriver.remote.webdriver import WebDriver
 
 PAGE = "book/explorers.html"
 CHINESE = "book/explorers.zh.html"
 AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def missing(what: str) -> None:
+    """Skip for want of a tool, but fail where the tests are meant to be complete."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(what)
 
 
 def enter(tab: Page, site: str, name: str, state: str = "", page: str = PAGE) -> Locator:
@@ -53,3 +63,26 @@ def downloaded(tab: Page, place: Locator) -> list[dict[str, str]]:
     with tab.expect_download() as started:
         place.get_by_role("button", name="Download").click()
     return list(csv.DictReader(io.StringIO(Path(started.value.path()).read_text())))
+
+
+def until(webkit: WebDriver, found: Callable[[], Any], seconds: float = 300) -> Any:
+    """What found gives as soon as that is something."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    return WebDriverWait(webkit, seconds, 0.2).until(lambda _: found())
+
+
+def gone_wrong(webkit: WebDriver, ready: str) -> Callable[[], list[str]]:
+    """Wait for what the selector ready names; what asks for the page's errors from then on, and for
+    all that it has fetched from elsewhere.
+    """
+    until(webkit, lambda: webkit.find_elements("css selector", ready))
+    webkit.execute_script(
+        "window.wrong = [];"
+        "addEventListener('error', ({ message }) => wrong.push(message));"
+        "addEventListener('unhandledrejection', ({ reason }) => wrong.push(String(reason)));"
+    )
+    return lambda: webkit.execute_script(
+        "return [...wrong, ...performance.getEntriesByType('resource').map(({ name }) => name)"
+        ".filter((name) => /^https?:/.test(name) && new URL(name).host !== location.host)];"
+    )

@@ -16,7 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import build_book
 import pytest
-from on_page import AXE, CHINESE, PAGE, answer, arrows, downloaded, drawn, enter, said
+from on_page import (
+    AXE,
+    CHINESE,
+    PAGE,
+    answer,
+    arrows,
+    downloaded,
+    drawn,
+    enter,
+    gone_wrong,
+    said,
+    until,
+)
 from test_pages import VIEWS, Watch
 
 from resnet_lib import MODELS, ModelConfig, complexity, load_records, widgets
@@ -26,6 +38,7 @@ from resnet_lib.widgets import architecture, runs, signals
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
+    from selenium.webdriver.remote.webdriver import WebDriver
 
 pytestmark = pytest.mark.browser
 
@@ -957,3 +970,32 @@ def test_train_shows_recorded_runs_and_says_where_to_train(tab: Page, site: str)
     assert "explore.train()" in place.inner_text()
     colab = place.get_by_role("link", name="Open a notebook in Colab")
     assert colab.get_attribute("href").startswith("https://colab.research.google.com/github/")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_webkit_draws_explorers_that_hear_the_keys(webkit: WebDriver, site: str, name: str) -> None:
+    """In WebKit, the engine of Safari, at two widths."""
+    from selenium.webdriver import Keys
+
+    webkit.get("about:blank")
+    webkit.get(f"{site}/{PAGE}#explorer-{name}")
+    place = f"#explorer-{name}"
+    wrong = gone_wrong(webkit, f"{place}[data-ready]")
+    for button in webkit.find_elements("css selector", f"{place} button"):
+        if button.text == "Just show me":
+            button.click()
+    moved = f"{place} .rnx-chart, {place} input[type=range], {place} [role=slider]"
+    moved = until(webkit, lambda: webkit.find_elements("css selector", moved))[0]
+    frames = "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))"
+    told = set()
+    for key in (Keys.LEFT, Keys.RIGHT, Keys.RIGHT):
+        moved.send_keys(key)
+        webkit.execute_async_script(frames)
+        lines = webkit.find_elements("css selector", f"{place} .rnx-readout")
+        told.add(tuple(each.text for each in lines))
+    assert len(told) > 1
+    for width in (700, 1280):
+        webkit.set_window_size(width, 900)
+        until(webkit, lambda width=width: webkit.execute_script("return innerWidth") == width)
+        webkit.execute_async_script(frames)
+    assert wrong() == []

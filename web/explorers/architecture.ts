@@ -2,7 +2,7 @@
 // multiply-adds sit?
 import { cifarBlocks, complexity, PER_N, type Block, type Complexity, type Config, type Stage } from "../shared/arithmetic.ts";
 import { button, choice, slider } from "../shared/controls.ts";
-import { h, s } from "../shared/dom.ts";
+import { h, onWidth, s } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
 import { numberGate } from "../shared/predict.ts";
 import type { Row } from "../shared/table.ts";
@@ -146,8 +146,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const beside = h("div", { class: "rnx-beside" });
   const rest = h("div", {}, verdict, controls, totals, picture, table, beside, note);
   root.append(gateBox, rest);
-  const observer = new ResizeObserver(() => drawPicture());
-  observer.observe(picture);
+  const close = onWidth(picture, drawPicture);
 
   let net: Complexity = complexity(config());
 
@@ -355,7 +354,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     }));
   }
 
-  return { draw, rows, close: () => observer.disconnect() };
+  return { draw, rows, close };
 }
 
 type Words = typeof words;

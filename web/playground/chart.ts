@@ -1,6 +1,7 @@
 // A line chart as SVG in the book's style. Drawing again with more points touches only what changed.
 import { scaleLinear, scaleLog } from "d3-scale";
 import { area, line } from "d3-shape";
+import { onWidth } from "../shared/dom.ts";
 import { tenTo } from "./words.ts";
 
 export type Point = [x: number, y: number];
@@ -71,16 +72,17 @@ export class Chart {
 
   constructor(private readonly height: number) {
     this.host.className = "chart";
+    this.element.setAttribute("height", String(height));
     const id = `playground-clip-${++charts}`;
     const clipPath = svg("clipPath", { id });
     clipPath.append(this.clip);
     this.plot.setAttribute("clip-path", `url(#${id})`);
     this.element.append(clipPath, this.axes, this.levels, this.plot, this.cursor, this.labels, this.note);
     this.host.append(this.element);
-    new ResizeObserver(([entry]) => {
-      this.width = Math.round(entry.contentRect.width);
+    onWidth(this.host, (width) => {
+      this.width = Math.round(width);
       if (this.view) this.draw(this.view);
-    }).observe(this.host);
+    });
     const pick = (event: PointerEvent): void => {
       if (!this.onpick || !this.view) return;
       const left = this.element.getBoundingClientRect().left;
@@ -169,7 +171,6 @@ export class Chart {
     for (const [name, value] of Object.entries(inside)) this.clip.setAttribute(name, String(value));
     this.element.classList.toggle("narrow", this.width < NARROW);
     this.element.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
-    this.element.setAttribute("height", String(this.height));
     const parts: SVGElement[] = [];
     const text = (
       content: string,

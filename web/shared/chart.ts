@@ -5,7 +5,7 @@ import { scaleLinear, scaleLog, type ScaleLinear } from "d3-scale";
 import { select } from "d3-selection";
 import { area, line } from "d3-shape";
 import { nearest } from "./controls.ts";
-import { h, s, uniqueId } from "./dom.ts";
+import { h, onWidth, s, uniqueId } from "./dom.ts";
 import { number } from "./words.ts";
 
 type Scale = ScaleLinear<number, number>;
@@ -116,7 +116,8 @@ export class Chart {
   private pointer: SVGGElement = s("g");
   private clip = uniqueId();
   private scales: { x: Scale; y: Scale } = { x: scaleLinear(), y: scaleLinear() };
-  private observer: ResizeObserver;
+  /** Ends the watch over the width. */
+  readonly close: () => void;
 
   /** onAt: hears the x that the reader steps to, or (passing) points at; onLeave: that they no longer
    * point at any. */
@@ -132,15 +133,9 @@ export class Chart {
     this.pad.addEventListener("pointercancel", () => this.rest());
     this.pad.addEventListener("pointerleave", onLeave);
     this.pad.addEventListener("keydown", (event) => this.step(event));
-    this.observer = new ResizeObserver(() => {
-      const width = Math.floor(this.pad.clientWidth);
-      if (width && width !== this.width) this.draw();
+    this.close = onWidth(this.pad, (width) => {
+      if (width && Math.floor(width) !== this.width) this.draw();
     });
-    this.observer.observe(this.pad);
-  }
-
-  close(): void {
-    this.observer.disconnect();
   }
 
   /** Show a drawing; without one, show the last one again. */

@@ -37,6 +37,25 @@ export function s<K extends keyof SVGElementTagNameMap, A extends Attributes<A>>
   return element;
 }
 
+/** Calls draw in the next frame when an element's width has changed: a drawing that changes the
+ * page's layout at once would set the observer off again. Returns what ends it. */
+export function onWidth(element: Element, draw: (width: number) => void): () => void {
+  let frame = 0;
+  let last: number | undefined;
+  const observer = new ResizeObserver(([entry]) => {
+    const { width } = entry.contentRect;
+    if (width === last) return;
+    last = width;
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(() => draw(width));
+  });
+  observer.observe(element);
+  return () => {
+    observer.disconnect();
+    cancelAnimationFrame(frame);
+  };
+}
+
 let ids = 0;
 
 /** An id that no other element of the page has. */
