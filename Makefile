@@ -3,7 +3,7 @@ TIER ?= quick
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: book serve lab notebooks test test-colab bench lint format stamp clean help
+.PHONY: book serve lab notebooks test test-colab test-lowest bench lint format stamp clean help
 
 book: $(READY)  ## run the notebooks that changed and build the pages
 	@$(PY) ci/build_book.py --tier $(TIER)
@@ -22,7 +22,10 @@ test: lint  ## lint, tests, a smoke run of every notebook, a smoke build of the 
 	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-colab:  ## tests and notebooks with the versions that Colab has (another 5 GB)
-	@sh ci/test_colab.sh
+	@sh ci/test_versions.sh colab
+
+test-lowest:  ## tests and notebooks with the lowest versions that are allowed (another 5 GB)
+	@sh ci/test_versions.sh lowest
 
 bench: $(READY)  ## training speed beside a textbook loop (some minutes; on an idle machine)
 	$(PY) ci/bench.py
