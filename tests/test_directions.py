@@ -262,9 +262,9 @@ SENTENCES = {
             < difference("resnet56", "resnet20", "training error", "short").mean() / 2
         ),
         "The same warm-up changes the training error of ResNet-20 by {archive}`short/resnet20 with "
-        "warm-up - resnet20/training error::value`, on the one seed tried.)": lambda: (
+        "warm-up - resnet20/training error::value`, on two seeds.)": lambda: (
             len(found := difference("resnet20 with warm-up", "resnet20", "training error", "short"))
-            == 1
+            == 2
             and abs(found).max() < 1
         ),
         "ends at the first look on every seed": lambda: (
@@ -434,6 +434,6 @@ def test_the_readmes_figures_of_speed_stand_in_the_log():
 
 def test_three_times_the_iterations_are_told_with_their_seeds():
     told = " ".join((BOOK / "01-degradation.md").read_text().split())
-    assert "of tier *short*, on two seeds so far, and to" in told
-    assert len(difference("plain56 x3", "plain20 x3", "training error", "short")) == 2
+    assert "after the usual number, on three seeds each (in the ledger" in told
+    assert len(difference("plain56 x3", "plain20 x3", "training error", "short")) == 3
     assert len(difference("plain56", "plain20", "training error", "short")) == 3
