@@ -14,6 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
     from selenium.webdriver.remote.webdriver import WebDriver
+    from selenium.webdriver.remote.webelement import WebElement
 
 PAGE = "book/explorers.html"
 CHINESE = "book/explorers.zh.html"
@@ -65,11 +66,25 @@ def downloaded(tab: Page, place: Locator) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(Path(started.value.path()).read_text())))
 
 
-def until(webkit: WebDriver, found: Callable[[], Any], seconds: float = 300) -> Any:
+def until(webkit: WebDriver, found: Callable[[], Any], seconds: float = 60) -> Any:
     """What found gives as soon as that is something."""
     from selenium.webdriver.support.wait import WebDriverWait
 
     return WebDriverWait(webkit, seconds, 0.2).until(lambda _: found())
+
+
+def frames(webkit: WebDriver) -> None:
+    """Wait for a frame, and a tenth of a second, in which what was done is drawn."""
+    webkit.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 100))")
+
+
+def seen(webkit: WebDriver, css: str) -> WebElement:
+    """The first element of a selector that is shown, as soon as there is one."""
+
+    def found() -> list[WebElement]:
+        return [each for each in webkit.find_elements("css selector", css) if each.is_displayed()]
+
+    return until(webkit, found)[0]
 
 
 def gone_wrong(webkit: WebDriver, ready: str) -> Callable[[], list[str]]:

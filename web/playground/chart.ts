@@ -1,7 +1,7 @@
 // A line chart as SVG in the book's style. Drawing again with more points touches only what changed.
 import { scaleLinear, scaleLog } from "d3-scale";
 import { area, line } from "d3-shape";
-import { onWidth } from "../shared/dom.ts";
+import { onWidth, s, uniqueId } from "../shared/dom.ts";
 import { tenTo } from "./words.ts";
 
 export type Point = [x: number, y: number];
@@ -33,18 +33,9 @@ export interface View {
   alt: string;
 }
 
-let charts = 0;
-const NAMESPACE = "http://www.w3.org/2000/svg";
 const NARROW = 440; // pixels
 const LEFT = 40; // pixels: room for the longest number at the vertical axis, such as 10⁻¹²
 const MARGIN = { top: 26, bottom: 40 };
-
-function svg(name: string, attributes: Record<string, string | number> = {}, text = ""): SVGElement {
-  const element = document.createElementNS(NAMESPACE, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  if (text) element.textContent = text;
-  return element;
-}
 
 /** A power of ten as people write it. */
 function power(value: number): string {
@@ -54,16 +45,16 @@ function power(value: number): string {
 }
 
 export class Chart {
-  readonly element = svg("svg", { role: "img", class: "playground-chart" }) as SVGSVGElement;
+  readonly element = s("svg", { role: "img", class: "playground-chart" });
   onpick: ((x: number) => void) | undefined;
-  private readonly axes = svg("g");
-  private readonly levels = svg("g");
-  private readonly plot = svg("g");
-  private readonly labels = svg("g");
-  private readonly cursor = svg("line", { class: "cursor", "stroke-dasharray": "2 3" });
-  private readonly note = svg("text", { class: "empty", "text-anchor": "middle" });
+  private readonly axes = s("g");
+  private readonly levels = s("g");
+  private readonly plot = s("g");
+  private readonly labels = s("g");
+  private readonly cursor = s("line", { class: "cursor", "stroke-dasharray": "2 3" });
+  private readonly note = s("text", { class: "empty", "text-anchor": "middle" });
   private readonly drawn = new Map<string, { group: SVGElement; sign: string }>();
-  private readonly clip = svg("rect");
+  private readonly clip = s("rect");
   private frame = "";
   private width = 0;
   private view: View | undefined;
@@ -73,8 +64,8 @@ export class Chart {
   constructor(private readonly height: number) {
     this.host.className = "chart";
     this.element.setAttribute("height", String(height));
-    const id = `playground-clip-${++charts}`;
-    const clipPath = svg("clipPath", { id });
+    const id = uniqueId();
+    const clipPath = s("clipPath", { id });
     clipPath.append(this.clip);
     this.plot.setAttribute("clip-path", `url(#${id})`);
     this.element.append(clipPath, this.axes, this.levels, this.plot, this.cursor, this.labels, this.note);
@@ -138,11 +129,11 @@ export class Chart {
     this.note.setAttribute("y", String(this.height / 2));
     this.levels.replaceChildren(
       ...(view.levels ?? []).flatMap(({ value, label, colour }) => [
-        svg("line", {
+        s("line", {
           ...{ x1: LEFT, x2: this.right, y1: y(value), y2: y(value) },
           ...{ stroke: colour, "stroke-dasharray": "1 5", "stroke-width": 1.8, "stroke-linecap": "round" },
         }),
-        svg("text", { x: this.right - 6, y: y(value) - 6, fill: colour, class: "level", "text-anchor": "end" }, label),
+        s("text", { x: this.right - 6, y: y(value) - 6, fill: colour, class: "level", "text-anchor": "end" }, label),
       ]),
     );
     const stale = new Set(this.drawn.keys());
@@ -176,19 +167,19 @@ export class Chart {
       content: string,
       at: [number, number],
       anchor: "start" | "middle" | "end",
-    ): SVGElement => svg("text", { x: at[0], y: at[1], "text-anchor": anchor, class: "tick" }, content);
+    ): SVGElement => s("text", { x: at[0], y: at[1], "text-anchor": anchor, class: "tick" }, content);
     for (const tick of view.log ? decades(view.y) : scaleLinear().domain(view.y).ticks(5)) {
-      parts.push(svg("line", { x1: left, x2: right, y1: y(tick), y2: y(tick), class: "grid" }));
+      parts.push(s("line", { x1: left, x2: right, y1: y(tick), y2: y(tick), class: "grid" }));
       const shown = view.log ? power(tick) : String(tick);
       parts.push(text(shown, [left - 7, y(tick) + 4], "end"));
     }
     const wide = right - left > 420;
     for (const tick of scaleLinear().domain(view.x).ticks(wide ? 7 : 4)) {
-      parts.push(svg("line", { x1: x(tick), x2: x(tick), y1: bottom, y2: bottom + 4, class: "axis" }));
+      parts.push(s("line", { x1: x(tick), x2: x(tick), y1: bottom, y2: bottom + 4, class: "axis" }));
       parts.push(text(tick.toLocaleString("en"), [x(tick), bottom + 17], "middle"));
     }
-    parts.push(svg("line", { x1: left, x2: right, y1: bottom, y2: bottom, class: "axis" }));
-    parts.push(svg("line", { x1: left, x2: left, y1: MARGIN.top, y2: bottom, class: "axis" }));
+    parts.push(s("line", { x1: left, x2: right, y1: bottom, y2: bottom, class: "axis" }));
+    parts.push(s("line", { x1: left, x2: left, y1: MARGIN.top, y2: bottom, class: "axis" }));
     parts.push(text(view.xLabel, [(left + right) / 2, this.height - 5], "middle"));
     parts.push(text(view.yLabel, [4, 13], "start"));
     this.axes.replaceChildren(...parts);
@@ -200,7 +191,7 @@ export class Chart {
     const sign = JSON.stringify([frame, each.points.length, last, each.points[0], each.band?.length, style]);
     const before = this.drawn.get(each.key);
     if (before?.sign === sign) return;
-    const group = before?.group ?? this.plot.appendChild(svg("g"));
+    const group = before?.group ?? this.plot.appendChild(s("g"));
     this.drawn.set(each.key, { group, sign });
     group.setAttribute("opacity", each.faded ? "0.35" : "1");
     const path = line<Point>((point) => x(point[0]), (point) => y(point[1]));
@@ -208,18 +199,18 @@ export class Chart {
     const fill = { stroke: "none", fill: each.colour };
     if (each.band) {
       const shape = area<Band>(([at]) => x(at), ([, low]) => y(low), ([, , high]) => y(high));
-      parts.push(svg("path", { d: shape(each.band) ?? "", ...fill, opacity: 0.14 }));
+      parts.push(s("path", { d: shape(each.band) ?? "", ...fill, opacity: 0.14 }));
     }
     const pen = { fill: "none", stroke: each.colour, "stroke-linejoin": "round" };
     if (each.raw) {
-      parts.push(svg("path", { d: path(each.raw) ?? "", ...pen, "stroke-width": 1, opacity: 0.22 }));
+      parts.push(s("path", { d: path(each.raw) ?? "", ...pen, "stroke-width": 1, opacity: 0.22 }));
     }
     const stroke = { ...pen, "stroke-width": each.width, "stroke-dasharray": each.dash };
-    parts.push(svg("path", { d: path(each.points) ?? "", ...stroke }));
+    parts.push(s("path", { d: path(each.points) ?? "", ...stroke }));
     if (last && each.lost) {
       const [left, top] = [x(last[0]), y(last[1])];
       const cross = `M${left - 5},${top - 5}l10,10m0,-10l-10,10`;
-      parts.push(svg("path", { d: cross, ...pen, "stroke-width": 2.5 }));
+      parts.push(s("path", { d: cross, ...pen, "stroke-width": 2.5 }));
     }
     group.replaceChildren(...parts);
   }
@@ -243,7 +234,7 @@ export class Chart {
     }
     this.labels.replaceChildren(
       ...labels.map(({ label, colour, faded, left, top }) =>
-        svg(
+        s(
           "text",
           { x: left, y: top, fill: colour, class: "label", opacity: faded ? 0.5 : 1 },
           label,

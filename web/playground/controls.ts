@@ -1,9 +1,9 @@
 // The controls of a free trial: depth, shortcut and the buttons; everything else below "More".
-import { h } from "../shared/dom.ts";
+import { h, uniqueId } from "../shared/dom.ts";
 import {
   allowed, type Choice, DEFAULT, LIMITS, nameOf, type NumberName, type Shortcut,
 } from "./choices.ts";
-import { freshId, say, Segments } from "./dom.ts";
+import { say, Segments } from "./dom.ts";
 import type { Texts } from "./texts/index.ts";
 import { plain, whole } from "./words.ts";
 
@@ -55,7 +55,7 @@ export class Controls {
 
   private depth(): HTMLElement {
     const { texts } = this;
-    const id = freshId();
+    const id = uniqueId();
     const [min, max, step] = LIMITS.depth;
     const slider = h("input", {
       ...{ id, type: "range", min, max, step, class: "depth" },
@@ -124,7 +124,7 @@ export class Controls {
     get: () => Value,
     set: (value: Value) => void,
   ): HTMLElement {
-    const id = freshId();
+    const id = uniqueId();
     const list = h("select", {
       id,
       onchange: () => {
@@ -146,7 +146,7 @@ export class Controls {
   /** A number: what is not allowed is said below the field and not taken. */
   private number(name: NumberName): HTMLElement {
     const { texts } = this;
-    const [id, noteId] = [freshId(), freshId()];
+    const [id, noteId] = [uniqueId(), uniqueId()];
     const [low, high, step] = LIMITS[name];
     const note = h("span", { id: noteId, class: "wrong" });
     const input = h("input", {

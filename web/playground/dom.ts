@@ -1,10 +1,5 @@
 // What building the page by hand needs beyond elements.
-import { h } from "../shared/dom.ts";
-
-let lastId = 0;
-
-/** An id that nothing else on the page has, even where two playgrounds stand on it. */
-export const freshId = (): string => `playground-${++lastId}`;
+import { h, uniqueId } from "../shared/dom.ts";
 
 /** Put text where it differs, so that nothing is laid out or read out anew without need. */
 export function say(element: Element, text: string): void {
@@ -21,7 +16,7 @@ export class Segments<Value extends string> {
     options: readonly (readonly [Value, string])[],
     changed: (value: Value) => void,
   ) {
-    const name = freshId();
+    const name = uniqueId();
     this.inputs = options.map(([value]) =>
       h("input", { type: "radio", name, value, onchange: () => changed(value) }),
     );

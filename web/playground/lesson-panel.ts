@@ -1,8 +1,8 @@
 // A question above the chart: it asks, keeps the reader's prediction, and sets what came out here
 // beside what was measured.
-import { h } from "../shared/dom.ts";
+import { h, uniqueId } from "../shared/dom.ts";
 import type { Choice } from "./choices.ts";
-import { freshId, say } from "./dom.ts";
+import { say } from "./dom.ts";
 import {
   answersOf, decide, KNOBS, type Lesson, mean, type Measured, measuredOf, RESCUE, rescueLine, TRIES,
 } from "./lessons.ts";
@@ -55,7 +55,7 @@ export class LessonPanel {
     private readonly changed: () => void,
     leave: () => void,
   ) {
-    const name = freshId();
+    const name = uniqueId();
     const keys = answersOf(lesson);
     this.answer = keys.includes(answer ?? "") ? answer : undefined;
     const words = texts.questions[lesson.id as keyof typeof texts.questions];
@@ -129,7 +129,7 @@ export class LessonPanel {
       steps: (value: number | string) => plain(Number(value)),
     };
     const fields = (Object.keys(KNOBS) as Knob[]).map((name) => {
-      const id = freshId();
+      const id = uniqueId();
       const options = KNOBS[name].map((value) => h("option", { value }, words[name](value)));
       const list = (this.knobs[name] = h("select", { id, onchange: () => this.changed() }, ...options));
       list.value = String(RESCUE[name]);

@@ -1,12 +1,12 @@
 // The Residual Playground: wires the controls, the nets, the charts and the address together.
-import { h } from "../shared/dom.ts";
+import { h, uniqueId } from "../shared/dom.ts";
 import { type Address, parse, type Shown, SIGNALS, write } from "./address.ts";
 import { Chart, type Line, type View } from "./chart.ts";
 import { type Choice, DEFAULT, encode, isPlain, nameOf } from "./choices.ts";
 import { Controls } from "./controls.ts";
 import { costOf } from "./cost.ts";
 import { colourOf, dashOf, layerLine, recordedLine, testLine, trainingLine } from "./curves.ts";
-import { freshId, say, Segments } from "./dom.ts";
+import { say, Segments } from "./dom.ts";
 import { saveCurves, saveImage, saveSignals } from "./downloads.ts";
 import type { ImageFile } from "./images.ts";
 import { LessonPanel } from "./lesson-panel.ts";
@@ -111,7 +111,7 @@ export class Playground {
         this.changed();
       },
     );
-    const sliderId = freshId();
+    const sliderId = uniqueId();
     this.slider = h("input", {
       ...{ type: "range", id: sliderId, min: 0, step: 1 },
       oninput: () => this.look(this.slider.valueAsNumber),

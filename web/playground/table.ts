@@ -1,7 +1,7 @@
 // The list of nets: what each is, how it does, and what can be done with it.
-import { h } from "../shared/dom.ts";
+import { h, uniqueId } from "../shared/dom.ts";
 import { colourOf, dashOf } from "./curves.ts";
-import { freshId, say } from "./dom.ts";
+import { say } from "./dom.ts";
 import type { Arm } from "./runs.ts";
 import type { Texts } from "./texts/index.ts";
 import {
@@ -43,7 +43,7 @@ export class NetTable {
   ) {
     this.moment = h("span", { class: "moment" });
     const heads = [texts.loss50, texts.trainError, texts.testError];
-    const id = freshId();
+    const id = uniqueId();
     this.note = h("p", { class: "hint", id });
     this.element = h(
       "table",
@@ -91,7 +91,7 @@ export class NetTable {
 
   private row(arm: Arm): Row {
     const { texts, actions } = this;
-    const id = freshId();
+    const id = uniqueId();
     const swatch = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     swatch.setAttribute("class", "swatch");
     swatch.setAttribute("aria-hidden", "true");
