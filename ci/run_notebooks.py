@@ -412,6 +412,8 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "_build" / "book", metavar="FOLDER")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="notebooks at a time")
     options = parser.parse_args()
+    if options.jobs < 1:
+        parser.error(f"--jobs is {options.jobs}: it must be at least 1.")
     options.out = options.out.resolve()
     return options
 

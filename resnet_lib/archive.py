@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from resnet_lib.checkpoints import CHECKPOINT
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, unknown_name
 from resnet_lib.data import DATASETS, alternatives
 from resnet_lib.experiments import (
@@ -54,7 +55,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Archive:
-    """The records below a folder that count, and those that do not."""
+    """The records below a folder that count, and those that do not.
+
+    read: all that can be read, by folder, those that are kept apart for another reason with them.
+    """
 
     folder: Path
     records: tuple[RunRecord, ...]
@@ -62,6 +66,7 @@ class Archive:
     by_key: dict[Key, list[RunRecord]] = field(default_factory=dict, repr=False)
     # The seeds of runs that diverged, by key and precision.
     diverged: dict[tuple[Key, str], set[int]] = field(default_factory=dict, repr=False)
+    read: tuple[RunRecord, ...] = field(default=(), repr=False)
 
     def runs(self, label: str, tier: str | Tier) -> dict[str, dict[int, RunRecord]]:
         """The records of an arm in a tier: {precision: {seed: record}}. Errors: `ConfigError`.
@@ -249,7 +254,7 @@ def survey(folder: Path | str = ARCHIVE) -> Archive:
     read, refused = [], []
     for path in sorted({p.parent for p in folder.rglob("*.csv")} | folders_of_records(folder)):
         try:
-            if not (path / "record.json").exists() and (path / "checkpoint.pt").exists():
+            if not (path / "record.json").exists() and (path / CHECKPOINT).exists():
                 continue  # being trained
             read.append((path, RunRecord.load(path)))
         except RecordError as error:
@@ -262,7 +267,7 @@ def survey(folder: Path | str = ARCHIVE) -> Archive:
         reason = (
             f"{ids[record.run_id]} folders hold a record of this id"
             if ids[record.run_id] > 1
-            else fault(path, record, sums)
+            else fault(record, sums)
         )
         if reason:
             refused.append(Refusal(path, f"{reason}."))
@@ -279,7 +284,14 @@ def survey(folder: Path | str = ARCHIVE) -> Archive:
         if is_of_arm(record):
             by_key[key_of_record(record)].append(record)
     refused.sort(key=lambda each: each.folder)
-    return Archive(folder, tuple(usable), tuple(refused), dict(by_key), dict(diverged))
+    return Archive(
+        folder,
+        tuple(usable),
+        tuple(refused),
+        dict(by_key),
+        dict(diverged),
+        tuple(record for _, record in read),
+    )
 
 
 def is_of_arm(record: RunRecord) -> bool:
@@ -303,8 +315,8 @@ def shorter(error: RecordError, folder: Path) -> str:
     return str(error).replace(f"{folder}/", "")
 
 
-def fault(path: Path, record: RunRecord, checksums: dict[tuple[str, int], str]) -> str | None:
-    """Why a record that can be read is kept apart, or None. path: of its folder."""
+def fault(record: RunRecord, checksums: dict[tuple[str, int], str]) -> str | None:
+    """Why a record that can be read is kept apart, or None."""
     net, recipe = ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
     place = (record.data["name"], record.data["size"])
     arithmetic = present_numerics(net, replace(recipe, seed=0))

@@ -111,10 +111,11 @@ def save_weights(model: ResNet, folder: Path) -> Path:
     partial = folder / f"{WEIGHTS}.partial"
     try:
         save_file(tensors, partial, {"model": json.dumps(model.config.to_dict())})
+        on_disk(partial)
         return partial.replace(folder / WEIGHTS)
-    except Exception as error:
-        if isinstance(error, OSError):
-            raise
+    except OSError:
+        raise
+    except Exception as error:  # safetensors' own
         raise OSError(str(error)) from None
     finally:
         partial.unlink(missing_ok=True)

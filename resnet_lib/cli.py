@@ -43,7 +43,7 @@ from resnet_lib.photos import is_photos, load_photos
 from resnet_lib.recipes import RECIPES, compare_recipes, describe_recipe
 from resnet_lib.repository import in_repository
 from resnet_lib.runner import RunError, RunSpec, Stopped, run_one
-from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, load_records
+from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
 from resnet_lib.testing import PROTOCOLS, measure_errors
 from resnet_lib.weights import pretrained, read_net
 
@@ -338,15 +338,15 @@ def do_evaluate(options: argparse.Namespace) -> int:
     if photos and options.size is not None:
         raise ConfigError("--size reduces class sheets; photographs keep their protocol's sizes.")
     # Weights before images: they are the smaller download.
-    if options.weights == [TORCHVISION]:
-        if not photos:
-            raise ConfigError(
-                "torchvision's weights tell ImageNet's classes apart: test them on imagenette, "
-                "imagenet, or a folder of photographs."
-            )
-        nets = [pretrained(options.model)]
-    else:
-        nets = [read_net(options.model, Path(each)) for each in options.weights]
+    if TORCHVISION in options.weights and not photos:
+        raise ConfigError(
+            "torchvision's weights tell ImageNet's classes apart: test them on imagenette, "
+            "imagenet, or a folder of photographs."
+        )
+    nets = [
+        pretrained(options.model) if each == TORCHVISION else read_net(options.model, Path(each))
+        for each in options.weights
+    ]
     pictures = load_photos(options.data) if photos else images_for(nets, options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -468,12 +468,11 @@ def do_runs(options: argparse.Namespace) -> int:
         seeds = groups.agg(lambda each: " ".join(map(str, each))).rename("seeds").reset_index()
         print(seeds.to_string(index=False) if len(seeds) else "Nothing is missing.")
         return 0
-    records = load_records(options.folder)
-    if not records and not archive.refused:
+    if not archive.read and not archive.refused:
         print(f"No runs are recorded in {options.folder}.")
         return 0
-    if records:
-        print(summary(records).to_string(index=False))
+    if archive.read:
+        print(summary(archive.read).to_string(index=False))
     for each in archive.refused:
         print(f"kept apart: {each.folder.relative_to(options.folder)}: {each.reason}")
     return 0

@@ -339,7 +339,7 @@ def check_depth(depth: int, family: str = "cifar", block: str = "basic") -> None
             )
         return
     per_n = 3 * BLOCKS[block].layers
-    low, high = per_n + 2, 1202
+    low, high = per_n + 2, 1200 // per_n * per_n + 2  # the paper's deepest net has 1202 layers
     if depth < low or depth > high:
         raise ConfigError(f"depth {depth} is out of range: {per_n}n+2 from {low} to {high}.")
     if (depth - 2) % per_n:

@@ -83,7 +83,7 @@ class ImageSet:
     of the same data gives the same runs.
 
     Errors: `ConfigError` where images are not square or not uint8, where a label is missing or no
-    class's, and where a split is empty.
+    class's, where a split is empty, and where the splits differ in channels or size.
     """
 
     name: str
@@ -98,6 +98,12 @@ class ImageSet:
             images, labels = getattr(self, f"{split}_images"), getattr(self, f"{split}_labels")
             check_pixels(images, f"{split}_images of {self.name}")
             check_labels(labels, len(images), len(self.classes), f"{split}_labels of {self.name}")
+        shapes = [tuple(each.shape[1:]) for each in (self.train_images, self.test_images)]
+        if shapes[0] != shapes[1]:
+            raise ConfigError(
+                f"{self.name} has training images of shape {shapes[0]} and test images of "
+                f"{shapes[1]}: both must have the same channels and size."
+            )
 
     def __repr__(self) -> str:
         return (

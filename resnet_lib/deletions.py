@@ -33,7 +33,6 @@ from torch import Tensor, nn
 from resnet_lib.checkpoints import net_of, weights_of
 from resnet_lib.configs import BLOCKS, ConfigError, TrainConfig, as_seed, whole
 from resnet_lib.data import (
-    AnyNormaliser,
     ImageSet,
     Normaliser,
     check_images,
@@ -41,7 +40,7 @@ from resnet_lib.data import (
     make_normaliser,
     normaliser_of,
 )
-from resnet_lib.devices import choose_layout, choose_precision, one_thread
+from resnet_lib.devices import choose_layout, one_thread
 from resnet_lib.models import ResNet, layout
 from resnet_lib.numerics import random_stream
 from resnet_lib.runs import EXACT, RecordError, RunRecord, write_whole
@@ -255,12 +254,11 @@ def record_deletions(
             f"{record.run_id} was trained on data of checksum {record.data['checksum']}, and "
             f"these have {data.checksum}."
         )
-    precision = choose_precision(record.precision, torch.device("cpu"))
     about = {
         "run_id": record.run_id,
         "weights": checksum(weights),
         "made_by": MADE_BY,
-        "precision": precision,
+        "precision": record.precision,
         "seed": seed,
         "random_sets": f"on every {PART}th test image in the canonical order",
     }
@@ -281,7 +279,8 @@ def record_deletions(
             missing = [each for each in ((), *sets) if each not in have]
             if not missing:
                 continue
-            for each, error in deletion_errors(net, images, labels, normalise, missing, precision):
+            tested = net, images, labels, normalise, missing, record.precision
+            for each, error in deletion_errors(*tested):
                 row = (len(each), " ".join(each), len(images), error)
                 kept = keep_row(folder, about, row)
                 if progress:
@@ -328,13 +327,11 @@ def block_responses(record: RunRecord) -> pd.Series:
     return ends.groupby("block", sort=False)["response_std"].last()
 
 
-def single_deletions(
-    net: ResNet, data: ImageSet, count: int = 10_000, normalise: AnyNormaliser | None = None
-) -> pd.DataFrame:
+def single_deletions(net: ResNet, data: ImageSet, count: int = 10_000) -> pd.DataFrame:
     """Test error of a trained net as it is, and without each of its blocks that can be deleted.
 
-    count: of test images at most, spread over the classes. normalise: by default
-    as the net's record says, or with the per-pixel mean. Columns model, kind, depth, seed, block
+    count: of test images at most, spread over the classes, normalised as the net's record says, or
+    with the per-pixel mean. Columns model, kind, depth, seed, block
     ("" for the whole net), number (the block's among all, 0 for the whole net), top1_error in
     percent.
     """
@@ -344,7 +341,7 @@ def single_deletions(
     images, labels = data.test_images[::step], data.test_labels[::step]
     numbers = {name: number for number, (name, _) in enumerate(net.blocks(), 1)}
     sets = [(), *((name,) for name in deletable(net))]
-    normalise = normalise or normaliser_of([net], data)
+    normalise = normaliser_of([net], data)
     net = copy.deepcopy(net).cpu()  # the caller's keeps its mode and place
     rows = []
     with one_thread():

@@ -86,15 +86,15 @@ TIERS: Tiers = Tiers(
 """The schedules by name: "paper", "short", "quick" and "smoke", each with data and seeds."""
 
 
-def compare_tiers(names: Iterable[str] = ("quick", "short", "paper")) -> pd.DataFrame:
+def compare_tiers() -> pd.DataFrame:
     """What tiers train, a row a property and a column a tier, in words."""
     columns = {}
-    for name in names:
-        tier = find_tier(name)
+    for name in ("quick", "short", "paper"):
+        tier = TIERS[name]
         columns[name] = {
             "data": tier.data,
-            "pixels": f"{tier.size or 32}",
-            "channels": f"{tier.model.get('width', 16)}",
+            "pixels a side": f"{tier.size or 32}",
+            "channels, first stage": f"{tier.model.get('width', 16)}",
             "iterations": f"{tier.train.iterations:,}",
             "batch": f"{tier.train.batch_size}",
             "learning rate": f"{tier.train.lr:g}",
@@ -540,16 +540,22 @@ def at_length(recipe: TrainConfig, iterations: int) -> TrainConfig:
 
 
 def plan(
-    experiment: str | Experiment,
+    experiments: str | Experiment | Iterable[str | Experiment],
     tier: str | Tier = "short",
     seeds: Iterable[int] | None = None,
     data: str | None = None,
 ) -> list[RunSpec]:
-    """The runs of an experiment or of a group, seed by seed. Errors: `ConfigError`.
+    """The runs of one or several experiments or groups, seed by seed. Errors: `ConfigError`.
 
-    data: another data set than the tier's; channels and classes of the nets follow it.
+    One that two of them share stands once, with the probe that one of them asks for. data: another
+    data set than the tier's; channels and classes of the nets follow it.
     """
-    entries = find_experiments(experiment) if isinstance(experiment, str) else [experiment]
+    one = isinstance(experiments, (str, Experiment))
+    entries = [
+        entry
+        for each in ([experiments] if one else experiments)
+        for entry in (find_experiments(each) if isinstance(each, str) else [each])
+    ]
     tier = find_tier(tier)
     seeds = listed(seeds)
     specs = [
@@ -558,7 +564,12 @@ def plan(
         for seed in (entry.seeds_in(tier) if seeds is None else seeds)
         for arm in entry.arms
     ]
-    return sorted(specs, key=lambda spec: spec.train.seed) if len(entries) > 1 else specs
+    unique: dict[tuple, RunSpec] = {}
+    for spec in sorted(specs, key=lambda spec: spec.train.seed):
+        same = (spec.model, spec.train, spec.data)
+        if same not in unique or unique[same].probe is None:
+            unique[same] = spec
+    return list(unique.values())
 
 
 def listed(seeds: Iterable[int] | int | None) -> tuple[int, ...] | None:
@@ -600,7 +611,7 @@ def run_spec(
 
 
 def reproduce(
-    experiments: str | Iterable[str],
+    experiments: str | Experiment | Iterable[str | Experiment],
     tier: str | Tier = "short",
     *,
     seeds: Iterable[int] | None = None,
@@ -613,43 +624,22 @@ def reproduce(
 ) -> list[RunRecord]:
     """Run one or several experiments in a tier and return their records, seed by seed.
 
-    experiments: names in EXPERIMENTS or of groups, such as "figure6". tier: "paper", "short",
-    "quick" or "smoke". seeds: instead of the tier's. data: another data set than the tier's, in the
-    size nearest to the tier's. folder: where records go and are looked for; without one nothing is
-    kept. jobs: runs at once; by default one for each processor, and one at a time on a GPU, where
-    several pay under NVIDIA's MPS only.
-    progress: one bar for all of them. compiled: with torch.compile, on a GPU, by default in
-    long runs; recompute: in less memory, for the deepest nets (see `train`).
+    experiments: names in EXPERIMENTS or of groups, such as "figure6", or an `Experiment` itself.
+    tier: "paper", "short", "quick" or "smoke". seeds: instead of the tier's. data: another data set
+    than the tier's, in the size nearest to the tier's. folder: where records go and are looked for;
+    without one nothing is kept. jobs: runs at once; by default one for each processor, and one at a
+    time on a GPU, where several pay under NVIDIA's MPS only. progress: one bar for all of them.
+    compiled: with torch.compile, on a GPU, by default in long runs; recompute: in less memory, for
+    the deepest nets (see `train`).
 
     Errors: `ConfigError` for a name or number that cannot be, `RunError` where a process was
     killed, `Stopped` after Ctrl-C: what is done is kept in `folder`, and the same call goes on.
     """
     specs = [
         replace(each, compiled=compiled, recompute=recompute)
-        for each in plan_all(experiments, tier, seeds, data)
+        for each in plan(experiments, tier, seeds, data)
     ]
     records = run_all(specs, folder, jobs=jobs, progress=progress)
     if len(records) < len(specs) or any(each.status == "interrupted" for each in records):
         raise Stopped(records, len(specs), folder)
     return records
-
-
-def plan_all(
-    experiments: str | Iterable[str],
-    tier: str | Tier = "short",
-    seeds: Iterable[int] | None = None,
-    data: str | None = None,
-) -> list[RunSpec]:
-    """The runs of one or several experiments, seed by seed. Arguments as of `reproduce`.
-
-    One that two of them share stands once, with the probe that one of them asks for.
-    """
-    names = [experiments] if isinstance(experiments, str) else list(experiments)
-    seeds = listed(seeds)
-    specs = [spec for name in names for spec in plan(name, tier, seeds, data)]
-    unique: dict[tuple, RunSpec] = {}
-    for spec in sorted(specs, key=lambda spec: spec.train.seed):
-        same = (spec.model, spec.train, spec.data)
-        if same not in unique or unique[same].probe is None:
-            unique[same] = spec
-    return list(unique.values())

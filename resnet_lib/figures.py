@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from resnet_lib.configs import ConfigError
 from resnet_lib.outputs import COLOURS, printed_name
 from resnet_lib.runs import one_run_each
 
@@ -188,8 +189,13 @@ def plot_tables(
 
     tables: label and table as from `analysis.signals`, `rounding.rounding` or, along "unit",
     `units.unit_signals`; four for each colour at most. colours: keys of COLOURS, "plain" for plain
-    nets only.
+    nets only. Errors: `ConfigError` for more tables.
     """
+    if len(tables) > len(DASHES) * len(colours):
+        raise ConfigError(
+            f"the tables are {len(tables)} and the colours {len(colours)}: give a colour for every "
+            f"{len(DASHES)} tables."
+        )
     for number, (label, table) in enumerate(tables.items()):
         dash, shade = divmod(number, len(colours))
         style = {"color": colour(colours[shade]), "linestyle": DASHES[dash]}
@@ -203,30 +209,30 @@ def plot_tables(
 def plot_ends(
     frame: pd.DataFrame,
     ax: Axes,
-    column: str = "top1_error",
     split: str = "train",
     models: Iterable[str] = (),
 ) -> Axes:
-    """The last value of every run: a point a seed, a bar at the mean of each net.
+    """The last error of every run: a point a seed, a bar at the mean of each net.
 
     frame: rows as from `load_runs`. models: nets that have a place, in this order, whether the
     frame has them or not; without it, those of the frame.
     """
     rows = one_run_each(frame[frame["split"] == split]).sort_values("iteration", kind="stable")
-    ends = rows.groupby(["model", "kind", "seed"], sort=False)[column].last().reset_index()
+    ends = rows.groupby(["model", "kind", "seed"], sort=False)["top1_error"].last().reset_index()
     names = list(dict.fromkeys([*models, *frame["model"]]))
     if frame.empty:
         legend(ax)  # says so
     for (model, kind), net in ends.groupby(["model", "kind"], sort=False):
         place, style = names.index(model), {"color": colour(kind)}
-        ax.plot([place] * len(net), net[column], "o", markersize=5, alpha=0.65, **style)
-        ax.plot([place - 0.3, place + 0.3], [net[column].mean()] * 2, linewidth=2.4, **style)
+        errors = net["top1_error"]
+        ax.plot([place] * len(net), errors, "o", markersize=5, alpha=0.65, **style)
+        ax.plot([place - 0.3, place + 0.3], [errors.mean()] * 2, linewidth=2.4, **style)
     labels = [printed_name(name) for name in names]
     turned = {"rotation": 40, "ha": "right"} if len("".join(labels)) > BESIDE else {}
     ax.set_xticks(range(len(names)), labels, fontsize=8.5, **turned)
     ax.set_xlim(-0.6, len(names) - 0.4)
     words = "training" if split == "train" else split
-    ax.set_ylabel(f"{words} {LABELS.get(column, column)}")
+    ax.set_ylabel(f"{words} {LABELS['top1_error']}")
     return ax
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from resnet_lib.devices import choose_layout, exact, find_device, one_thread
-from resnet_lib.experiments import Tier, plan_all
+from resnet_lib.experiments import Experiment, Tier, plan
 from resnet_lib.graphs import GraphedStep
 from resnet_lib.models import build_model
 from resnet_lib.runner import RunSpec, default_jobs, load_once, recorded
@@ -23,7 +23,7 @@ STEPS = 5
 
 
 def forecast(
-    experiments: str | Iterable[str],
+    experiments: str | Experiment | Iterable[str | Experiment],
     tier: str | Tier = "short",
     *,
     seeds: Iterable[int] | None = None,
@@ -35,7 +35,7 @@ def forecast(
     Arguments as of `reproduce`. A few training steps of the net that costs most are timed, and
     the time is shared out by multiply-adds; evaluation and probes come on top.
     """
-    planned = plan_all(experiments, tier, seeds, data)
+    planned = plan(experiments, tier, seeds, data)
     to_do = [spec for spec in planned if recorded(spec, folder) is None]
     if not to_do:
         return f"All {len(planned)} runs are there already."

@@ -35,7 +35,7 @@ from resnet_lib.checks import CHECKS, Check
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, one_of, unknown_name
 from resnet_lib.experiments import find_arm
-from resnet_lib.measures import UNITS
+from resnet_lib.measures import UNITS, digits
 from resnet_lib.outputs import MINUS, printed_name
 from resnet_lib.paper import SCALES, SUFFIXES, TABLES, Published, published
 
@@ -145,11 +145,11 @@ class Evidence:
     @property
     def value(self) -> str:
         """The difference, with its interval."""
-        digits = 2 if UNITS[self.measure] else 3
-        shown = f"{signed(self.difference.mean, digits)}{self.unit}"
+        places = digits(self.measure)
+        shown = f"{signed(self.difference.mean, places)}{self.unit}"
         if self.n < 2:
             return shown
-        low, high = (signed(each, digits) for each in self.difference.interval)
+        low, high = (signed(each, places) for each in self.difference.interval)
         return f"{shown}, interval {low} to {high}"
 
     @property
@@ -163,11 +163,9 @@ class Evidence:
     @property
     def each_arm(self) -> str:
         """The arms with mean and standard deviation; empty where there is one."""
-        digits = 2 if UNITS[self.measure] else 3
-        unit = UNITS[self.measure]
+        unit, places = UNITS[self.measure], digits(self.measure)
         shown = [
-            f"{printed_name(label)} {signed(arm.mean, digits)}"
-            f"{f' ± {arm.std:.{digits}f}' if arm.n > 1 else ''}{unit}"
+            f"{printed_name(label)} {with_spread(arm, unit, places)}"
             for label, arm in self.arms.items()
         ]
         return "; ".join(shown) + "." if len(shown) > 1 else ""
@@ -578,8 +576,8 @@ def repeated(archive: Archive, printed: Published) -> str:
         return f"{count / SCALES[printed.unit]:.3f}{SUFFIXES[printed.unit]}"
     if not printed.quantity.startswith("top-1 error"):
         raise ConfigError(f"{printed.id} is neither counted nor a top-1 error: nothing repeats it.")
-    found, unit = looked_up(archive, f"paper/{printed.ours}/test error")
-    return f"{with_spread(found, unit)} ({seeds(found.n)})" if found.n else "not measured"
+    found, *shown = looked_up(archive, f"paper/{printed.ours}/test error")
+    return f"{with_spread(found, *shown)} ({seeds(found.n)})" if found.n else "not measured"
 
 
 def measured(archive: Archive, id: str, alone: bool = False) -> str:
@@ -588,27 +586,26 @@ def measured(archive: Archive, id: str, alone: bool = False) -> str:
     The mean over seeds, its standard deviation and, unless it is to stand alone, tier and number of
     seeds; or "not measured". Errors: `ConfigError` for an unknown tier, arm or measure.
     """
-    found, unit = looked_up(archive, id)
+    found, *shown = looked_up(archive, id)
     if not found.n:
         return "not measured"
-    told, tier = with_spread(found, unit), id.partition("/")[0]
+    told, tier = with_spread(found, *shown), id.partition("/")[0]
     return told if alone else f"{told} ({seeds(found.n)}, tier {tier})"
 
 
-def looked_up(archive: Archive, id: str) -> tuple[Sample, str]:
-    """A quantity of the archive over the seeds that all of its arms have, and its unit."""
+def looked_up(archive: Archive, id: str) -> tuple[Sample, str, int]:
+    """A quantity of the archive over the seeds that all of its arms have, its unit, its digits."""
     tier, _, rest = id.partition("/")
     of, _, measure = rest.rpartition("/")
     one_of(tier, TIERS, "tier")
     statement = Statement.of_entry({"of": of, "measure": measure, "is": "above 0"}, id)
-    return statement.held_against(archive, tier).difference, statement.unit
+    return statement.held_against(archive, tier).difference, statement.unit, digits(measure)
 
 
-def with_spread(sample: Sample, unit: str) -> str:
+def with_spread(sample: Sample, unit: str, places: int) -> str:
     """The mean over seeds and, if there are several, its standard deviation."""
-    digits = 0 if unit == UNITS["end of warm-up"] else 2
-    spread = f" ± {sample.std:.{digits}f}" if sample.n > 1 else ""
-    return f"{signed(sample.mean, digits)}{spread}{unit}"
+    spread = f" ± {sample.std:.{places}f}" if sample.n > 1 else ""
+    return f"{signed(sample.mean, places)}{spread}{unit}"
 
 
 def seeds(number: int) -> str:

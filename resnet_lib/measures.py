@@ -40,12 +40,12 @@ def early_training_error(record: RunRecord) -> float:
     return float(rows[rows["iteration"] <= first]["top1_error"].mean())
 
 
-def probed(record: RunRecord, column: str, *, start: bool = False) -> pd.Series:
-    """A column of the probe, layer by layer, after the last step or before the first."""
+def probed(record: RunRecord, column: str) -> pd.Series:
+    """A column of the probe, layer by layer, after the last step."""
     if not len(record.probe):
         return pd.Series([math.nan])
     moments = record.probe["iteration"]
-    now = record.probe[moments == (moments.min() if start else moments.max())]
+    now = record.probe[moments == moments.max()]
     return now.sort_values("layer")[column].reset_index(drop=True)
 
 
@@ -152,3 +152,8 @@ UNITS = {name: "%" if "error" in name else "" for name in MEASURES} | {
     "ensemble minus best member error": " points",
     "end of warm-up": " iterations",
 }
+
+
+def digits(measure: str) -> int:
+    """How many digits after the point a measure's values are told with."""
+    return {" iterations": 0, "": 3}.get(UNITS[measure], 2)

@@ -48,6 +48,17 @@ PROPERTIES = (
     "status",
     "setting",
 )
+# What experiments probe: the moment, and the columns of `analysis.signals`.
+PROBE = (
+    "iteration",
+    "layer",
+    "name",
+    "response_std",
+    "activation_gradient",
+    "weight_gradient",
+    "weight_norm",
+    "scaled_weight_gradient",
+)
 DATA_SET = {"name": str, "size": int, "checksum": str}  # what a record says of its data
 FORMAT = 1
 TYPES = {"iteration": int} | dict.fromkeys(("epoch", "loss", "top1_error", "lr", "seconds"), float)
@@ -286,7 +297,9 @@ def curves(records: Iterable[RunRecord]) -> pd.DataFrame:
 def probes(records: Iterable[RunRecord]) -> pd.DataFrame:
     """The probes' tables of some records as one tidy frame."""
     frames = [record.probe_frame() for record in records if len(record.probe)]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    if not frames:
+        return pd.DataFrame(columns=[*PROBE, "run_id", *PROPERTIES])
+    return pd.concat(frames, ignore_index=True)
 
 
 def one_run_each(frame: pd.DataFrame) -> pd.DataFrame:

@@ -93,8 +93,10 @@ class Sizes:
 
     @classmethod
     def in_proportion(cls, size: int) -> Sizes:
-        """For nets of `size` pixels: images of that size are seen whole, as the paper sees
-        CIFAR-10's; ten crops and scales stand in ImageNet's ratios.
+        """Sizes for nets of `size` pixels: images whole, crops and scales in ImageNet's ratios.
+
+        Images of that size are seen whole, as the paper sees CIFAR-10's. Ten crops are taken from
+        `scales[1]`, which is to the crop as ImageNet's 256 is to 224.
         """
         scales = tuple(round(size * side / SCALES[0]) for side in SCALES)
         return cls(size, size, scales[1], scales)
@@ -412,7 +414,7 @@ def targets(nets: list[ResNet], pictures: ImageSet | Photos) -> Tensor:
                     f"{net.config.name} was trained on {record.data['name']}: its classes are "
                     f"taken for the folders of {pictures.name} in their order, and these may be "
                     "others.",
-                    stacklevel=4,
+                    stacklevel=3,
                 )
         return labels
     for net in nets:

@@ -199,8 +199,9 @@ def train(
     folder with a checkpoint of this very run is resumed. tier: a name for the schedule, kept in
     the record. probe: called with the net before the iterations in `probe_at` (and after the
     last, if listed); its tables are joined in `record.probe`. progress: a bar, nothing,
-    or a function called with (iteration, row) once a window. stop: asked before each iteration;
-    Ctrl-C and a kernel's interrupt button stop too. The record then holds what was done so far.
+    or a function called with (iteration, row) for each row of the curves. stop: asked before each
+    iteration; Ctrl-C and a kernel's interrupt button stop too. The record then holds what was done
+    so far.
     checkpoint_seconds: between two checkpoints; `math.inf` leaves one only where a run is stopped.
     recompute: activations a second time in the backward pass instead of keeping them; slower, the
     same numbers, less memory (see `recomputing`). graph: replay steps as CUDA graphs, which is

@@ -32,6 +32,11 @@ NAMES_BACK = (
 TORCHVISION_NETS = tuple(f"resnet{depth}" for depth in (18, 34, 50, 101, 152))
 
 
+def bare(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors without the `module.` that DataParallel puts before names."""
+    return {name.removeprefix("module."): tensor for name, tensor in weights.items()}
+
+
 def renamed(weights: Mapping[str, Tensor], names: tuple) -> dict[str, Tensor]:
     """The same tensors under other names."""
     found = {}
@@ -45,11 +50,12 @@ def renamed(weights: Mapping[str, Tensor], names: tuple) -> dict[str, Tensor]:
 def from_torchvision(weights: nn.Module | Mapping[str, Tensor], depth: int) -> ResNet:
     """Our net with the weights of torchvision's ResNet of a depth (18, 34, 50, 101 or 152).
 
-    weights: torchvision's model or its state_dict. torchvision uses option B and strides in the
-    3x3 convolution of a bottleneck. Returns the net in evaluation mode.
+    weights: torchvision's model or its state_dict, with or without `module.` before names.
+    torchvision uses option B and strides in the 3x3 convolution of a bottleneck. Returns the net in
+    evaluation mode.
     Errors: `ConfigError` that names keys and shapes that do not fit.
     """
-    state = weights.state_dict() if isinstance(weights, nn.Module) else weights
+    state = bare(weights.state_dict() if isinstance(weights, nn.Module) else weights)
     classes = len(state["fc.weight"]) if "fc.weight" in state else 1000
     config = ModelConfig.imagenet(depth, shortcut="B", stride_in="3x3", classes=classes)
     net = build_model(config, seed=0)
@@ -86,7 +92,7 @@ def load_weights(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
     Errors: `ConfigError` that says which keys and shapes do not fit; the net is then unchanged.
     """
-    given = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
+    given = bare(weights)
     own = net.state_dict()
     faults = [f"{name} is missing" for name in own if name not in given]
     faults += [f"{name} is unknown" for name in given if name not in own]
@@ -191,16 +197,17 @@ def find_record(source: Path) -> tuple[RunRecord | None, Path]:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file, or of a torch file, without unpickling code.
 
+    Their names are `bare`.
     Errors: `DataError` that names the file and the fault.
     """
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return bare(load_file(path))
         state = torch.load(path, weights_only=True, map_location="cpu")
         state = state.get("state_dict", state)  # as many training scripts save it
         if not state or not all(isinstance(each, Tensor) for each in state.values()):
             raise TypeError("it holds no dictionary of tensors")
-        return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+        return bare(state)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist: give a weights file or a run's folder.") from None
     except Exception as error:

@@ -23,6 +23,7 @@ from resnet_lib.archive import (
     present_numerics,
     survey,
 )
+from resnet_lib.checkpoints import CHECKPOINT
 from resnet_lib.experiments import plan
 from resnet_lib.measures import MEASURES, UNITS
 from resnet_lib.runner import run_one
@@ -122,10 +123,18 @@ def test_what_is_damaged_is_named_and_not_averaged_in(runs, damage):
     assert values == {"bfloat16": {1: 21.0, 2: 22.0}}
 
 
+def test_what_can_be_read_is_at_hand_by_folder_even_if_kept_apart(runs):
+    rewrite(folder_of(runs, "plain20-cifar10-3200-s1"), status="interrupted", iterations_done=9)
+    (folder_of(runs, "plain56-cifar10-3200-s1") / "record.json").write_text("{")
+    found = [(each.model_name, each.model_seed) for each in survey(runs).read]
+    assert found == [("plain20", 0), ("plain20", 1), ("plain20", 2), ("plain56", 0), ("plain56", 2)]
+    assert len(survey(runs).records) == 4
+
+
 def test_a_run_in_progress_is_neither_counted_nor_refused(runs):
     folder = runs / "short" / "being-trained"
     folder.mkdir()
-    (folder / "checkpoint.pt").write_bytes(b"state")
+    (folder / CHECKPOINT).write_bytes(b"state")
     assert survey(runs).refused == ()
 
 

@@ -211,6 +211,20 @@ def test_what_is_kept_apart_is_named_with_its_reason(capsys, tmp_path):
     assert f"kept apart: {told}" in succeed(capsys, "ledger", "13", "--runs", tmp_path)
 
 
+def test_a_damaged_record_is_told_once_beside_those_that_can_be_read(capsys, tmp_path):
+    """What is kept apart for another reason is listed, too; by folder, as on the disk."""
+    whole = [tiny_train(tiny_net(seed=seed), folder=tmp_path / f"{3 - seed}") for seed in (0, 1)]
+    stopped = tiny_train(tiny_net("plain8"), folder=tmp_path / "1", stop=lambda: True)
+    (tiny_train(folder=tmp_path / "0").save(tmp_path / "0") / "record.json").write_text("{")
+    assert main(["runs", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.count("kept apart: 0: 0/record.json cannot be read as a record") == 1
+    assert "kept apart: 1: it is interrupted" in out
+    listed = [line.split()[0] for line in out.splitlines()[1:4]]
+    assert listed == [each.run_id for each in (stopped, *reversed(whole))]
+
+
 @pytest.mark.parametrize(
     ("options", "chosen"),
     [

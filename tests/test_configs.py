@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnet_lib import MODELS, ConfigError, ModelConfig, TrainConfig, build_model, measure_errors
-from resnet_lib.configs import INITS, PRECISIONS, SHORTCUTS
+from resnet_lib.configs import BLOCKS, INITS, PRECISIONS, SHORTCUTS
 from resnet_lib.models import model_config
 
 VALID_DEPTHS = [6 * n + 2 for n in range(1, 201)]
@@ -76,6 +77,16 @@ def test_depth_21_lies_between_20_and_26():
 def test_a_depth_out_of_range_names_the_range(depth):
     with pytest.raises(ConfigError, match="8 to 1202"):
         ModelConfig(depth)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_depth_that_an_error_recommends_is_valid(block):
+    for depth in (*range(3, 30), *range(1185, 1212)):
+        try:
+            ModelConfig(depth, block=block)
+        except ConfigError as error:
+            for each in re.findall(r" (\d+)\b", str(error).partition(":")[2]):
+                ModelConfig(int(each), block=block)
 
 
 @pytest.mark.parametrize("depth", [20.0, "20", None, True, 0, -4])

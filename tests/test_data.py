@@ -101,6 +101,14 @@ def some_images(**changes):
     return ImageSet("some", ("a", "b"), **{**values, **changes})
 
 
+@pytest.mark.parametrize("shape", [(4, 3, 3, 3), (4, 1, 5, 5)])
+def test_splits_of_other_channels_or_another_size_are_one_sentence(shape):
+    """Images of one channel would else be broadcast against the mean of three."""
+    with pytest.raises(ConfigError, match="both must have the same") as error:
+        some_images(test_images=torch.zeros(shape, dtype=torch.uint8))
+    assert f"test images of {shape[1:]}" in str(error.value)
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize(
     ("what", "wrong", "parts"),

@@ -32,6 +32,7 @@ from resnet_lib import (
     widgets,
 )
 from resnet_lib.analysis import SignalProbe, health
+from resnet_lib.archive import label_of
 from resnet_lib.configs import BLOCKS, ORDERS, SHORTCUTS
 from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
 from resnet_lib.outputs import COLOURS, printed_name
@@ -412,6 +413,17 @@ def test_signals_of_what_is_trained_otherwise_are_not_averaged_in() -> None:
     assert net["activation_gradient"] == [[1.0, 2.0], [1.0, 1.0]]
 
 
+def test_signals_of_ones_own_records_are_shown_whatever_they_are(tmp_path: Path) -> None:
+    """Also of a net that is trained otherwise than any of the archive, under its own name."""
+    own = probed(record_of("plain20"), 1.0)
+    own.start = "0123"
+    assert label_of(own) != own.model_name
+    data = signals.data([own])
+    measured = {net["name"]: net["runs"] for net in data["nets"] if net["seeds"]}
+    assert measured == {label_of(own): [own.run_id]}
+    assert signals.sentence(data).startswith("Before the first step")
+
+
 def test_architecture_state_shows_the_net_asked_for() -> None:
     state = architecture.state(replace(MODELS["resnet50"], shortcut="C", stride_in="3x3"))
     assert (state["depth"], state["option"], state["stride"]) == (50, "C", "3x3")
@@ -459,6 +471,10 @@ def test_a_session_trains_stops_and_resumes(tmp_path: Path) -> None:
     assert not session.stopped
     assert told[-1] is False
     assert session.error == ""
+    assert [session.name(each) for each in session.records] == ["1: plain-8"]
+    session.records["other"] = replace(record_of("resnet20"), model_name="resnet20-B")
+    assert session.name("other") == f"2: {printed_name('resnet20-B')}", "the whole name"
+    del session.records["other"]
     unbroken = Session(tmp_path / "two")
     assert unbroken.train(tiny_settings())
     unbroken.wait(60)
@@ -593,6 +609,8 @@ def test_what_no_control_can_be_set_to_is_refused() -> None:
         explore.deletion(net=object())
     with pytest.raises(ConfigError, match="no run record"):
         explore.runs(["plain20"])
+    with pytest.raises(ConfigError, match="takes a folder of runs"):
+        explore.deletion([record_of("plain20")])
 
 
 def test_a_session_without_a_folder_leaves_none_behind() -> None:

@@ -523,6 +523,13 @@ def test_a_prefix_of_parallel_training_is_accepted() -> None:
     assert torch.equal(one.fc.weight, other.fc.weight)
 
 
+def test_torchvision_s_weights_may_have_that_prefix_too() -> None:
+    torch.manual_seed(0)
+    state = torchvision.models.resnet18().state_dict()
+    net = from_torchvision({f"module.{name}": value for name, value in state.items()}, 18)
+    assert same_weights(net, from_torchvision(state, 18))
+
+
 def test_a_mismatch_names_keys_and_shapes() -> None:
     net, before = build_model("resnet8", seed=0), build_model("resnet8", seed=0)
     wrong = build_model("resnet8", seed=1, classes=7).state_dict()

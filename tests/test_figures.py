@@ -11,7 +11,7 @@ import pytest
 
 mpl.use("Agg")
 
-from resnet_lib import figures, outputs
+from resnet_lib import ConfigError, figures, outputs
 
 
 def frame(**kinds: tuple[str, int]) -> pd.DataFrame:
@@ -233,6 +233,16 @@ def test_tables_of_residual_nets_take_colours_first_and_dashes_then() -> None:
     assert [each.get_color() for each in (a, b)] == [figures.colour(each) for each in shades]
     assert a.get_color() == c.get_color()
     assert a.get_linestyle() == b.get_linestyle() != c.get_linestyle()
+
+
+def test_a_colour_has_dashes_for_four_tables() -> None:
+    table = pd.DataFrame({"layer": [1, 2], "mean": [1.0, 0.1]})
+    _, (ax,) = figures.panels()
+    with pytest.raises(ConfigError, match=r"tables are 5 and the colours 1: .* every 4 tables"):
+        figures.plot_tables(dict.fromkeys("abcde", table), ax, "mean")
+    assert len(ax.get_lines()) == 0
+    figures.plot_tables(dict.fromkeys("abcde", table), ax, "mean", colours=("plain", "residual"))
+    assert len(ax.get_lines()) == 5
 
 
 def test_empty_axes_say_so() -> None:

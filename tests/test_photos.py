@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from helpers import randomise_norms, tiny_data, tiny_net, tiny_train, write_sheets
+from helpers import (
+    randomise_norms,
+    same_weights,
+    tiny_data,
+    tiny_net,
+    tiny_train,
+    write_sheets,
+)
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -246,6 +253,18 @@ def test_bare_weights_can_be_tested(capsys, tmp_path, ending) -> None:
     assert "on 50 images" in out
 
 
+@pytest.mark.parametrize("ending", ["safetensors", "pt"])
+def test_bare_weights_may_have_the_prefix_of_parallel_training(tmp_path, ending) -> None:
+    """The net's sizes are read off them, whatever file they are in."""
+    net = build_model("resnet20", seed=0, width=8)
+    weights = {f"module.{name}": value for name, value in net.state_dict().items()}
+    path = tmp_path / f"w.{ending}"
+    save_file(weights, path) if ending == "safetensors" else torch.save(weights, path)
+    found = read_net("resnet20", path)
+    assert found.config.width == 8
+    assert same_weights(found, net)
+
+
 def test_a_file_of_torchvision_s_is_taken_by_its_names(
     capsys, tmp_path, imagenette, torchvision_s
 ) -> None:
@@ -256,6 +275,16 @@ def test_a_file_of_torchvision_s_is_taken_by_its_names(
         for weights in ("torchvision", tmp_path / "own.pth")
     ]
     assert outs[0] == outs[1]
+
+
+def test_torchvision_s_weights_may_be_one_of_an_ensemble(
+    capsys, tmp_path, imagenette, torchvision_s
+) -> None:
+    torch.save(torchvision_s.state_dict(), tmp_path / "own.pth")
+    options = ("--data", "imagenette", "--images", "3", "--batch-size", "2")
+    both = ("--weights", "torchvision", tmp_path / "own.pth")
+    assert run(capsys, "resnet18", *both, *options)[0].startswith("resnet18-B x 2, imagenette,")
+    assert "photographs" in fail(capsys, "resnet18", *both)
 
 
 def test_a_run_of_another_option_is_found_by_either_name(capsys, tmp_path) -> None:

@@ -28,9 +28,10 @@ from resnet_lib import (
     load_records,
     load_runs,
 )
-from resnet_lib.analysis import SignalProbe, gap
+from resnet_lib.analysis import SignalProbe, first_to_last, gap, response_sizes, weaker_layers
 from resnet_lib.archive import survey
 from resnet_lib.configs import OF_JUNCTIONS
+from resnet_lib.figures import panels, plot_layers
 from resnet_lib.runs import ARCHIVE, CURVES, curves, one_run_each, probes, run_id, write_whole
 
 PROPERTIES = {
@@ -219,6 +220,17 @@ def test_the_probes_of_records_are_one_frame(record):
     assert set(frame["run_id"]) == {record.run_id}
     assert set(frame.columns) == {*record.probe.columns, "run_id", *PROPERTIES}
     assert len(probes([other])) == len(probes([])) == 0
+    assert list(probes([]).columns) == list(frame.columns)
+
+
+def test_without_a_probe_there_is_nothing_to_see_and_nothing_fails():
+    """As on a page whose runs are not recorded yet."""
+    frame, (_, (ax,)) = probes([]), panels()
+    plot_layers(frame, ax, "response_std", 0)
+    assert [text.get_text() for text in ax.texts] == ["not recorded yet"]
+    assert len(first_to_last(frame, "activation_gradient")) == 0
+    assert len(response_sizes(frame)) == 0
+    assert len(weaker_layers(frame, "resnet20", "plain20")) == 0
 
 
 def edit(**changes):

@@ -6,16 +6,19 @@ import gc
 import warnings
 import weakref
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
 import torchvision.transforms.functional as TF
 from helpers import embedded, randomise_norms, same_weights, tiny_data, tiny_net, tiny_train
+from PIL import Image
 from torch import nn
 
 from resnet_lib import ConfigError, ModelConfig, build_model
 from resnet_lib.data import ChannelNormaliser, ImageSet, Normaliser
+from resnet_lib.photos import Photos
 from resnet_lib.testing import (
     PROTOCOLS,
     SCALES,
@@ -280,6 +283,18 @@ def test_a_part_of_a_known_set_is_warned_of_and_spread_over_the_set() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         measure_errors(net, tiny_data(), images=20, device="cpu")  # a set of no known size
+
+
+@pytest.mark.parametrize("measure", [measure_errors, scores_of])
+def test_a_doubt_about_the_classes_names_the_line_that_asked(tmp_path, measure) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(path)
+    pictures = Photos("pets", ("cat", "dog"), (path,), torch.zeros(1, dtype=torch.long))
+    net = net_for(classes=2)
+    net.record = SimpleNamespace(data={"name": "birds"})
+    with pytest.warns(UserWarning, match="was trained on birds") as told:
+        measure(net, pictures, device="cpu")
+    assert [each.filename for each in told] == [__file__]
 
 
 def test_a_net_that_diverged_has_no_error() -> None:

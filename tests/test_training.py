@@ -615,6 +615,14 @@ def test_weights_that_could_not_be_saved_are_made_again(tmp_path, monkeypatch):
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
+def test_weights_are_on_the_disk_before_the_checkpoint_goes(tmp_path, monkeypatch):
+    """Power may fail, too: a complete record beside empty weights could not be made good."""
+    written = []
+    monkeypatch.setattr("resnet_lib.checkpoints.on_disk", lambda path: written.append(path.name))
+    tiny_train(folder=tmp_path)
+    assert "weights.safetensors.partial" in written
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no folder that is in use.")
 def test_a_folder_that_vanishes_costs_no_training(tmp_path):
     folder = tmp_path / "run"

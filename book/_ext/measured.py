@@ -80,7 +80,7 @@ def as_text(bundle: Bundle, spec: str = "") -> str:
         shown = format(value, spec)
     except (TypeError, ValueError):
         raise MeasuredError(f"its value {text} does not fit the format {spec}") from None
-    if not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return shown
     digits, e, exponent = shown.partition("e")
     power = f" × 10{str(int(exponent)).translate(RAISED)}" if e else ""

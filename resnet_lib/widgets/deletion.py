@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from resnet_lib.archive import survey
-from resnet_lib.configs import ModelConfig
+from resnet_lib.configs import ConfigError, ModelConfig
 from resnet_lib.deletions import DELETIONS, Deletions, block_responses
 from resnet_lib.explore import show
 from resnet_lib.figures import colour, legend, panels
@@ -25,13 +25,17 @@ from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
 WANTED = ("plain56", "resnet56")
 
 
-def explore(records: Any = None, **state: Any) -> Any:
+def explore(folder: Path | str | None = None, **state: Any) -> Any:
     """Does every block matter? Recorded nets without some of their blocks.
 
-    records: a folder of runs of your own instead of the project's archive;
-    `python -m resnet_lib deletions` measures them.
+    folder: of runs of your own instead of the project's archive; `python -m resnet_lib deletions`
+    measures them. Errors: `ConfigError` for what is no folder's name.
     """
-    return show("deletion", data(records or ARCHIVE), own_data=records is not None, **state)
+    if folder is not None and not isinstance(folder, (Path, str)):
+        raise ConfigError(
+            f"explore.deletion takes a folder of runs, whose deletions it reads, not {folder!r}."
+        )
+    return show("deletion", data(folder or ARCHIVE), own_data=folder is not None, **state)
 
 
 def data(folder: Path | str = ARCHIVE) -> dict[str, Any]:

@@ -41,16 +41,19 @@ def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, A
     where a net was trained in several ways.
     """
     whole, _ = runs.usable(records)
-    records = runs.one_precision(whole) if records is None else whole
-    # Arms that change more than the net have no place in the explorer's list.
-    usual_arms = [each for each in records if label_of(each) == each.model_name]
-    probed = [each for each in usual_arms if len(each.probe)]
+    if records is None:
+        # Arms of the archive that change more than the net have no place in the explorer's list.
+        usual_arms = [each for each in whole if label_of(each) == each.model_name]
+        whole = runs.one_precision(usual_arms)
+    probed = [each for each in whole if len(each.probe)]
     schedules = pd.Series([runs.schedule_of(each) for each in probed], dtype=object)
     usual = schedules.mode().iloc[0] if len(schedules) else None
     chosen = [each for each in probed if runs.schedule_of(each) == usual]
     runs.one_way_each(chosen)
+    names = {each.run_id: runs.name_of(each) for each in chosen}
     frame = probes(chosen)
-    configs = {each.model_name: ModelConfig.from_dict(each.model) for each in chosen}
+    frame["model"] = frame["run_id"].map(names)
+    configs = {names[each.run_id]: ModelConfig.from_dict(each.model) for each in chosen}
     planned = [name for each in EXPERIMENTS.values() if each.probe for name in each.models]
     nets = {**{name: MODELS[name] for name in planned if name in MODELS}, **configs}
     tier = TIERS.get(chosen[0].tier) if chosen else None
@@ -58,7 +61,7 @@ def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, A
         "factor": FACTOR,
         "seeds": len(tier.seeds) if tier else 1,
         "nets": [
-            net(name, config, frame[frame["model"] == name] if len(frame) else frame)
+            net(name, config, frame[frame["model"] == name])
             for name, config in sorted(nets.items(), key=lambda item: runs.place(*item))
         ],
     }

@@ -67,7 +67,7 @@ class Settings:
         fields = {**tier.model, "batch_norm": self.batch_norm, "init": self.init}
         if self.kind != "plain":
             fields["shortcut"] = self.shortcut
-        fields |= {"in_channels": images.channels, "classes": len(images.classes)}
+        fields |= images.net_fields
         recipe = at_length(tier.train, self.iterations)
         return RunSpec(
             model=model_config(f"{name}{self.depth}", **fields),
@@ -169,7 +169,9 @@ class Session:
     def name(self, run_id: str) -> str:
         """A run's name in legends: its number in the session, and its net."""
         number = [*self.records, run_id].index(run_id) + 1
-        return f"{number}: {printed_name(run_id.partition('-')[0])}"
+        record = self.records.get(run_id)
+        net = record.model_name if record else self.spec.model.name
+        return f"{number}: {printed_name(net)}"
 
     def frame(self) -> pd.DataFrame:
         """The curves of all runs of the session, as from `load_runs`; `name` numbers the runs."""

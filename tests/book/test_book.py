@@ -353,13 +353,13 @@ class Small:
     def measure(self, **values: Any) -> None:
         write_notebook(self.notebook, GLUE.format(values=values))
 
-    def start(self, script: str = "build_book.py") -> subprocess.Popen[str]:
-        command = [sys.executable, f"ci/{script}", "--tier", "smoke"]
+    def start(self, script: str = "build_book.py", *options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, f"ci/{script}", "--tier", "smoke", *options]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, cwd=self.root, text=True, **pipes)
 
-    def run(self, script: str = "build_book.py") -> tuple[int, str]:
-        with self.start(script) as process:
+    def run(self, script: str = "build_book.py", *options: str) -> tuple[int, str]:
+        with self.start(script, *options) as process:
             out, err = process.communicate()
         return process.returncode, out + err
 
@@ -628,6 +628,11 @@ def test_the_archive_is_the_same_for_the_same_files(made: Small, tmp_path: Path)
         (html / build_book.ARCHIVE).unlink()
         (html / "index.html").touch()
     assert packed[0] == packed[1]
+
+
+def test_no_notebook_at_a_time_is_refused(small: Small) -> None:
+    code, told = small.run("run_notebooks.py", "--jobs", "0")
+    assert (code, "--jobs is 0: it must be at least 1." in told) == (2, True)
 
 
 def test_a_failing_notebook_says_where(small: Small) -> None:

@@ -32,6 +32,7 @@ def executed(path: Path, **values: object) -> Path:
         (-1e-7, ".0e", "\N{MINUS SIGN}1 × 10⁻⁷"),
         (12_000, ",", "12,000"),
         ("plain-20", "", "plain-20"),
+        (True, "", "True"),
     ],
 )
 def test_a_value_is_shown_in_its_format_and_with_a_true_minus(tmp_path, value, spec, shown) -> None:
