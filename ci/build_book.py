@@ -32,6 +32,7 @@ from run_notebooks import (
     arguments,
     digest,
     interruptible,
+    library_first,
     plain,
     run,
     shipped,
@@ -86,10 +87,9 @@ def explorers(folder: Path) -> None:
     if marker.is_file() and marker.read_text() == key:
         return
     shutil.rmtree(folder, ignore_errors=True)
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, "-m", "resnet_lib.widgets", str(folder)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        env=os.environ | library_first(),
         capture_output=True,
         text=True,
     )
@@ -137,9 +137,7 @@ def render(src: Path, work: Path) -> Path:
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(src), "--path-output", str(work)]
     strict = ["-W", "-n", "--keep-going", "-q"]
-    # The ledger's pages are made by the library beside this script, whichever is installed.
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    environment = os.environ | library_first()  # the ledger's pages are made by the library
     done = subprocess.run([*command, *strict], capture_output=True, text=True, env=environment)
     log = work / "log.txt"
     log.write_text(plain(done.stdout + done.stderr))

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 
 import torch
@@ -25,6 +24,7 @@ import torch.nn.functional as F
 from make_playground_data import packed
 
 from resnet_lib import ModelConfig, build_model
+from resnet_lib.runs import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAYGROUND = ROOT / "web" / "playground"
@@ -144,9 +144,7 @@ def main() -> None:
         }
         if arm.get("pytorch") != told:
             arm["pytorch"] = told
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps(outcomes, indent=1) + "\n")
-            os.replace(partial, path)
+            write_whole(path, json.dumps(outcomes, indent=1) + "\n")
             verdict = "confirmed" if told["confirmed"] else "not confirmed"
             print(arm["name"], f"({arm['net']['depth']} layers): {verdict}", told, flush=True)
 

@@ -20,11 +20,11 @@ import torch
 from safetensors.torch import load_file, save
 
 from resnet_lib.archive import Archive, survey
-from resnet_lib.checkpoints import WEIGHTS
+from resnet_lib.checkpoints import KEPT, WEIGHTS, kept_weights
 from resnet_lib.runs import ARCHIVE, RunRecord
 
 # Arms whose seed 0 is kept: those that chapters and explorers use, and those trained longest.
-KEPT = {
+WANTED = {
     "short": (
         "resnet20",
         "resnet20-B",
@@ -64,7 +64,7 @@ def keep(archive: Archive, label: str, out: Path, tier: str = "short") -> str:
     record = find(archive, label, tier)
     if record is None:
         return "not recorded yet"
-    target = out / f"{record.run_id}.safetensors"
+    target = kept_weights(record, out)
     if target.exists():
         return f"kept already ({target.stat().st_size:,} bytes)"
     source = next(archive.folder.rglob(f"{record.run_id}/{WEIGHTS}"), None)
@@ -84,12 +84,11 @@ def keep(archive: Archive, label: str, out: Path, tier: str = "short") -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=Path, default=ARCHIVE, metavar="FOLDER")
-    weights = ARCHIVE.parent / "weights"
-    parser.add_argument("--out", type=Path, default=weights, metavar="FOLDER")
+    parser.add_argument("--out", type=Path, default=KEPT, metavar="FOLDER")
     options = parser.parse_args()
     archive = survey(options.runs)
     try:
-        for tier, labels in KEPT.items():
+        for tier, labels in WANTED.items():
             for label in labels:
                 told = keep(archive, label, options.out, tier)
                 print(f"{tier}, {label}: {told}", flush=True)

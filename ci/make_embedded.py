@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from resnet_lib.data import EMBEDDED, TILES_A_ROW
+
 CLASSES = [
     "tshirt",
     "trouser",
@@ -30,8 +32,6 @@ CLASSES = [
     "bag",
     "ankle-boot",
 ]
-TILES_A_ROW = 50
-OUT = Path(__file__).resolve().parents[1] / "data" / "images"
 
 
 def read_idx(path: Path, header: int) -> np.ndarray:
@@ -44,19 +44,19 @@ def main(folder: Path) -> None:
     for split, prefix, count in (("train", "train", 1000), ("test", "t10k", 200)):
         images = read_idx(folder / f"{prefix}-images-idx3-ubyte.gz", 16).reshape(-1, 28, 28)
         labels = read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", 8)
-        (OUT / split).mkdir(parents=True, exist_ok=True)
+        (EMBEDDED / split).mkdir(parents=True, exist_ok=True)
         for label, name in enumerate(CLASSES):
             tiles = images[labels == label][:count]
             sheet = (
                 tiles.reshape(-1, TILES_A_ROW, 28, 28).swapaxes(1, 2).reshape(-1, TILES_A_ROW * 28)
             )
-            path = OUT / split / f"{label}_{name}.webp"
+            path = EMBEDDED / split / f"{label}_{name}.webp"
             Image.fromarray(sheet).convert("RGB").save(path, lossless=True, quality=100, method=6)
             if not np.array_equal(np.asarray(Image.open(path))[..., 1], sheet):
                 raise SystemExit(f"{path} does not decode to the images it was made from.")
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             checksums.append(f"{digest}  {split}/{path.name}\n")
-    (OUT / "SHA256SUMS").write_text("".join(checksums))
+    (EMBEDDED / "SHA256SUMS").write_text("".join(checksums))
 
 
 if __name__ == "__main__":

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import gzip
 import json
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from resnet_lib.data import EMBEDDED, read_sheet
+from resnet_lib.playground import IMAGES
 
 SIZE = 14
 A_CLASS = {"train": 200, "test": 50}
-OUT = Path(__file__).resolve().parents[1] / "resnet_lib" / "widgets" / "playground-data.gz"
 
 
 def split_bytes(split: str) -> tuple[bytes, int, list[str]]:
@@ -55,5 +54,5 @@ def packed() -> bytes:
 
 
 if __name__ == "__main__":
-    OUT.write_bytes(gzip.compress(packed(), 9, mtime=0))
-    print(f"{OUT}: {OUT.stat().st_size} bytes")
+    IMAGES.write_bytes(gzip.compress(packed(), 9, mtime=0))
+    print(f"{IMAGES}: {IMAGES.stat().st_size} bytes")

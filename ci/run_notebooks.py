@@ -172,11 +172,7 @@ class Notebook:
             shutil.rmtree(folder, ignore_errors=True)
         for folder in (work, runs, self.copy.parent):
             folder.mkdir(parents=True, exist_ok=True)
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {
-            "PYTHONPATH": os.pathsep.join(paths),
-            "RESNET_LIB_RUNS": str(runs),
-        }
+        environment = {**library_first(), "RESNET_LIB_RUNS": str(runs)}
         if chosen := os.environ.get("RESNET_LIB_DATA"):  # the notebook works in a folder of its own
             environment["RESNET_LIB_DATA"] = str(Path(chosen).expanduser().resolve())
         source = self.source if tier != "smoke" else self.with_tries()
@@ -274,6 +270,12 @@ def hide_injected(notebook: dict[str, Any]) -> None:
 def tags_of(cell: dict[str, Any]) -> list[str]:
     """The tags of a cell."""
     return cell["metadata"].get("tags", [])
+
+
+def library_first() -> dict[str, str]:
+    """The environment in which the library beside this script is taken, whichever is installed."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def suggested(cells: list[dict[str, Any]]) -> list[str]:

@@ -357,10 +357,7 @@ def block_maps(net: ResNet, block: str, x: Tensor) -> dict[str, np.ndarray]:
     Errors: `ConfigError` that lists the blocks, or for a net without BN.
     """
     net = copy.deepcopy(net).cpu().eval()
-    blocks = dict(net.blocks())
-    if block not in blocks:
-        raise ConfigError(f"{net.config.name} has no block {block!r}, only {', '.join(blocks)}.")
-    module = blocks[block]
+    module = net.block(block)
     kept: dict[str, Tensor] = {}
 
     def keep(_module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:

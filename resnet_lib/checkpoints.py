@@ -141,8 +141,22 @@ def load_net(run: RunRecord | Path | str, runs: Path | str = ".") -> ResNet:
 
 def weights_of(record: RunRecord, folder: Path | str) -> Path:
     """Where a run's weights are: in its folder, or else the repository's copy."""
-    path, kept = Path(folder) / WEIGHTS, KEPT / f"{record.run_id}.safetensors"
+    path, kept = Path(folder) / WEIGHTS, kept_weights(record)
     return path if path.exists() or not kept.exists() else kept
+
+
+def kept_weights(record: RunRecord, folder: Path | None = None) -> Path:
+    """Where the repository, or another folder like its own, keeps a run's weights, if it does."""
+    return (folder or KEPT) / f"{record.run_id}.safetensors"
+
+
+def check_data(record: RunRecord, checksum: str) -> None:
+    """Raise `ConfigError` unless data of this checksum are those that a run was trained on."""
+    if checksum != record.data["checksum"]:
+        raise ConfigError(
+            f"{record.run_id} was trained on data of checksum {record.data['checksum']}, and "
+            f"these have {checksum}."
+        )
 
 
 def net_of(record: RunRecord, path: Path) -> ResNet:
@@ -162,6 +176,6 @@ def net_of(record: RunRecord, path: Path) -> ResNet:
 def kept_nets(records: Iterable[RunRecord]) -> Iterator[tuple[RunRecord, Path]]:
     """The records whose weights the repository keeps, with the files; `net_of` makes the nets."""
     for record in records:
-        path = KEPT / f"{record.run_id}.safetensors"
+        path = kept_weights(record)
         if path.exists():
             yield record, path

@@ -13,12 +13,11 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from resnet_lib.analysis import deepen, main_path
+from resnet_lib.analysis import deepen, main_path, projects
 from resnet_lib.blocks import (
     BasicBlock,
     Bottleneck,
     ConstantScaling,
-    ProjectionShortcut,
     ResidualUnit,
     make_shortcut,
 )
@@ -77,7 +76,7 @@ def projections(net: ModelConfig) -> list[tuple[str, int]]:
     return [
         (name, block.shortcut.conv.stride[0])
         for name, block in on_meta(net).blocks()
-        if isinstance(block.shortcut, ProjectionShortcut)
+        if projects(block)
     ]
 
 

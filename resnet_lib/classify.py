@@ -14,7 +14,7 @@ from torch import Tensor
 from resnet_lib.configs import ConfigError
 from resnet_lib.data import DataError
 from resnet_lib.models import ResNet
-from resnet_lib.weights import pretrained
+from resnet_lib.weights import first_weights, pretrained
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,8 @@ def load_classifier(model: str = "resnet50") -> Classifier:
 
     Errors: `ConfigError` for a net that has none, `DataError` where they cannot be had.
     """
-    from torchvision.models import get_model_weights
-
     net = pretrained(model)
-    weights = get_model_weights(f"resnet{net.config.depth}").IMAGENET1K_V1
+    weights = first_weights(net.config.depth)
     return Classifier(net, weights.transforms(), tuple(weights.meta["categories"]))
 
 

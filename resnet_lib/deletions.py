@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from filelock import FileLock
 from torch import Tensor, nn
 
-from resnet_lib.checkpoints import net_of, weights_of
+from resnet_lib.checkpoints import check_data, net_of, weights_of
 from resnet_lib.configs import BLOCKS, ConfigError, TrainConfig, as_seed, whole
 from resnet_lib.data import (
     ImageSet,
@@ -249,11 +249,7 @@ def record_deletions(
     weights = weights_of(record, folder)
     net = net_of(record, weights)
     data = data or load(record.data["name"], record.data["size"])
-    if data.checksum != record.data["checksum"]:
-        raise ConfigError(
-            f"{record.run_id} was trained on data of checksum {record.data['checksum']}, and "
-            f"these have {data.checksum}."
-        )
+    check_data(record, data.checksum)
     about = {
         "run_id": record.run_id,
         "weights": checksum(weights),

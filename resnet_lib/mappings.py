@@ -41,10 +41,7 @@ def input_of(net: ResNet, name: str, x: Tensor) -> Tensor:
     """
     net = copy.deepcopy(net).cpu().train()
     kept: list[Tensor] = []
-    blocks = dict(net.blocks())
-    if name not in blocks:
-        raise ConfigError(f"{net.config.name} has no block {name!r}, only {', '.join(blocks)}.")
-    blocks[name].register_forward_pre_hook(lambda _block, inputs: kept.append(inputs[0]))
+    net.block(name).register_forward_pre_hook(lambda _block, inputs: kept.append(inputs[0]))
     with one_thread():
         net(x)
     return kept[0]

@@ -164,6 +164,15 @@ class ResNet(nn.Module):
             if name.isdigit()
         ]
 
+    def block(self, name: str) -> nn.Module:
+        """The block of a name such as "conv3_x.0". Errors: `ConfigError` that lists the blocks."""
+        blocks = dict(self.blocks())
+        if name not in blocks:
+            raise ConfigError(
+                f"{self.config.name} has no block {name!r}, only {', '.join(blocks)}."
+            )
+        return blocks[name]
+
 
 @decides_numbers
 def initialise(model: nn.Module, init: str, seed: int) -> None:

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from resnet_lib.checkpoints import KEPT
 from resnet_lib.configs import ConfigError
 from resnet_lib.data import AnyNormaliser, ChannelNormaliser, augment, epoch_plan
 from resnet_lib.numerics import random_stream
@@ -51,7 +52,7 @@ def kept_normaliser(name: str) -> ChannelNormaliser:
     As `Normaliser`: mean of the training images at each pixel, (C, H, W), and one deviation.
     Errors: `ConfigError`.
     """
-    path = in_repository(DATA / "weights") / f"{name}-normalisation.safetensors"
+    path = in_repository(KEPT) / f"{name}-normalisation.safetensors"
     if not path.is_file():
         raise ConfigError(f"no normalisation of {name} is kept here: make it from the images.")
     return ChannelNormaliser(**load_file(path))

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
-from resnet_lib.checkpoints import load_net
+from resnet_lib.checkpoints import check_data, load_net
 from resnet_lib.configs import ConfigError, TrainConfig, whole
 from resnet_lib.data import ImageSet, load, make_normaliser
 from resnet_lib.devices import one_thread
@@ -68,11 +68,7 @@ def measure_test(
     if images is not None:
         whole(images, 1, "images")
     data = data or load(first.data["name"], first.data["size"])
-    if data.checksum != first.data["checksum"]:
-        raise ConfigError(
-            f"{first.run_id} was trained on data of checksum {first.data['checksum']}, and these "
-            f"have {data.checksum}."
-        )
+    check_data(first, data.checksum)
     row = {
         "run_ids": " ".join(each.run_id for each in records),
         "protocol": protocol,

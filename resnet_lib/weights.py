@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -107,21 +108,26 @@ def load_weights(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
     net.load_state_dict(given)
 
 
+def first_weights(depth: int) -> Any:
+    """torchvision's entry of its first weights of a ResNet, IMAGENET1K_V1."""
+    from torchvision.models import get_model_weights
+
+    return get_model_weights(f"resnet{depth}").IMAGENET1K_V1
+
+
 def pretrained(model: str) -> ResNet:
     """torchvision's ResNet of a name, with its weights IMAGENET1K_V1, in evaluation mode.
 
     They were trained with option B and the stride in a bottleneck's 3x3 convolution, so the net is
     built so. Errors: `ConfigError` for other nets; `DataError` where the weights cannot be had.
     """
-    from torchvision.models import get_model_weights
-
     config = model_config(model)
     if config.name.removesuffix("-B") not in TORCHVISION_NETS:
         raise ConfigError(
             f"torchvision has no weights for {model}: it has them for "
             f"{', '.join(TORCHVISION_NETS)}, all of option B."
         )
-    weights = get_model_weights(f"resnet{config.depth}").IMAGENET1K_V1
+    weights = first_weights(config.depth)
     try:
         with patient():
             state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)

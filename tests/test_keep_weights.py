@@ -72,7 +72,7 @@ def test_the_repository_s_weights_are_those_of_recorded_runs_and_small():
 
     wanted = {
         record.run_id
-        for tier, labels in keep_weights.KEPT.items()
+        for tier, labels in keep_weights.WANTED.items()
         for label in labels
         if (record := keep_weights.find(survey(), label, tier)) is not None
     }

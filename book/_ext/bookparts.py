@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 import measured
 from docutils import nodes
 from docutils.parsers.rst import directives
+from pages import colab_address, language_of
 from pybtex.database import Entry
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.plain import Style as PlainStyle
@@ -196,12 +197,11 @@ class AuthorYearStyle(PlainStyle):
 
 
 def mark_language(app: Sphinx, doctree: nodes.document) -> None:
-    """Mark what is in another language: pages page.zh.md or with `lang: zh` on top, and notes.
+    """Mark what is in another language: pages such as page.zh.md, and notes.
 
     Done when all transforms are over: the one for typographic quotes knows no Chinese.
     """
-    suffix = Path(app.env.docname).suffix.removeprefix(".")
-    language = app.env.metadata[app.env.docname].get("lang", suffix)
+    language = language_of(app.env.docname)
     if re.fullmatch(r"[a-z]{2}(-\w+)?", language):
         for section in doctree.children:
             if isinstance(section, nodes.section):
@@ -289,16 +289,12 @@ def fit_buttons(
     buttons = context.get("header_buttons", [])
     notebook = f"notebooks/{Path(page).name}"
     if page.startswith("book/") and notebook in app.env.found_docs:
-        options = app.config.html_theme_options
-        slug = options["repository_url"].removeprefix("https://github.com/").strip("/")
-        branch = options["repository_branch"]
-        colab = f"{options['launch_buttons']['colab_url']}/github/{slug}/blob/{branch}"
         button = {
             "type": "link",
             "text": "Colab",
             "tooltip": "Open this chapter's notebook on Colab",
             "icon": "_static/images/logo_colab.png",
-            "url": f"{colab}/{notebook}.ipynb",
+            "url": colab_address(app.config.html_theme_options, notebook),
         }
         group = {
             "type": "group",
@@ -339,7 +335,7 @@ def mend_markup(
     Entries of the bibliography stand in a list and are no items of it; all exercises of a page have
     one id for what is in them.
     """
-    if page.endswith(".zh"):
+    if language_of(page) == "zh":
         context["language"] = "zh"
     body = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
     context["body"] = re.sub(r' id="(?:exercise|solution)-content"', "", body)

@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 from hosted import publish, published
+from pages import colab_address, language_of
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -73,8 +74,8 @@ class Explorer(SphinxDirective):
         if target in pages:
             log.error("Two explorers %s on one page need a :name:.", target, location=self.place())
         pages[target] = name
-        suffix = Path(self.env.docname).suffix.removeprefix(".")
-        language = self.options.get("language", suffix or self.config.language)
+        usual = language_of(self.env.docname) or self.config.language
+        language = self.options.get("language", usual)
         values = {
             "class": "explorer explorer-asks" if "asks" in self.options else "explorer",
             "id": f"explorer-{target}",
@@ -112,7 +113,8 @@ class See(SphinxRole):
 def resolve_links(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Turn `view_link` into links, now that all pages are read."""
     pages = {name: data.get("explorers", {}) for name, data in app.env.metadata.items()}
-    order = [page, *sorted(pages, key=lambda name: (not of_one_language(name, page), name))]
+    elsewhere = sorted(pages, key=lambda name: (language_of(name) != language_of(page), name))
+    order = [page, *elsewhere]
     for node in list(doctree.findall(view_link)):
         target, _, state = node["view"].partition("?")
         homes = [each for each in order if target in pages.get(each, {})]
@@ -130,11 +132,6 @@ def resolve_links(app: Sphinx, doctree: nodes.document, page: str) -> None:
         uri = "" if homes[0] == page else app.builder.get_relative_uri(page, homes[0])
         link = nodes.reference("", "", *node.children, refuri=uri + anchor, internal=True)
         node.replace_self(link)
-
-
-def of_one_language(name: str, other: str) -> bool:
-    """Whether two pages are in the same language, as their suffixes say: .zh, or none."""
-    return Path(name).suffix == Path(other).suffix
 
 
 def add_host(
@@ -158,12 +155,9 @@ def links(app: Sphinx, context: dict[str, Any]) -> dict[str, str]:
         if name in app.env.found_docs:
             found.setdefault("playground", context["pathto"](name))
     notebooks = sorted(name for name in app.env.found_docs if name.startswith("notebooks/"))
-    options = app.config.html_theme_options
-    colab = options.get("launch_buttons", {}).get("colab_url")
-    if notebooks and colab and "repository_url" in options:
-        slug = options["repository_url"].removeprefix("https://github.com/").strip("/")
-        branch = options.get("repository_branch", "main")
-        found["colab"] = f"{colab}/github/{slug}/blob/{branch}/{notebooks[0]}.ipynb"
+    for notebook in notebooks[:1]:
+        if colab := colab_address(app.config.html_theme_options, notebook):
+            found["colab"] = colab
     return found
 
 

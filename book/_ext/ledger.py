@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from pages import language_of
 from places import anchor, places_in
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -219,7 +220,7 @@ class LedgerTally(SphinxDirective):
             counts = tally(read().values())
         except ConfigError as error:
             raise self.error(str(error)) from None
-        chinese = self.env.docname.endswith(".zh")
+        chinese = language_of(self.env.docname) == "zh"
         line = nodes.paragraph(classes=["ledger-tally"])
         for verdict, count in counts.items():
             text = f"{CHINESE[verdict]} {count} 条" if chinese else f"{verdict} {count}"

@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 from docutils import nodes
 from docutils.parsers.rst import directives
 from hosted import publish, published
+from pages import language_of
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
@@ -56,8 +57,8 @@ class Playground(SphinxDirective):
         for path in (playground.CURVES, playground.MODULE, playground.IMAGES, *DRAWN_BY):
             self.env.note_dependency(str(path))
         self.env.metadata[self.env.docname]["playground"] = True
-        suffix = Path(self.env.docname).suffix.removeprefix(".")
-        language = self.options.get("language", suffix or self.config.language)
+        usual = language_of(self.env.docname) or self.config.language
+        language = self.options.get("language", usual)
         hint = html.escape(HINT.get(language, HINT["en"]))
         markup = (
             f'<div id="playground" data-language="{html.escape(language)}">'

@@ -25,17 +25,17 @@ from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
 WANTED = ("plain56", "resnet56")
 
 
-def explore(folder: Path | str | None = None, **state: Any) -> Any:
+def explore(records: Path | str | None = None, **state: Any) -> Any:
     """Does every block matter? Recorded nets without some of their blocks.
 
-    folder: of runs of your own instead of the project's archive; `python -m resnet_lib deletions`
-    measures them. Errors: `ConfigError` for what is no folder's name.
+    records: a folder of runs of your own instead of the project's archive;
+    `python -m resnet_lib deletions` measures them. Errors: `ConfigError` for what is no folder.
     """
-    if folder is not None and not isinstance(folder, (Path, str)):
+    if records is not None and not isinstance(records, (Path, str)):
         raise ConfigError(
-            f"explore.deletion takes a folder of runs, whose deletions it reads, not {folder!r}."
+            f"explore.deletion takes a folder of runs, whose deletions it reads, not {records!r}."
         )
-    return show("deletion", data(folder or ARCHIVE), own_data=folder is not None, **state)
+    return show("deletion", data(records or ARCHIVE), own_data=records is not None, **state)
 
 
 def data(folder: Path | str = ARCHIVE) -> dict[str, Any]:

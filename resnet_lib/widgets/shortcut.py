@@ -12,9 +12,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from resnet_lib.analysis import block_maps
+from resnet_lib.analysis import block_maps, projects
 from resnet_lib.archive import survey
-from resnet_lib.blocks import ProjectionShortcut
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.deletions import checksum
 from resnet_lib.explore import show
@@ -72,7 +71,7 @@ def net(record: RunRecord, path: Any, x: Tensor) -> dict[str, Any]:
     for name in BLOCKS:
         maps = block_maps(built, name, x)
         maps["branch"] = maps["residual"]
-        projected = isinstance(dict(built.blocks())[name].shortcut, ProjectionShortcut)
+        projected = projects(built.block(name))
         names = ("input", "branch", "shortcut") if projected else ("input", "branch")
         scale = max(float(np.abs(maps[each]).max()) for each in names) / LEVELS
         found[name] = {
