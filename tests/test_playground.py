@@ -18,7 +18,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers import ROOT, net_by_hand
-from make_playground_data import OUT as IMAGES
 from make_playground_data import packed
 from torch.overrides import TorchFunctionMode
 
@@ -26,6 +25,7 @@ from resnet_lib import ModelConfig, build_model, complexity
 from resnet_lib.analysis import main_path
 from resnet_lib.configs import SHORTCUTS
 from resnet_lib.data import Normaliser, image_set
+from resnet_lib.playground import IMAGES
 
 OUTCOMES = ROOT / "web" / "playground" / "outcomes.json"
 NODE = shutil.which("node")
