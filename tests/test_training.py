@@ -617,10 +617,14 @@ def test_weights_that_could_not_be_saved_are_made_again(tmp_path, monkeypatch):
 
 def test_weights_are_on_the_disk_before_the_checkpoint_goes(tmp_path, monkeypatch):
     """Power may fail, too: a complete record beside empty weights could not be made good."""
-    written = []
-    monkeypatch.setattr("resnet_lib.checkpoints.on_disk", lambda path: written.append(path.name))
-    tiny_train(folder=tmp_path)
-    assert "weights.safetensors.partial" in written
+    written, checkpoint = [], tmp_path / "checkpoint.pt"
+    monkeypatch.setattr(
+        "resnet_lib.checkpoints.on_disk",
+        lambda path: written.append((path.name, checkpoint.exists())),
+    )
+    tiny_train(folder=tmp_path, checkpoint_seconds=0)
+    assert ("weights.safetensors.partial", True) in written
+    assert not checkpoint.exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no folder that is in use.")

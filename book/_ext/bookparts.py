@@ -288,13 +288,14 @@ def fit_buttons(
     """Give a chapter its notebook's Colab button; let no generated page name a source file."""
     buttons = context.get("header_buttons", [])
     notebook = f"notebooks/{Path(page).name}"
-    if page.startswith("book/") and notebook in app.env.found_docs:
+    colab = colab_address(app.config.html_theme_options, notebook)
+    if page.startswith("book/") and notebook in app.env.found_docs and colab:
         button = {
             "type": "link",
             "text": "Colab",
             "tooltip": "Open this chapter's notebook on Colab",
             "icon": "_static/images/logo_colab.png",
-            "url": colab_address(app.config.html_theme_options, notebook),
+            "url": colab,
         }
         group = {
             "type": "group",

@@ -60,9 +60,8 @@ def webkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
         # What the browser downloads goes to its home.
         env = {**os.environ, "DISPLAY": name, "HOME": str(tmp_path_factory.mktemp("webkit"))}
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # of Selenium's parts among themselves
+            # Selenium's parts deprecate each other.
+            warnings.simplefilter("ignore", DeprecationWarning)
             browser = WebKitGTK(options=WebKitGTKOptions(), service=Service(driver, env=env))
         ends.callback(browser.quit)
         browser.set_window_size(1280, 900)

@@ -993,7 +993,9 @@ def test_webkit_draws_explorers_that_hear_the_keys(webkit: WebDriver, site: str,
 
         def lines() -> list[str]:
             told = f"{place} .rnx-readout, {place} [aria-live]"
-            return [each.text for each in webkit.find_elements("css selector", told)]
+            return webkit.execute_script(
+                "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText)", told
+            )
 
         before = lines()
         webkit.execute_script("arguments[0].focus()", moved)
