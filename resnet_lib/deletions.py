@@ -327,9 +327,8 @@ def single_deletions(net: ResNet, data: ImageSet, count: int = 10_000) -> pd.Dat
     """Test error of a trained net as it is, and without each of its blocks that can be deleted.
 
     count: of test images at most, spread over the classes, normalised as the net's record says, or
-    with the per-pixel mean. Columns model, kind, depth, seed, block
-    ("" for the whole net), number (the block's among all, 0 for the whole net), top1_error in
-    percent.
+    with the per-pixel mean. Columns model, kind, depth, seed, block ("" for the whole net), number
+    (the block's among all, 0 for the whole net), top1_error in percent.
     """
     whole(count, 1, "count")
     check_images(net, data)

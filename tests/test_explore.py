@@ -413,7 +413,7 @@ def test_signals_of_what_is_trained_otherwise_are_not_averaged_in() -> None:
     assert net["activation_gradient"] == [[1.0, 2.0], [1.0, 1.0]]
 
 
-def test_signals_of_ones_own_records_are_shown_whatever_they_are(tmp_path: Path) -> None:
+def test_signals_of_ones_own_records_are_shown_under_their_own_names() -> None:
     """Also of a net that is trained otherwise than any of the archive, under its own name."""
     own = probed(record_of("plain20"), 1.0)
     own.start = "0123"

@@ -1,4 +1,4 @@
-"""What the tests of explorers share: going to one, acting, and reading what it says."""
+"""What tests in a browser share: going to an explorer, acting, reading; and the same in WebKit."""
 
 from __future__ import annotations
 

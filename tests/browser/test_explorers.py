@@ -987,7 +987,7 @@ def test_webkit_draws_explorers_that_hear_the_keys(webkit: WebDriver, site: str,
         if button.text == "Just show me":
             button.click()
     frames(webkit)
-    if name != "architecture":  # what it has there is chosen with the mouse
+    if name != "architecture":  # its radio buttons stand behind their labels, unseen
         kinds = ".rnx-chart", "[role=slider]", "input[type=range]", "input[type=number]"
         moved = seen(webkit, ", ".join(f"{place} {each}" for each in kinds))
 
