@@ -7,7 +7,8 @@ ours             resnet_lib.train: augmentation, records, checks and all
 textbook         torchvision transforms on PIL images, DataLoader, float32; as many workers as were
                  best in a trial with the first net in bfloat16
 textbook, bf16   the same under bfloat16 autocast
-bare step        forward, backward, optimiser on one ready batch: ours without data and records
+bare step        forward, backward, optimiser on one ready batch: ours without data and records,
+                 by the same kernels, since it takes turns with ours in one process
 
 On a GPU "ours" and "bare step" are replayed as CUDA graphs, and there is more:
 
@@ -16,10 +17,10 @@ bare step, compiled      the step of that
 ours, no graph           the same training, launched step by step
 ours, deterministic      with kernels that repeat bit for bit
 
-Each row is a process of its own with one thread. All of a net are made ready first, compiled and
-all, which is not timed; then they are measured in turn, round by round, and a figure is the median
-of the rounds. Ctrl-C keeps the rounds of that net, and goes on to the next. The images are random:
-their content has no influence on speed.
+Each row but the bare step is a process of its own with one thread. All of a net are made ready
+first, compiled and all, which is not timed; then they are measured in turn, round by round, and a
+figure is the median of the rounds. Ctrl-C keeps the rounds of that net, and goes on to the next.
+The images are as many as CIFAR-10's, and random: their content has no influence on speed.
 
 A second table, on a GPU, has the sum of several processes that train beside each other, once each:
 run it also with NVIDIA's MPS, without which they take turns.
@@ -42,7 +43,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -58,22 +59,23 @@ from torchvision import transforms
 from tqdm import tqdm
 
 from resnet_lib import ModelConfig, TrainConfig, build_model, train
-from resnet_lib.data import Normaliser, TrainingBatches, image_set
+from resnet_lib.data import ImageSet, Normaliser, TrainingBatches, image_set
 from resnet_lib.devices import best_kernels, choose_layout, choose_precision, find_device
+from resnet_lib.graphs import GraphedStep
 from resnet_lib.models import layout as places
 from resnet_lib.training import make_optimiser, make_step
 
 # Steps to time, and before them some that warm up.
-STEPS = {"cpu": 8, "cuda": 150}
-WARM_UP = {"cpu": 2, "cuda": 50}
+STEPS = {"cpu": 8, "cuda": 300}
+WARM_UP = {"cpu": 2, "cuda": 100}
 TEXTBOOK_STEPS = {"cpu": 8, "cuda": 50}
 PARTS = ("cpu", "cuda", "several", "playground")
-COMPILED = "ours, compiled"
+OURS, COMPILED = ("ours", "bare step"), ("ours, compiled", "bare step, compiled")
 MEAN_AND_STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 
-def random_data(images: int = 12_800):
-    """As many random images as a few epochs of the benchmark need, and a handful to test on."""
+def random_data(images: int = 50_000):
+    """Random images, and a handful to test on."""
     draw = np.random.default_rng(0)
     splits = {
         split: (draw.integers(0, 256, (n, 32, 32, 3), np.uint8), draw.integers(0, 10, n))
@@ -115,52 +117,56 @@ class Turns:
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
 
-    def next(self, speed: float | None = None) -> bool:
+    def next(self, *speeds: float) -> bool:
         """Hand in what was measured, and wait for the next round; False when there is none.
 
-        speed: images a second; None before the first round.
+        speeds: images a second, of each name of the row; none before the first round.
         """
-        self.pipe.send(speed)
+        self.pipe.send(speeds)
         return self.pipe.recv()
 
 
 Row = Callable[[Turns], None]
 
 
-def in_turn(rows: dict[Hashable, Row], rounds: int, said: str) -> dict[Hashable, list[float]]:
+def in_turn(
+    rows: dict[tuple[Hashable, ...], Row], rounds: int, said: str
+) -> dict[Hashable, list[float]]:
     """Make all rows ready, each in a process of its own, and measure them in turn.
 
+    rows: under the names of what each measures. One is made ready after the other: beside others
+    cuDNN's trials would mistake what is quickest. Returns the speeds of each name, round by round;
     Ctrl-C ends it with the rounds that are done. Errors: `RuntimeError` where a row fails; its own
     message comes first.
     """
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
     try:
-        for key, row in rows.items():
+        for key, row in tqdm(rows.items(), desc=f"{said}: making ready"):
             pipes[key], far = context.Pipe()
             processes.append(context.Process(target=take_turns, args=(row, far)))
             processes[-1].start()
             far.close()
-        for key in tqdm(rows, desc=f"{said}: making ready"):
             pipes[key].recv()
-        found: dict[Hashable, list[float]] = {key: [] for key in rows}
+        found: dict[Hashable, list[float]] = {name: [] for key in rows for name in key}
         try:
             for key in tqdm([key for _ in range(rounds) for key in rows], desc=said):
                 pipes[key].send(True)
-                found[key].append(pipes[key].recv())
+                for name, speed in zip(key, pipes[key].recv(), strict=True):
+                    found[name].append(speed)
         except KeyboardInterrupt:
             done = min(map(len, found.values()))
             print(f"stopped: {done} of {rounds} rounds are done")
             if done == 0:
                 raise
-            return {key: speeds[:done] for key, speeds in found.items()}
+            return {name: speeds[:done] for name, speeds in found.items()}
         for pipe in pipes.values():
             pipe.send(False)
         for process in processes:
             process.join()
         return found
     except (EOFError, ConnectionError):
-        raise RuntimeError(f"the row {key} failed: its own message stands above.") from None
+        raise RuntimeError(f"the row {key[0]} failed: its own message stands above.") from None
     finally:
         for process in processes:
             process.kill()
@@ -174,15 +180,24 @@ def take_turns(row: Row, pipe: Connection) -> None:
 
 
 def ours(
-    model: str, batch_size: int, device: str, turns: Turns, exactly: bool = False, **how: bool
+    model: str,
+    batch_size: int,
+    device: str,
+    turns: Turns,
+    alone: bool = False,
+    exactly: bool = False,
+    compiled: bool = False,
+    graph: bool | None = None,
 ) -> None:
     """Images a second of `train`: of a round's windows all but the first, which warms up.
 
-    how: arguments of `train`.
+    alone: and then those of its step alone, on one batch that is there already, in this process:
+    cuDNN's trials choose other kernels in another. graph: as of `train`.
     """
-    device = torch.device(device)
-    window = WARM_UP[device.type]
-    timed_windows = STEPS[device.type] // window
+    device, data = torch.device(device), random_data()
+    window, steps = WARM_UP[device.type], STEPS[device.type]
+    timed_windows = steps // window
+    bare_step = bare(model, batch_size, device, data, compiled) if alone else None
     ends: list[float] = []
     ready, more = False, True
 
@@ -191,13 +206,16 @@ def ours(
         ends.append(time.perf_counter())
         if ready and len(ends) <= timed_windows:
             return
-        speed = timed_windows * window * batch_size / (ends[-1] - ends[0]) if ready else None
-        ready, more = True, turns.next(speed)
+        speeds = [timed_windows * window * batch_size / (ends[-1] - ends[0])] if ready else []
+        if ready and alone:
+            speeds.append(timed(bare_step, batch_size, device, steps))
+        ready, more = True, turns.next(*speeds)
         ends.clear()
 
     config = recipe(batch_size, window=window, iterations=10**9, deterministic=exactly)
+    how = {"graph": graph, "compiled": compiled}
     net = build_model(model, seed=0)
-    train(net, random_data(), config, device=device, progress=report, stop=lambda: not more, **how)
+    train(net, data, config, device=device, progress=report, stop=lambda: not more, **how)
 
 
 def several(model: str, batch_size: int, device: torch.device, at_once: int) -> float:
@@ -255,28 +273,21 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def take_steps(
-    step: Callable[[], None], batch_size: int, device: torch.device, steps: int, turns: Turns
-) -> None:
-    """Make a step ready and measure it in every round."""
-    timed(step, batch_size, device, steps)
-    speed = None
-    while turns.next(speed):
-        speed = timed(step, batch_size, device, steps)
-
-
-def bare(model: str, batch_size: int, device: str, turns: Turns, compiled: bool = False) -> None:
-    """Images a second of our training step alone, on one batch that is there already."""
-    device = torch.device(device)
+def bare(
+    model: str, batch_size: int, device: torch.device, data: ImageSet, compiled: bool
+) -> Callable[[], None]:
+    """Our training step alone, on one batch that is there already; it is compiled and captured."""
     config, layout = recipe(batch_size), choose_layout(device)
     net = build_model(model, seed=0).to(device, memory_format=layout).train()
-    here = random_data().to(device)
+    here = data.to(device)
     x, y = TrainingBatches(here, config, Normaliser(here))(0)
     x, optimiser = x.contiguous(memory_format=layout), make_optimiser(net, config)
     precision = choose_precision("auto", device)
     step = make_step(net, optimiser, precision, graph=device.type == "cuda", compiled=compiled)
     with best_kernels(compiled):
-        take_steps(lambda: step(x, y), batch_size, device, STEPS[device.type], turns)
+        for _ in range(GraphedStep.WARM_UP + 1):
+            step(x, y)
+    return lambda: step(x, y)
 
 
 def textbook(
@@ -313,53 +324,53 @@ def textbook(
         optimiser.step()
         loss.item()
 
-    take_steps(step, batch_size, device, TEXTBOOK_STEPS[device.type], turns)
+    steps, speeds = TEXTBOOK_STEPS[device.type], []
+    timed(step, batch_size, device, steps)
+    while turns.next(*speeds):
+        speeds = [timed(step, batch_size, device, steps)]
 
 
-def rows_of(model: str, size: int, device: str, workers: int) -> dict[str, Row]:
-    """The rows of one model, by name."""
-    rows: dict[str, Row] = {
-        "ours": partial(ours, model, size, device),
-        "textbook": partial(textbook, model, size, device, workers, False),
-        "textbook, bf16": partial(textbook, model, size, device, workers, True),
-        "bare step": partial(bare, model, size, device),
+def rows_of(model: str, size: int, device: str, workers: int) -> dict[tuple[str, ...], Row]:
+    """The rows of one model, by the names of what they measure."""
+    mine = partial(ours, model, size, device)
+    rows: dict[tuple[str, ...], Row] = {
+        OURS: partial(mine, alone=True),
+        ("textbook",): partial(textbook, model, size, device, workers, False),
+        ("textbook, bf16",): partial(textbook, model, size, device, workers, True),
     }
     if device == "cuda":
-        rows["ours"] = partial(ours, model, size, device, compiled=False)
-        rows[COMPILED] = partial(ours, model, size, device, compiled=True)
-        rows["bare step, compiled"] = partial(bare, model, size, device, compiled=True)
-        rows["ours, no graph"] = partial(ours, model, size, device, graph=False, compiled=False)
-        rows["ours, deterministic"] = partial(ours, model, size, device, exactly=True)
+        rows[COMPILED] = partial(mine, alone=True, compiled=True)
+        rows["ours, no graph",] = partial(mine, graph=False)
+        rows["ours, deterministic",] = partial(mine, exactly=True)
     return rows
 
 
-def measure(options: argparse.Namespace, device: str) -> pd.DataFrame:
-    """The table: one row a model and loop, interleaved, medians over the rounds."""
+def measure(options: argparse.Namespace, device: str) -> Iterator[pd.DataFrame]:
+    """A table for each model: one row a loop, interleaved, medians over the rounds."""
     size = options.batch_size
     counts = [n for n in (0, 1, 2, 4, 8, 16) if n <= max(2, os.cpu_count() or 1)]
-    trial = {n: partial(textbook, options.models[0], size, device, n, True) for n in counts}
+    trial = {(n,): partial(textbook, options.models[0], size, device, n, True) for n in counts}
     trials = in_turn(trial, 1, f"{device}, textbook's workers")
     workers = max(trials, key=trials.get)
-    found = {}
     for model in options.models:  # each by itself: all rows of a round hold memory at a time
-        rows = {(model, name): row for name, row in rows_of(model, size, device, workers).items()}
-        found |= in_turn(rows, options.rounds, f"{model}, {device}, {workers} workers")
-    table = []
-    for (model, name), speeds in found.items():
-        row = {
-            "device": device,
-            "model": model,
-            "loop": name,
-            "images/s": round(statistics.median(speeds)),
-            "lowest": round(min(speeds)),
-            "highest": round(max(speeds)),
-        }
-        for mine in ("ours", COMPILED):
-            if (model, mine) in found:
-                ratios = [a / b for a, b in zip(found[model, mine], speeds, strict=True)]
-                row[f"{mine} / this"] = round(statistics.median(ratios), 2)
-        table.append(row)
-    return pd.DataFrame(table)
+        rows = rows_of(model, size, device, workers)
+        found = in_turn(rows, options.rounds, f"{model}, {device}, {workers} workers")
+        table = []
+        for name, speeds in found.items():
+            row = {
+                "device": device,
+                "model": model,
+                "loop": name,
+                "images/s": round(statistics.median(speeds)),
+                "lowest": round(min(speeds)),
+                "highest": round(max(speeds)),
+            }
+            for mine, _alone in (OURS, COMPILED):
+                if mine in found:
+                    ratios = [a / b for a, b in zip(found[mine], speeds, strict=True)]
+                    row[f"{mine} / this"] = round(statistics.median(ratios), 2)
+            table.append(row)
+        yield pd.DataFrame(table)
 
 
 def measure_several(options: argparse.Namespace) -> pd.DataFrame:
@@ -478,10 +489,12 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, {choose_precision('auto', torch.device('cpu'))} on the CPU")
     if "cpu" in options.parts:
-        print(measure(options, "cpu").to_string(index=False))
+        for table in measure(options, "cpu"):
+            print(table.to_string(index=False), flush=True)
     if "cuda" in options.parts and find_device().type == "cuda":
         print(torch.cuda.get_device_name())
-        print(measure(options, "cuda").to_string(index=False))
+        for table in measure(options, "cuda"):
+            print(table.to_string(index=False), flush=True)
     elif "cuda" in options.parts:
         print("cuda: not measured, there is no GPU here")
     if "several" in options.parts and find_device().type == "cuda":

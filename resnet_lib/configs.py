@@ -372,7 +372,7 @@ class TrainConfig(Config):
     seed: of the order of the images and of their augmentation.
     precision: "float32", "bfloat16" (autocast), or "auto": bfloat16 where the device has
         instructions for it.
-    deterministic: ask CUDA for deterministic kernels, which took a fifth more time on an NVIDIA
+    deterministic: ask CUDA for deterministic kernels, which took 15% more time on an NVIDIA
         H200; the CPU is deterministic without.
 
     Errors: `ConfigError`. Source: Paper, sections 3.4 and 4.2.

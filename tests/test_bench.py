@@ -43,9 +43,9 @@ def test_a_row_has_the_median_speed_and_the_median_ratio_within_a_round(monkeypa
     trials = {0: [70], 1: [90], 2: [80]}
     speeds = {
         "ours": [100, 300, 200],
+        "bare step": [400, 400, 400],
         "textbook": [50, 50, 100],
         "textbook, bf16": [50, 100, 50],
-        "bare step": [400, 400, 400],
     }
     asked = []
 
@@ -54,33 +54,36 @@ def test_a_row_has_the_median_speed_and_the_median_ratio_within_a_round(monkeypa
         if len(asked) == 1:
             return trials
         # Of the workers, the count that was quickest.
-        assert rows["resnet20", "textbook"].args == ("resnet20", 128, "cpu", 1, False)
-        assert rows["resnet20", "textbook, bf16"].args == ("resnet20", 128, "cpu", 1, True)
-        return {(model, name): speeds[name] for model, name in rows}
+        assert rows["textbook",].args == ("resnet20", 128, "cpu", 1, False)
+        assert rows["textbook, bf16",].args == ("resnet20", 128, "cpu", 1, True)
+        return {name: speeds[name] for names in rows for name in names}
 
     monkeypatch.setattr(bench.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(bench, "in_turn", in_turn)
     options = Namespace(models=["resnet20"], batch_size=128, rounds=3)
-    table = bench.measure(options, "cpu").set_index("loop")
+    (table,) = bench.measure(options, "cpu")
+    table = table.set_index("loop")
     assert asked == [1, 3]
     assert table["images/s"].to_dict() == {
         "ours": 200,
+        "bare step": 400,
         "textbook": 50,
         "textbook, bf16": 50,
-        "bare step": 400,
     }
     assert table.loc["ours", ["lowest", "highest"]].to_list() == [100, 300]
     # Of each round by itself: 2, 6 and 2 times the textbook, and not 200 / 50; then 2, 3 and 4.
-    assert table["ours / this"].to_list() == [1, 2, 3, 0.5]
+    assert table["ours / this"].to_list() == [1, 0.5, 2, 3]
 
 
 def test_on_a_gpu_the_compiled_steps_have_rows_and_ratios_of_their_own(monkeypatch) -> None:
     def in_turn(rows, rounds, _said):
-        return {key: [300 if key == ("resnet20", bench.COMPILED) else 100] * rounds for key in rows}
+        fast = bench.COMPILED[0]
+        return {name: [300 if name == fast else 100] * rounds for key in rows for name in key}
 
     monkeypatch.setattr(bench, "in_turn", in_turn)
     options = Namespace(models=["resnet20"], batch_size=128, rounds=2)
-    table = bench.measure(options, "cuda").set_index("loop")
+    (table,) = bench.measure(options, "cuda")
+    table = table.set_index("loop")
     assert set(table.index) >= {"ours, compiled", "bare step, compiled", "ours, no graph"}
     assert table.loc["textbook", "ours / this"] == 1
     assert table.loc["textbook", "ours, compiled / this"] == 3
@@ -88,9 +91,9 @@ def test_on_a_gpu_the_compiled_steps_have_rows_and_ratios_of_their_own(monkeypat
 
 def counting(start: float, step: float, turns: bench.Turns) -> None:
     """A row whose speeds are told in advance."""
-    speed = None
-    while turns.next(speed):
-        speed = start if speed is None else speed + step
+    speeds = []
+    while turns.next(*speeds):
+        speeds = [speeds[0] + step] if speeds else [start]
 
 
 def failing(turns: bench.Turns) -> None:
@@ -98,29 +101,29 @@ def failing(turns: bench.Turns) -> None:
 
 
 def test_rows_are_measured_in_turn_in_processes_of_their_own() -> None:
-    rows = {"slow": partial(counting, 10.0, 1.0), "fast": partial(counting, 100.0, 2.0)}
+    rows = {("slow",): partial(counting, 10.0, 1.0), ("fast",): partial(counting, 100.0, 2.0)}
     assert bench.in_turn(rows, 3, "test") == {"slow": [10, 11, 12], "fast": [100, 102, 104]}
 
 
 def interrupting(rounds: int, turns: bench.Turns) -> None:
     """A row during whose last round someone presses Ctrl-C."""
     for number in range(rounds):
-        turns.next(float(number) or None)
+        turns.next(*[float(number)] * (number > 0))
     os.kill(os.getppid(), signal.SIGINT)
     turns.next(float(rounds))
 
 
 def test_ctrl_c_keeps_the_rounds_that_are_done(capsys) -> None:
-    rows = {"one": partial(counting, 10.0, 1.0), "other": partial(interrupting, 3)}
+    rows = {("one",): partial(counting, 10.0, 1.0), ("other",): partial(interrupting, 3)}
     assert bench.in_turn(rows, 5, "test") == {"one": [10, 11], "other": [1, 2]}
     assert "stopped: 2 of 5 rounds are done" in capsys.readouterr().out
     with pytest.raises(KeyboardInterrupt):
-        bench.in_turn({"other": partial(interrupting, 1)}, 5, "test")
+        bench.in_turn({("other",): partial(interrupting, 1)}, 5, "test")
 
 
 def test_a_row_that_fails_ends_them_all() -> None:
     with pytest.raises(RuntimeError, match="the row bad failed"):
-        bench.in_turn({"good": partial(counting, 1.0, 1.0), "bad": failing}, 1, "test")
+        bench.in_turn({("good",): partial(counting, 1.0, 1.0), ("bad",): failing}, 1, "test")
 
 
 class Asked:
@@ -129,20 +132,19 @@ class Asked:
     def __init__(self, rounds: int) -> None:
         self.left, self.speeds = rounds, []
 
-    def next(self, speed: float | None = None) -> bool:
-        self.speeds.append(speed)
+    def next(self, *speeds: float) -> bool:
+        self.speeds.append(speeds)
         self.left -= 1
         return self.left >= 0
 
 
-@pytest.mark.parametrize("loop", ["ours", "bare step", "textbook"])
-def test_loops_hand_in_a_speed_for_each_round(loop, monkeypatch) -> None:
+@pytest.mark.parametrize("loops", [bench.OURS, ("textbook",)])
+def test_loops_hand_in_their_speeds_for_each_round(loops, monkeypatch) -> None:
     monkeypatch.setattr(bench, "random_data", partial(bench.random_data, 64))
     monkeypatch.setitem(bench.STEPS, "cpu", 2)
     monkeypatch.setitem(bench.TEXTBOOK_STEPS, "cpu", 2)
     monkeypatch.setitem(bench.WARM_UP, "cpu", 1)
     turns = Asked(rounds=2)
-    bench.rows_of("resnet8", 4, "cpu", workers=0)[loop](turns)
-    assert turns.speeds[0] is None
-    assert len(turns.speeds) == 3
-    assert all(speed > 0 for speed in turns.speeds[1:])
+    bench.rows_of("resnet8", 4, "cpu", workers=0)[loops](turns)
+    assert [len(speeds) for speeds in turns.speeds] == [0, len(loops), len(loops)]
+    assert all(speed > 0 for speeds in turns.speeds for speed in speeds)
