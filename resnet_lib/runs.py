@@ -61,6 +61,7 @@ PROBE = (
 )
 DATA_SET = {"name": str, "size": int, "checksum": str}  # what a record says of its data
 FORMAT = 1
+FROM = "from_iteration"  # of a sitting
 TYPES = {"iteration": int} | dict.fromkeys(("epoch", "loss", "top1_error", "lr", "seconds"), float)
 # pandas 2 reads floats to within a bit unless told; pandas 3 reads them exactly.
 EXACT = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}
@@ -79,6 +80,8 @@ class RunRecord:
     rows over the whole test set (evaluation mode). status: "complete", "interrupted" or
     "diverged" (then `diverged_at` is the iteration of the first loss that was not finite). start:
     None if the run began with the weights of its seed, else a digest of those it began with.
+    device, environment: of the end; where the run went on elsewhere than it was stopped,
+    environment has "sittings", each with the iteration that it began at.
     """
 
     run_id: str
@@ -150,6 +153,8 @@ class RunRecord:
         self.seconds = round(run.seconds, 3)
         self.images_per_second = round(images / max(run.seconds, 1e-9), 1)
         self.warmup_ended, self.diverged_at = run.warmup_ended, run.diverged_at
+        if run.sittings[-1][FROM]:  # the last began later than the run
+            self.environment["sittings"] = run.sittings
         self.curves = pd.DataFrame(run.rows, columns=list(CURVES[1:]))
         self.curves.insert(0, "run_id", self.run_id)
         self.probe = pd.DataFrame(run.probes)
@@ -398,7 +403,7 @@ def environment() -> dict[str, Any]:
 
     return {
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a plain one: checkpoints hold it
         "torchvision": version("torchvision"),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": torch.backends.cpu.get_cpu_capability(),

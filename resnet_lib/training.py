@@ -58,7 +58,7 @@ from resnet_lib.numerics import decides_numbers, numerics_hash
 from resnet_lib.overlapping import COMPILING, overlapping
 from resnet_lib.progress import Clock, Report, interruptible, reporter
 from resnet_lib.recomputing import recomputing
-from resnet_lib.runs import RecordError, RunRecord, refuse_other_run
+from resnet_lib.runs import FROM, RecordError, RunRecord, refuse_other_run
 from resnet_lib.weights import load_weights
 
 Probe = Callable[[nn.Module], pd.DataFrame]
@@ -295,6 +295,7 @@ def train(
         exact(precision == "float32" and device.type == "cuda"),
     ):
         model.record = record  # from here on its weights are no longer its seed's
+        run.sit_down({"device": record.device, **record.environment})
         clock = Clock(run.seconds)
         saved, status = clock.now(), "complete"
         while run.iteration < config.iterations:
@@ -475,6 +476,7 @@ class Run:
         self.rows: list[dict[str, Any]] = []
         self.probes: list[dict[str, Any]] = []
         self.probed: list[int] = []
+        self.sittings: list[dict[str, Any]] = []
         # Sums over the current window: loss, errors, images; and the first iteration of the run
         # whose loss was not finite (or a large number). They stay on the device between windows.
         self.window = torch.zeros(3, device=device)
@@ -508,6 +510,14 @@ class Run:
             self.probes += [{"iteration": self.iteration, **row} for row in rows]
             self.probed.append(self.iteration)
 
+    def sit_down(self, where: dict[str, Any]) -> None:
+        """Note from which iteration on the run is done in this way, unless it was so before."""
+        before = {
+            name: value for name, value in (self.sittings or [{}])[-1].items() if name != FROM
+        }
+        if before != where:
+            self.sittings.append({FROM: self.iteration, **where})
+
     def state(self) -> dict[str, Any]:
         """Everything that a checkpoint must hold to go on bit for bit."""
         return {
@@ -520,6 +530,7 @@ class Run:
                 torch.cuda.get_rng_state(self.window.device) if self.window.is_cuda else None
             ),
             "plain": {name: getattr(self, name) for name in self.PLAIN},
+            "sittings": self.sittings,
         }
 
     @staticmethod
@@ -539,3 +550,4 @@ class Run:
                 torch.cuda.set_rng_state(state["device_random"].cpu(), self.window.device)
         for name in self.PLAIN:
             setattr(self, name, state["plain"][name])
+        self.sittings = list(state.get("sittings", []))  # older checkpoints have none

@@ -36,6 +36,7 @@ from resnet_lib import (
     TrainConfig,
     build_model,
     load_net,
+    runs,
     train,
 )
 from resnet_lib.analysis import SignalProbe
@@ -448,6 +449,34 @@ def test_what_a_killed_run_has_taken_counts(tmp_path):
     record = tiny_train(folder=tmp_path)
     assert record.curves["iteration"].tolist()[:3] == [3, 5, 6], "not trained anew"
     assert record.curves["seconds"].is_monotonic_increasing
+
+
+def test_a_run_that_goes_on_elsewhere_says_from_where_on(tmp_path, monkeypatch):
+    """Machine by machine; what ran and was stopped on one machine says nothing."""
+    for machine, iterations in (("A", 3), ("A", 2), ("B", 1), ("A", None)):
+        monkeypatch.setattr(runs, "environment", lambda here=machine: {"system": here})
+        left = iter([False] * iterations + [True]) if iterations else None
+        stop = None if left is None else lambda left=left: next(left)
+        record = tiny_train(tiny_net(), folder=tmp_path, stop=stop)
+        sittings = record.environment.get("sittings")
+        assert record.environment["system"] == machine
+        if iterations in (3, 2):
+            assert sittings is None
+    wanted = [(0, "A"), (5, "B"), (6, "A")]
+    assert [(each["from_iteration"], each["system"]) for each in sittings] == wanted
+    assert {each["device"] for each in sittings} == {record.device}
+    assert RunRecord.load(tmp_path).environment == record.environment
+
+
+def test_a_checkpoint_from_before_there_were_sittings_goes_on(tmp_path):
+    left = iter([False] * 3 + [True])
+    tiny_train(tiny_net(), folder=tmp_path, stop=lambda: next(left))
+    path = tmp_path / "checkpoint.pt"
+    state = torch.load(path, weights_only=True)
+    del state["sittings"]
+    torch.save(state, path)
+    (sitting,) = tiny_train(tiny_net(), folder=tmp_path).environment["sittings"]
+    assert sitting["from_iteration"] == 3
 
 
 def test_a_run_is_not_resumed_with_a_net_of_other_weights(tmp_path):
