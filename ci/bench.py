@@ -8,7 +8,7 @@ textbook         torchvision transforms on PIL images, DataLoader, float32; as m
                  best in a trial with the first net in bfloat16
 textbook, bf16   the same under bfloat16 autocast
 bare step        forward, backward, optimiser on one ready batch: ours without data and records,
-                 by the same kernels, since it takes turns with ours in one process
+                 in the same process, for what cuDNN's trials choose differs between processes
 
 On a GPU "ours" and "bare step" are replayed as CUDA graphs, and there is more:
 
@@ -19,8 +19,9 @@ ours, deterministic      with kernels that repeat bit for bit
 
 Each row but the bare step is a process of its own with one thread. All of a net are made ready
 first, compiled and all, which is not timed; then they are measured in turn, round by round, and a
-figure is the median of the rounds. Ctrl-C keeps the rounds of that net, and goes on to the next.
-The images are as many as CIFAR-10's, and random: their content has no influence on speed.
+figure is the median of the rounds. Ctrl-C during them keeps those that are done, and goes on to
+the next net. The images are as many as CIFAR-10's, and random: their content has no influence on
+speed.
 
 A second table, on a GPU, has the sum of several processes that train beside each other, once each:
 run it also with NVIDIA's MPS, without which they take turns.
@@ -45,7 +46,8 @@ import sys
 import time
 from collections.abc import Callable, Hashable, Iterator
 from functools import partial
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
+from multiprocessing.synchronize import Lock
 from pathlib import Path
 from typing import Any
 
@@ -112,16 +114,28 @@ def recipe(batch_size: int, **changes: Any) -> TrainConfig:
 
 
 class Turns:
-    """A row's side of the rounds."""
+    """A row's side of the rounds.
 
-    def __init__(self, pipe: Connection) -> None:
-        self.pipe = pipe
+    device: a lock. One row after the other is made ready: beside others, cuDNN's trials mistake
+    what is quickest.
+    """
+
+    def __init__(self, pipe: Connection, device: Lock) -> None:
+        self.pipe, self.device, self.held = pipe, device, False
+
+    def make_ready(self) -> None:
+        """Wait for the device, to have it alone until the first `next`; data come before."""
+        self.device.acquire()
+        self.held = True
 
     def next(self, *speeds: float) -> bool:
         """Hand in what was measured, and wait for the next round; False when there is none.
 
         speeds: images a second, of each name of the row; none before the first round.
         """
+        if self.held:
+            self.device.release()
+            self.held = False
         self.pipe.send(speeds)
         return self.pipe.recv()
 
@@ -134,20 +148,23 @@ def in_turn(
 ) -> dict[Hashable, list[float]]:
     """Make all rows ready, each in a process of its own, and measure them in turn.
 
-    rows: under the names of what each measures. One is made ready after the other: beside others
-    cuDNN's trials would mistake what is quickest. Returns the speeds of each name, round by round;
+    rows: under the names of what each measures. Returns the speeds of each name, round by round;
     Ctrl-C ends it with the rounds that are done. Errors: `RuntimeError` where a row fails; its own
     message comes first.
     """
     context = multiprocessing.get_context("spawn")
-    pipes, processes = {}, []
+    pipes, processes, device = {}, [], context.Lock()
     try:
-        for key, row in tqdm(rows.items(), desc=f"{said}: making ready"):
+        for key, row in rows.items():
             pipes[key], far = context.Pipe()
-            processes.append(context.Process(target=take_turns, args=(row, far)))
+            processes.append(context.Process(target=take_turns, args=(row, far, device)))
             processes[-1].start()
             far.close()
-            pipes[key].recv()
+        waiting = {pipe: key for key, pipe in pipes.items()}
+        for _ in tqdm(rows, desc=f"{said}: making ready"):
+            pipe = wait(list(waiting))[0]  # in their own order, and so also one that failed
+            key = waiting.pop(pipe)
+            pipe.recv()
         found: dict[Hashable, list[float]] = {name: [] for key in rows for name in key}
         try:
             for key in tqdm([key for _ in range(rounds) for key in rows], desc=said):
@@ -172,11 +189,11 @@ def in_turn(
             process.kill()
 
 
-def take_turns(row: Row, pipe: Connection) -> None:
+def take_turns(row: Row, pipe: Connection, device: Lock) -> None:
     """What a row's process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that asks
     torch.set_num_threads(1)
-    row(Turns(pipe))
+    row(Turns(pipe, device))
 
 
 def ours(
@@ -195,6 +212,7 @@ def ours(
     cuDNN's trials choose other kernels in another. graph: as of `train`.
     """
     device, data = torch.device(device), random_data()
+    turns.make_ready()
     window, steps = WARM_UP[device.type], STEPS[device.type]
     timed_windows = steps // window
     bare_step = bare(model, batch_size, device, data, compiled) if alone else None
@@ -209,6 +227,8 @@ def ours(
         speeds = [timed_windows * window * batch_size / (ends[-1] - ends[0])] if ready else []
         if ready and alone:
             speeds.append(timed(bare_step, batch_size, device, steps))
+            if not torch.isfinite(bare_step()):
+                raise RuntimeError("the step alone was measured on numbers without sense")
         ready, more = True, turns.next(*speeds)
         ends.clear()
 
@@ -243,7 +263,7 @@ def one_of_several(model: str, batch_size: int, device: torch.device, ready, res
     torch.set_num_threads(1)
     data, net = random_data(), build_model(model, seed=0)
     window = WARM_UP[device.type]
-    config = recipe(batch_size, window=window, iterations=window + 8 * STEPS[device.type])
+    config = recipe(batch_size, window=window, iterations=13 * window)
     times = []
 
     def report(iteration: int, _row: dict) -> None:
@@ -275,8 +295,12 @@ def synchronise(device: torch.device) -> None:
 
 def bare(
     model: str, batch_size: int, device: torch.device, data: ImageSet, compiled: bool
-) -> Callable[[], None]:
-    """Our training step alone, on one batch that is there already; it is compiled and captured."""
+) -> Callable[[], torch.Tensor]:
+    """Our training step alone, on one batch that is there already, as `train` makes it.
+
+    Ready to be measured: what is to be compiled is compiled, and what is to be captured captured.
+    Returns a function that does one and returns its loss.
+    """
     config, layout = recipe(batch_size), choose_layout(device)
     net = build_model(model, seed=0).to(device, memory_format=layout).train()
     here = data.to(device)
@@ -287,18 +311,19 @@ def bare(
     with best_kernels(compiled):
         for _ in range(GraphedStep.WARM_UP + 1):
             step(x, y)
-    return lambda: step(x, y)
+    return lambda: step(x, y)[0]
 
 
 def textbook(
     model: str, batch_size: int, device: str, workers: int, bf16: bool, turns: Turns
 ) -> None:
     """Images a second of the loop that tutorials show."""
-    device = torch.device(device)
+    device, images = torch.device(device), PilImages(random_data())
+    turns.make_ready()
     net = build_model(model, seed=0).to(device).train()
     optimiser = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
     loader = DataLoader(
-        PilImages(random_data()),
+        images,
         batch_size,
         shuffle=True,
         drop_last=True,

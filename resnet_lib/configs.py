@@ -372,8 +372,8 @@ class TrainConfig(Config):
     seed: of the order of the images and of their augmentation.
     precision: "float32", "bfloat16" (autocast), or "auto": bfloat16 where the device has
         instructions for it.
-    deterministic: ask CUDA for deterministic kernels, which took 15% more time on an NVIDIA
-        H200; the CPU is deterministic without.
+    deterministic: ask CUDA for deterministic kernels; the CPU is deterministic without. On an
+        NVIDIA H200 that took 15% more time; 70% more in long runs, which else are compiled.
 
     Errors: `ConfigError`. Source: Paper, sections 3.4 and 4.2.
     """

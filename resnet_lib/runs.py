@@ -61,7 +61,7 @@ PROBE = (
 )
 DATA_SET = {"name": str, "size": int, "checksum": str}  # what a record says of its data
 FORMAT = 1
-FROM = "from_iteration"  # of a sitting
+SITTING_BEGINS = "from_iteration"
 TYPES = {"iteration": int} | dict.fromkeys(("epoch", "loss", "top1_error", "lr", "seconds"), float)
 # pandas 2 reads floats to within a bit unless told; pandas 3 reads them exactly.
 EXACT = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}
@@ -81,7 +81,8 @@ class RunRecord:
     "diverged" (then `diverged_at` is the iteration of the first loss that was not finite). start:
     None if the run began with the weights of its seed, else a digest of those it began with.
     device, environment: of the end; where the run went on elsewhere than it was stopped,
-    environment has "sittings", each with the iteration that it began at.
+    environment has "sittings", each with the iteration that it began at. (Older checkpoints do not
+    tell theirs: then the first that is listed begins later than the run.)
     """
 
     run_id: str
@@ -153,7 +154,7 @@ class RunRecord:
         self.seconds = round(run.seconds, 3)
         self.images_per_second = round(images / max(run.seconds, 1e-9), 1)
         self.warmup_ended, self.diverged_at = run.warmup_ended, run.diverged_at
-        if run.sittings[-1][FROM]:  # the last began later than the run
+        if run.sittings[-1][SITTING_BEGINS]:  # the last began later than the run
             self.environment["sittings"] = run.sittings
         self.curves = pd.DataFrame(run.rows, columns=list(CURVES[1:]))
         self.curves.insert(0, "run_id", self.run_id)

@@ -58,7 +58,7 @@ from resnet_lib.numerics import decides_numbers, numerics_hash
 from resnet_lib.overlapping import COMPILING, overlapping
 from resnet_lib.progress import Clock, Report, interruptible, reporter
 from resnet_lib.recomputing import recomputing
-from resnet_lib.runs import FROM, RecordError, RunRecord, refuse_other_run
+from resnet_lib.runs import SITTING_BEGINS, RecordError, RunRecord, refuse_other_run
 from resnet_lib.weights import load_weights
 
 Probe = Callable[[nn.Module], pd.DataFrame]
@@ -512,11 +512,12 @@ class Run:
 
     def sit_down(self, where: dict[str, Any]) -> None:
         """Note from which iteration on the run is done in this way, unless it was so before."""
-        before = {
-            name: value for name, value in (self.sittings or [{}])[-1].items() if name != FROM
-        }
+        while self.sittings and self.sittings[-1][SITTING_BEGINS] == self.iteration:
+            self.sittings.pop()  # nothing was done in it
+        before = dict(self.sittings[-1]) if self.sittings else {}
+        before.pop(SITTING_BEGINS, None)
         if before != where:
-            self.sittings.append({FROM: self.iteration, **where})
+            self.sittings.append({SITTING_BEGINS: self.iteration, **where})
 
     def state(self) -> dict[str, Any]:
         """Everything that a checkpoint must hold to go on bit for bit."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from argparse import Namespace
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import bench
 import pytest
@@ -96,6 +98,38 @@ def counting(start: float, step: float, turns: bench.Turns) -> None:
         speeds = [speeds[0] + step] if speeds else [start]
 
 
+def noting(path: Path, turns: bench.Turns) -> None:
+    """A row that writes down when it has the device, and when it gives it back."""
+    turns.make_ready()
+    with path.open("a") as notes:
+        print("has it", file=notes, flush=True)
+        time.sleep(0.1)
+        print("is ready", file=notes, flush=True)
+    counting(1.0, 1.0, turns)
+
+
+def test_one_row_after_the_other_is_made_ready(tmp_path) -> None:
+    notes = tmp_path / "notes"
+    bench.in_turn({(n,): partial(noting, notes) for n in range(3)}, 1, "test")
+    assert notes.read_text().split("\n")[:-1] == ["has it", "is ready"] * 3
+
+
+def dying(turns: bench.Turns) -> None:
+    turns.make_ready()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def waiting(turns: bench.Turns) -> None:
+    time.sleep(3)  # so that the other has the device first
+    turns.make_ready()
+    counting(1.0, 1.0, turns)
+
+
+def test_a_row_that_dies_with_the_device_ends_them_all() -> None:
+    with pytest.raises(RuntimeError, match="the row dead failed"):
+        bench.in_turn({("late",): waiting, ("dead",): dying}, 1, "test")
+
+
 def failing(turns: bench.Turns) -> None:
     raise ValueError("no such net")
 
@@ -132,10 +166,23 @@ class Asked:
     def __init__(self, rounds: int) -> None:
         self.left, self.speeds = rounds, []
 
+    def make_ready(self) -> None:
+        assert not self.speeds
+
     def next(self, *speeds: float) -> bool:
         self.speeds.append(speeds)
         self.left -= 1
         return self.left >= 0
+
+
+def test_the_second_speed_of_ours_is_that_of_its_step(monkeypatch) -> None:
+    monkeypatch.setattr(bench, "random_data", partial(bench.random_data, 64))
+    monkeypatch.setattr(bench, "timed", lambda step, *_: step() and 7.0)
+    monkeypatch.setitem(bench.STEPS, "cpu", 2)
+    turns = Asked(rounds=1)
+    bench.rows_of("resnet8", 4, "cpu", workers=0)[bench.OURS](turns)
+    (ours, alone) = turns.speeds[1]
+    assert ours != 7.0 == alone
 
 
 @pytest.mark.parametrize("loops", [bench.OURS, ("textbook",)])
