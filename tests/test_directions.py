@@ -111,6 +111,12 @@ def first_thousand(arm: str, seed: int) -> float:
     return curves.loc[early, "top1_error"].mean()
 
 
+def train_errors(arm: str) -> pd.Series:
+    """Training errors of the run of seed 0 in tier paper, window by window, by iteration."""
+    curves = ARCHIVE.runs(arm, "paper")["bfloat16"][0].curves
+    return curves[curves["split"] == "train"].set_index("iteration")["top1_error"]
+
+
 def dead(net: str) -> list[int]:
     """Dead channels, layer by layer, of the net of seed 0 whose weights are kept."""
     record = ARCHIVE.runs(net, "paper")["bfloat16"][0]
@@ -121,7 +127,7 @@ def dead(net: str) -> list[int]:
 def logged_dead() -> dict[str, list[tuple[int, int]]]:
     """Dead channels of ResNet-56 that the log counts: of the net and of its first layer, by seed.
 
-    The weights of most of these nets are not kept.
+    The weights of four of these six nets are not kept: what the log says of them is trusted.
     """
     log = (ROOT / "data" / "runs" / "LOG.md").read_text()
     found = re.search(r"with the warm-up: (seed 0 .*?); without: (.*?)\. In these six nets", log)
@@ -303,6 +309,19 @@ SENTENCES = {
         "ends at the first look on every seed": lambda: (
             set(values("resnet56 with warm-up", "end of warm-up", "short")) == {100}
         ),
+        "Our one ResNet-110 with the warm-up is below 80% at the first look": lambda: (
+            list(values("resnet110", "end of warm-up")) == [100]
+        ),
+        "a quarter of the paper's; one look later, at 0.1, it is above 80% again": lambda: (
+            published("P1/section 4.2/ResNet-110/length of the warm-up").value / 4 == 100
+            and (train_errors("resnet110").loc[[100, 200]] > 80).to_list() == [False, True]
+        ),
+        "Without a warm-up none was trained here on the full schedule": lambda: (
+            not ARCHIVE.runs("resnet110 without warm-up", "paper")
+        ),
+        "on ResNet-56, whose test error it lowers on every seed": lambda: (
+            difference("resnet56 with warm-up", "resnet56", "test error").max() < 0
+        ),
         "The seeds of ResNet-56 differ much, with the warm-up even more than without": lambda: (
             np.ptp(values("resnet56 with warm-up", "training error", "short"))
             > np.ptp(values("resnet56", "training error", "short"))
@@ -355,7 +374,7 @@ SENTENCES = {
             and (found := interval("paper/plain20 - resnet20/test error"))[0] < 1 < found[1]
         ),
         "(Mean and standard deviation over three seeds.)": lambda: (
-            list(values("resnet56", "test error").index) == [0, 1, 2]
+            list(difference("resnet56", "resnet56 with warm-up", "test error").index) == [0, 1, 2]
         ),
         "all three are slower than ResNet-20 over the first thousand iterations, and the slowest "
         "of them has the best end": lambda: (
@@ -370,12 +389,11 @@ SENTENCES = {
             len(found := difference("resnet56", "resnet56 with warm-up", "test error")) == 3
             and found.min() > 0
         ),
-        "comes in the mean within a quarter of a point of the paper's": lambda: (
-            abs(
-                values("resnet56 with warm-up", "test error").mean()
-                - published("P1/Table 6/ResNet-56").value
-            )
-            < 0.25
+        "two seeds end below the paper's {published}`P1/Table 6/ResNet-56::value`, one a point "
+        "above it": lambda: (
+            (found := sorted(values("resnet56 with warm-up", "test error")))[1]
+            < (printed := published("P1/Table 6/ResNet-56").value)
+            and 0.75 < found[2] - printed < 1.25
         ),
         "It is then ahead of the ResNet-20 of its seed each time": lambda: (
             difference("resnet56 with warm-up", "resnet20", "test error").max() < 0
@@ -384,15 +402,31 @@ SENTENCES = {
             (found := interval("paper/resnet20 - resnet56 with warm-up/test error"))[0] < 0
             and found[1] > 0
         ),
-        "So the start is a good part of why our ResNet-56 does not win": lambda: (
-            difference("resnet56", "resnet20", "test error").mean()
+        "So the start may be a good part of why our ResNet-56 does not win": lambda: (
+            0
+            < difference("resnet56", "resnet20", "test error").mean()
             < difference("resnet56", "resnet56 with warm-up", "test error").mean()
         ),
-        "nor what one would be worth to ResNet-20 on this schedule": lambda: (
-            not ARCHIVE.runs("resnet20 with warm-up", "paper")
-        ),
-        "the warm-up leaves fewer such channels on every seed": lambda: all(
+        "what a warm-up would be worth to ResNet-20, which on this schedule is not "
+        "measured": lambda: not ARCHIVE.runs("resnet20 with warm-up", "paper"),
+        "On every seed the net with the warm-up has fewer such channels": lambda: all(
             warm[0] < cold[0] for warm, cold in zip(*logged_dead().values(), strict=True)
+        ),
+        "We have trained one on the full schedule, seed 0": lambda: (
+            list(values("resnet110", "test error").index) == [0]
+        ),
+        "It ends at the mean of the paper's five, to the digit by chance, and a little below the "
+        "ResNet-56 of its seed; another ResNet-56 with the warm-up, seed 2, makes one error more "
+        "in 10,000": lambda: (
+            (found := round(values("resnet110", "test error")[0], 2))
+            == published("P1/Table 6/ResNet-110/top-1 error, mean of 5").value
+            and 0 < (warm := values("resnet56 with warm-up", "test error"))[0] - found < 0.25
+            and round(10_000 * (warm[2] - found) / 100) == 1
+        ),
+        "Its plain twin is not trained yet": lambda: not ARCHIVE.runs("plain110", "paper"),
+        "ResNet-110 goes on with it, though on one seed and with another start": lambda: (
+            list(difference("resnet110", "resnet56", "layer response").index) == [0]
+            and difference("resnet110", "resnet56", "layer response")[0] < 0
         ),
         "the more of them a net has, the more errors it makes, but for one pair. Those of the "
         "first layer alone do not order the nets.": lambda: misordered(0) == 1 < misordered(1),
@@ -400,7 +434,8 @@ SENTENCES = {
             dead("resnet56 with warm-up")[0] == 0
             and sum(dead("resnet56 with warm-up")) < sum(dead("resnet56")) / 5
         ),
-        "So on the full schedule most of that effect of depth is there without shortcuts": lambda: (
+        "So on the full schedule most of that effect from 20 layers to 56 is there without "
+        "shortcuts": lambda: (
             difference("plain56", "plain20", "layer response").mean()
             < difference("resnet56", "resnet20", "layer response").mean() / 2
             < 0
@@ -469,18 +504,21 @@ def test_the_notes_of_claims_say_what_the_records_show():
     assert "in the mean of three seeds that start at 0.1" in notes["17"]
     assert len(found := difference("resnet56", "resnet20", "test error")) == 3
     assert found.mean() > 0
-    assert "make fewer errors than the ResNet-20 of their seed" in notes["17"]
+    assert (
+        "make fewer errors than the ResNet-20 of their seed, by differences whose interval"
+        in (notes["17"])
+    )
     warm = difference("resnet56 with warm-up", "resnet20", "test error")
     assert len(warm) == 3
     assert warm.max() < 0
-    assert "seeds 1 and 2 of that were run later, and agree" in notes["53c"]
+    assert "seeds 1 and 2 were run later, and agree" in notes["53c"]
     assert difference("resnet56 with warm-up", "resnet56", "test error").max() < 0
 
 
 def test_the_readmes_figures_of_speed_stand_in_the_log():
     told = (ROOT / "README.md").read_text().split("Training speed, ")[1].split("\nMIT")[0]
     figures = set(re.findall(r"\b\d+,\d{3}\b|\b\d+\.\d+\b|\b\d{3}\b", told)) - {"128"}
-    assert len(figures) == 22
+    assert len(figures) == 26
     log = (ROOT / "data" / "runs" / "LOG.md").read_text()
     assert [each for each in figures if not re.search(rf"(?<![\d,.]){each}(?![,.]?\d)", log)] == []
 
