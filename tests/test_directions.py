@@ -504,15 +504,22 @@ def test_the_notes_of_claims_say_what_the_records_show():
     assert "in the mean of three seeds that start at 0.1" in notes["17"]
     assert len(found := difference("resnet56", "resnet20", "test error")) == 3
     assert found.mean() > 0
-    assert (
-        "make fewer errors than the ResNet-20 of their seed, by differences whose interval"
-        in (notes["17"])
-    )
+    assert "fewer errors than the ResNet-20 of their seed, by differences whose" in notes["17"]
     warm = difference("resnet56 with warm-up", "resnet20", "test error")
     assert len(warm) == 3
     assert warm.max() < 0
     assert "seeds 1 and 2 were run later, and agree" in notes["53c"]
     assert difference("resnet56 with warm-up", "resnet56", "test error").max() < 0
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])
+def test_the_readmes_test_errors_are_the_records(readme):
+    told = " ".join((ROOT / readme).read_text().split())
+    to = {"README.md": "{:.1f} to {:.1f}%", "README.zh.md": "{:.1f}% 至 {:.1f}%"}[readme]
+    for arm in ("resnet56", "resnet56 with warm-up"):
+        errors = values(arm, "test error")
+        assert to.format(errors.min(), errors.max()) in told
+    assert f"{values('resnet110', 'test error').mean():.2f}%" in told
 
 
 def test_the_readmes_figures_of_speed_stand_in_the_log():
