@@ -210,11 +210,11 @@ SENTENCES = {
         "the ratio falls at first and then grows in all four nets": lambda: all(
             map(falls_then_grows, FOUR)
         ),
-        "(three seeds of each)": lambda: all(
+        "(Three seeds of each.": lambda: all(
             len(values(arm, "gradient decades")) == 3 for arm in FOUR
         ),
-        "So plain-20 and ResNet-20, which train well, miss it on every seed, and both nets of 56 "
-        "layers lie about on it, on either side by the seed": lambda: (
+        "By the norms plain-20 and ResNet-20, which train well, miss our bound on every seed, and "
+        "both nets of 56 layers lie about on it, on either side by the seed": lambda: (
             all(
                 values(arm, "gradient decades").min() > 1
                 and values(arm, "training error").max() < 2
@@ -225,14 +225,13 @@ SENTENCES = {
                 for arm in ("plain56", "resnet56")
             )
         ),
-        "of root mean squares the ratios are half as large, and in this mean all four nets are "
-        "healthy": lambda: (
+        "Of root mean squares all four are, in this mean": lambda: (
             max(values(arm, "gradient decades per value").mean() for arm in FOUR) < 1
         ),
         "in the mean over the schedule the gradient grows on its way down": lambda: all(
             values(arm, "gradient loss").max() < -np.log10(2) for arm in FOUR
         ),
-        "in this mean the nets that degrade do not stand out": lambda: (
+        "*The nets that degrade do not stand out.*": lambda: (
             values("plain20", "gradient decades").mean()
             > values("plain56", "gradient decades").mean()
         ),
@@ -322,11 +321,11 @@ SENTENCES = {
         "on ResNet-56, whose test error it lowers on every seed": lambda: (
             difference("resnet56 with warm-up", "resnet56", "test error").max() < 0
         ),
-        "The seeds of ResNet-56 differ much, with the warm-up even more than without": lambda: (
+        "the seeds of ResNet-56 differ much, with the warm-up even more than without": lambda: (
             np.ptp(values("resnet56 with warm-up", "training error", "short"))
             > np.ptp(values("resnet56", "training error", "short"))
         ),
-        "and the 95% interval of the mean holds zero": lambda: (
+        "and the 95% interval of the mean holds zero:": lambda: (
             (found := interval("short/resnet56 - resnet56 with warm-up/training error"))[0] < 0
             and found[1] > 0
         ),
@@ -342,7 +341,7 @@ SENTENCES = {
         ),
     },
     "05-bottleneck": {
-        "On the one seed with all four": lambda: (
+        "the difference on the one seed with all four": lambda: (
             [len(values(f"{kind}83", "training error", "short")) for kind in ("plain", "resnet")]
             == [1, 1]
         ),
@@ -352,8 +351,8 @@ SENTENCES = {
             > 2 * difference("resnet83", "resnet29", "training error", "short").max()
             > 0
         ),
-        "on both its seeds more than its plain twin, where with blocks of two layers the shortcuts "
-        "help at such a depth": lambda: (
+        "ResNet-29 is, on both its seeds, worse than its plain twin, where with blocks of two "
+        "layers the shortcuts help at such a depth": lambda: (
             len(found := difference("resnet29", "plain29", "training error", "short")) == 2
             and found.min() > 0
             and difference("resnet20", "plain20", "training error", "short").max() < 0
@@ -407,7 +406,7 @@ SENTENCES = {
             < difference("resnet56", "resnet20", "test error").mean()
             < difference("resnet56", "resnet56 with warm-up", "test error").mean()
         ),
-        "what a warm-up would be worth to ResNet-20, which on this schedule is not "
+        "What would a warm-up be worth to ResNet-20? On this schedule that is not "
         "measured": lambda: not ARCHIVE.runs("resnet20 with warm-up", "paper"),
         "On every seed the net with the warm-up has fewer such channels": lambda: all(
             warm[0] < cold[0] for warm, cold in zip(*logged_dead().values(), strict=True)
@@ -434,13 +433,13 @@ SENTENCES = {
             dead("resnet56 with warm-up")[0] == 0
             and sum(dead("resnet56 with warm-up")) < sum(dead("resnet56")) / 5
         ),
-        "So on the full schedule most of that effect from 20 layers to 56 is there without "
+        "on the full schedule most of that effect from 20 layers to 56 is there without "
         "shortcuts": lambda: (
             difference("plain56", "plain20", "layer response").mean()
             < difference("resnet56", "resnet20", "layer response").mean() / 2
             < 0
         ),
-        "the paper's order, all three times, on every seed": lambda: all(
+        "The first three are the paper's order, on every seed.": lambda: all(
             difference(one, other, "layer response").max() < 0
             for one, other in (
                 ("resnet20", "plain20"),
@@ -532,6 +531,6 @@ def test_the_readmes_figures_of_speed_stand_in_the_log():
 
 def test_three_times_the_iterations_are_told_with_their_seeds():
     told = " ".join((BOOK / "01-degradation.md").read_text().split())
-    assert "after the usual number, on three seeds each (in the ledger" in told
+    assert "The paper's own nets on CIFAR-10, three seeds each:" in told
     assert len(difference("plain56 x3", "plain20 x3", "training error", "short")) == 3
     assert len(difference("plain56", "plain20", "training error", "short")) == 3
