@@ -90,6 +90,15 @@ def dashes(depth: int, depths: Iterable[int]) -> object:
     return DASHES[min(order.index(depth), len(DASHES) - 1)]
 
 
+def plot_mean(
+    ax: Axes, where: Sequence[float], lines: pd.DataFrame, kind: str, **style: object
+) -> None:
+    """The mean of some lines, one a column, and a band from the lowest to the highest of them."""
+    ax.plot(where, lines.mean(axis=1), color=colour(kind), **style)
+    low, high = lines.min(axis=1), lines.max(axis=1)
+    ax.fill_between(where, low, high, color=colour(kind), alpha=0.14, linewidth=0)
+
+
 def plot_curves(
     frame: pd.DataFrame,
     ax: Axes,
@@ -108,21 +117,14 @@ def plot_curves(
                 index="iteration", columns="seed", values=column
             )
             bold = split == "test"
-            ax.plot(
+            plot_mean(
+                ax,
                 lines.index,
-                lines.mean(axis=1),
-                color=colour(kind),
+                lines,
+                kind,
                 linestyle=dashes(depth, frame["depth"]),
                 linewidth=2.2 if bold else 1.0,
                 label=f"{printed_name(model)}, {'test' if bold else 'training'}",
-            )
-            ax.fill_between(
-                lines.index,
-                lines.min(axis=1),
-                lines.max(axis=1),
-                color=colour(kind),
-                alpha=0.14,
-                linewidth=0,
             )
     ax.set_xlabel("iterations")
     ax.set_ylabel(LABELS.get(column, column))
@@ -140,11 +142,8 @@ def plot_layers(frame: pd.DataFrame, ax: Axes, column: str, iteration: int) -> A
     for (kind, depth, model), net in now.groupby(["kind", "depth", "model"]):
         lines = net.pivot_table(index="layer", columns="seed", values=column)
         where = (lines.index - 1) / max(len(lines) - 1, 1)
-        style = {"color": colour(kind), "linestyle": dashes(depth, frame["depth"])}
-        ax.plot(where, lines.mean(axis=1), linewidth=1.6, label=printed_name(model), **style)
-        ax.fill_between(
-            where, lines.min(axis=1), lines.max(axis=1), color=colour(kind), alpha=0.14, linewidth=0
-        )
+        style = {"linestyle": dashes(depth, frame["depth"]), "linewidth": 1.6}
+        plot_mean(ax, where, lines, kind, label=printed_name(model), **style)
     ax.set_yscale("log")
     ax.set_xlabel("layer, from first (0) to last (1)")
     ax.set_ylabel(LABELS.get(column, column))
@@ -161,17 +160,7 @@ def plot_by(frame: pd.DataFrame, ax: Axes, x: str, y: str) -> Axes:
     for kind, rows in frame.groupby("kind"):
         lines = rows.pivot_table(index=x, columns="seed", values=y)
         marker = "o" if len(lines) < 30 else None
-        ax.plot(
-            lines.index, lines.mean(axis=1), color=colour(kind), marker=marker, ms=4, label=kind
-        )
-        ax.fill_between(
-            lines.index,
-            lines.min(axis=1),
-            lines.max(axis=1),
-            color=colour(kind),
-            alpha=0.14,
-            linewidth=0,
-        )
+        plot_mean(ax, lines.index, lines, kind, marker=marker, ms=4, label=kind)
     ax.set_xlabel(LABELS.get(x, x))
     ax.set_ylabel(LABELS.get(y, y))
     legend(ax)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+# Closed dropdowns that are higher than their title.
+OPEN_BY_A_GAP = """[...document.querySelectorAll(".toggle-hidden")]
+    .filter((each) => each.offsetHeight > each.firstElementChild.offsetHeight + 1)
+    .map((each) => each.innerText)"""
 VIEWS = [(width, scheme) for width in (1280, 360) for scheme in ("light", "dark")]
 
 
@@ -66,6 +70,7 @@ def test_pages(browser: Browser, site: str, width: int, scheme: str) -> None:
                 assert caption.startswith("Figure "), name
             unnumbered = "figure.notebook-figure:not(:has(.caption-number))"
             assert tab.locator(unnumbered).count() == 0, name
+            assert tab.evaluate(OPEN_BY_A_GAP) == [], name
 
 
 @pytest.mark.parametrize("name", ["index", "index.zh"])

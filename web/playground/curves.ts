@@ -1,32 +1,13 @@
 // From runs to lines: smoothing, means over seeds, and how a net looks.
+import { lastMean, smooth } from "./averages.ts";
 import type { Band, Line, Point } from "./chart.ts";
 import { type Choice, isPlain } from "./choices.ts";
 import type { Signal, Signals } from "./messages.ts";
 import recorded from "../../resnet_lib/widgets/playground-curves.json";
 import type { Arm, Run } from "./runs.ts";
 
-const MEMORY = 0.9; // of the moving average: about the last 10 iterations
 const MOST_POINTS = 360; // a line needs no more than a screen shows
 const DASHES = ["", "7 3", "5 2.5 1.5 2.5", "1.5 2.5"];
-
-/** Moving average, unbiased at the start; it stops where a number is not finite. */
-export function smooth(values: readonly number[]): number[] {
-  const smoothed: number[] = [];
-  let [sum, weight] = [0, 0];
-  for (const value of values) {
-    if (!Number.isFinite(value)) break;
-    sum = MEMORY * sum + (1 - MEMORY) * value;
-    weight = MEMORY * weight + (1 - MEMORY);
-    smoothed.push(sum / weight);
-  }
-  return smoothed;
-}
-
-/** Mean of the last `count` values: how the loss of a run is judged, as single batches vary. */
-export function lastMean(values: readonly number[], count = 50): number {
-  const last = values.slice(-count);
-  return last.reduce((sum, value) => sum + value, 0) / last.length;
-}
 
 /** Points (iteration, value) of an array that begins at iteration 1, thinned out. */
 function spread(values: readonly number[]): Point[] {

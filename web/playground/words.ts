@@ -1,7 +1,7 @@
 // Numbers and nets in words, in the reader's language.
 import { rounded } from "../shared/rounding.ts";
+import { lastMean, smooth } from "./averages.ts";
 import { type Choice, DEFAULT, isPlain, nameOf, type NumberName } from "./choices.ts";
-import { lastMean, smooth } from "./curves.ts";
 import type { Arm, Run } from "./runs.ts";
 import type { Texts } from "./texts/index.ts";
 
