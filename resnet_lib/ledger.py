@@ -108,70 +108,6 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """One statement held against the archive in one tier.
-
-    arms: each arm's sample, over the seeds that all arms have. difference: their signed sum, seed
-    by seed. agrees: whether the statement is right; None where the interval does not settle it.
-    missing: arms without a usable record.
-    """
-
-    of: str
-    measure: str
-    claimed: str
-    tier: str
-    precision: str = ""
-    arms: Mapping[str, Sample] = field(default_factory=dict)
-    difference: Sample = field(default_factory=lambda: Sample({}))
-    agrees: bool | None = None
-    run_ids: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-
-    @property
-    def n(self) -> int:
-        """Seeds that all arms have."""
-        return self.difference.n
-
-    @property
-    def unit(self) -> str:
-        """Of the difference: errors differ by points."""
-        return unit_of(self.of, self.measure)
-
-    @property
-    def outcome(self) -> str:
-        """Whether the statement is right, in words."""
-        return {True: "agrees", False: "disagrees", None: "not settled"}[self.agrees]
-
-    @property
-    def value(self) -> str:
-        """The difference, with its interval."""
-        places = digits(self.measure)
-        shown = f"{signed(self.difference.mean, places)}{self.unit}"
-        if self.n < 2:
-            return shown
-        low, high = (signed(each, places) for each in self.difference.interval)
-        return f"{shown}, interval {low} to {high}"
-
-    @property
-    def conditions(self) -> str:
-        """What it rests on, what was claimed, and the outcome."""
-        return (
-            f"n = {self.n}, tier {self.tier}, {self.precision}. Claimed: {self.claimed}; "
-            f"{self.outcome}."
-        )
-
-    @property
-    def each_arm(self) -> str:
-        """The arms with mean and standard deviation; empty where there is one."""
-        unit, places = UNITS[self.measure], digits(self.measure)
-        shown = [
-            f"{printed_name(label)} {with_spread(arm, unit, places)}"
-            for label, arm in self.arms.items()
-        ]
-        return "; ".join(shown) + "." if len(shown) > 1 else ""
-
-
-@dataclass(frozen=True)
 class Statement:
     """What a claim says of runs: a signed sum of arms, a measure, and where it should lie."""
 
@@ -197,6 +133,16 @@ class Statement:
         """Of the difference: errors differ by points."""
         return unit_of(self.of, self.measure)
 
+    @property
+    def quantity(self) -> str:
+        """What is looked at, in words."""
+        return f"{sum_in_words(self.of)}, {self.measure}"
+
+    @property
+    def claimed(self) -> str:
+        """Where the difference should lie, in words."""
+        return claim_in_words(self.rule, self.bound, self.unit)
+
     def held_against(self, archive: Archive, tier: str) -> Evidence:
         """The evidence of a tier: all arms in one precision, the one with the most common seeds."""
         terms = arms_in(self.of)
@@ -208,23 +154,73 @@ class Statement:
         precision = max(sorted(shared), key=lambda each: len(shared[each]), default="")
         seeds = sorted(shared.get(precision, ()))
         missing = tuple(label for label, found in values.items() if not found)
-        claimed = claim_in_words(self.rule, self.bound, self.unit)
         if not seeds:
-            return Evidence(self.of, self.measure, claimed, tier, missing=missing)
+            return Evidence(self, tier, missing=missing)
         arms = {label: Sample({s: values[label][precision][s] for s in seeds}) for label in values}
         difference = Sample({s: sum(k * arms[a].values[s] for k, a in terms) for s in seeds})
         runs = [archive.runs(label, tier)[precision][s] for label in values for s in seeds]
-        return Evidence(
-            of=self.of,
-            measure=self.measure,
-            claimed=claimed,
-            tier=tier,
-            precision=precision,
-            arms=arms,
-            difference=difference,
-            agrees=RULES[self.rule](*difference.interval, self.bound),
-            run_ids=tuple(run.run_id for run in runs),
+        run_ids = tuple(run.run_id for run in runs)
+        return Evidence(self, tier, precision, arms, difference, run_ids, missing)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A statement held against the archive in one tier.
+
+    arms: each arm's sample, over the seeds that all arms have. difference: their signed sum, seed
+    by seed. missing: arms without a usable record.
+    """
+
+    statement: Statement
+    tier: str
+    precision: str = ""
+    arms: Mapping[str, Sample] = field(default_factory=dict)
+    difference: Sample = field(default_factory=lambda: Sample({}))
+    run_ids: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """Seeds that all arms have."""
+        return self.difference.n
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the statement is right; None where the interval does not settle it."""
+        return RULES[self.statement.rule](*self.difference.interval, self.statement.bound)
+
+    @property
+    def outcome(self) -> str:
+        """Whether the statement is right, in words."""
+        return {True: "agrees", False: "disagrees", None: "not settled"}[self.agrees]
+
+    @property
+    def value(self) -> str:
+        """The difference, with its interval."""
+        places = digits(self.statement.measure)
+        shown = f"{signed(self.difference.mean, places)}{self.statement.unit}"
+        if self.n < 2:
+            return shown
+        low, high = (signed(each, places) for each in self.difference.interval)
+        return f"{shown}, interval {low} to {high}"
+
+    @property
+    def conditions(self) -> str:
+        """What it rests on, what was claimed, and the outcome."""
+        return (
+            f"n = {self.n}, tier {self.tier}, {self.precision}. "
+            f"Claimed: {self.statement.claimed}; {self.outcome}."
         )
+
+    @property
+    def each_arm(self) -> str:
+        """The arms with mean and standard deviation; empty where there is one."""
+        measure = self.statement.measure
+        shown = [
+            f"{printed_name(label)} {with_spread(arm, UNITS[measure], digits(measure))}"
+            for label, arm in self.arms.items()
+        ]
+        return "; ".join(shown) + "." if len(shown) > 1 else ""
 
 
 def unit_of(of: str, measure: str) -> str:
@@ -453,8 +449,7 @@ class Row:
             lines.append(f"Found: {self.check.shown}.")
         for each in self.evidence:
             if each.n:
-                of = sum_in_words(each.of)
-                lines.append(f"{of}, {each.measure}: {each.value}; {each.conditions}")
+                lines.append(f"{each.statement.quantity}: {each.value}; {each.conditions}")
                 lines += filter(None, [each.each_arm])
         lines += [
             f"In print, {'agrees' if agrees else 'disagrees'}: {sentence}."

@@ -339,9 +339,7 @@ def small(text: str) -> nodes.paragraph:
 
 def statement(evidence: Any) -> list[nodes.Node]:
     """One statement with its numbers."""
-    from resnet_lib.ledger import sum_in_words
-
-    first = nodes.paragraph("", f"{sum_in_words(evidence.of)}, {evidence.measure}: ")
+    first = nodes.paragraph("", f"{evidence.statement.quantity}: ")
     first += [nodes.strong("", evidence.value), nodes.Text(f"; {evidence.conditions}")]
     return [first, small(evidence.each_arm)] if evidence.each_arm else [first]
 
