@@ -210,7 +210,7 @@ SENTENCES = {
         "the ratio falls at first and then grows in all four nets": lambda: all(
             map(falls_then_grows, FOUR)
         ),
-        "(Three seeds of each.": lambda: all(
+        "(Three seeds of each.)": lambda: all(
             len(values(arm, "gradient decades")) == 3 for arm in FOUR
         ),
         "By the norms plain-20 and ResNet-20, which train well, miss our bound on every seed, and "
@@ -225,13 +225,13 @@ SENTENCES = {
                 for arm in ("plain56", "resnet56")
             )
         ),
-        "Of root mean squares all four are, in this mean": lambda: (
+        "By root mean squares all four are healthy, in this mean": lambda: (
             max(values(arm, "gradient decades per value").mean() for arm in FOUR) < 1
         ),
         "in the mean over the schedule the gradient grows on its way down": lambda: all(
             values(arm, "gradient loss").max() < -np.log10(2) for arm in FOUR
         ),
-        "*The nets that degrade do not stand out.*": lambda: (
+        "*The net that degrades does not stand out.*": lambda: (
             values("plain20", "gradient decades").mean()
             > values("plain56", "gradient decades").mean()
         ),
@@ -258,12 +258,13 @@ SENTENCES = {
         ),
     },
     "02-residual-learning": {
-        "Both 95% intervals of the mean ({doc}`terms`) hold zero: that at 20 layers just so, that "
-        "at 56, where the seeds lie far apart, from a large advantage on": lambda: (
+        "Both 95% intervals of the mean ({doc}`terms`) hold zero. At 20 layers zero lies just "
+        "inside; at 56, where the seeds lie far apart, the interval reaches from a large advantage "
+        "of the shortcuts to a smaller disadvantage.": lambda: (
             -1 < (found := interval("short/resnet20-single-layer - plain20/training error"))[0] < 0
             and found[1] > 2
             and (deep := interval("short/resnet56-single-layer - plain56/training error"))[0] < -20
-            and deep[1] > 0
+            and 0 < deep[1] < -deep[0] / 2
         ),
     },
     "04-shortcut-options": {
@@ -427,8 +428,10 @@ SENTENCES = {
             list(difference("resnet110", "resnet56", "layer response").index) == [0]
             and difference("resnet110", "resnet56", "layer response")[0] < 0
         ),
-        "the more of them a net has, the more errors it makes, but for one pair. Those of the "
-        "first layer alone do not order the nets.": lambda: misordered(0) == 1 < misordered(1),
+        "Of any two of the six, the one with more of them makes more errors, but for one pair. "
+        "Those of the first layer alone do not order the nets.": lambda: (
+            misordered(0) == 1 < misordered(1)
+        ),
         "With the warm-up it keeps its first layer, and nearly all of the rest.": lambda: (
             dead("resnet56 with warm-up")[0] == 0
             and sum(dead("resnet56 with warm-up")) < sum(dead("resnet56")) / 5
