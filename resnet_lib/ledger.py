@@ -413,7 +413,11 @@ class Row:
         row = self.other or self
         if self.verdict == "unclear":
             single = any(each.n == 1 for each in row.evidence if each.tier == row.tier)
-            return "One seed gives no interval." if single else "The interval holds the bound."
+            return (
+                "One seed gives no interval."
+                if single
+                else "The interval reaches to both sides of what is claimed."
+            )
         if self.verdict != "not measured":
             return ""
         if row.claim.tests:
