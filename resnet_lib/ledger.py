@@ -413,11 +413,8 @@ class Row:
         row = self.other or self
         if self.verdict == "unclear":
             single = any(each.n == 1 for each in row.evidence if each.tier == row.tier)
-            return (
-                "One seed gives no interval."
-                if single
-                else "The interval reaches to both sides of what is claimed."
-            )
+            both = "The interval reaches to both sides of what is claimed."
+            return "One seed gives no interval." if single else both
         if self.verdict != "not measured":
             return ""
         if row.claim.tests:
