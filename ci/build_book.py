@@ -189,7 +189,7 @@ def publish(rendered: Path, html: Path) -> None:
     shutil.copytree(ROOT / "book" / "_vendor", fresh / "_static" / "vendor", dirs_exist_ok=True)
     for page in fresh.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        text = mark_english(lean(text, searches=page.name == "search.html"))
+        text = mark_english(lit(lean(text, searches=page.name == "search.html")))
         page.write_text(text, encoding="utf-8")
     for copy in (fresh / "_sources" / "notebooks").glob("*.ipynb"):
         shutil.copyfile(ROOT / "notebooks" / copy.name, copy)
@@ -224,6 +224,11 @@ def mark_english(page: str) -> str:
         return page
     parts = 'id="pst-primary-sidebar"|id="pst-search-dialog"|class="bd-header-article'
     return re.sub(rf"<(?=\w+ (?:{parts}))(\w+)", r'<\1 lang="en"', page)
+
+
+def lit(page: str) -> str:
+    """A page that is light until the theme's script knows better: without one it had no colours."""
+    return re.sub(r'(<html[^>]*data-theme=)"auto"', r'\1"light"', page, count=1)
 
 
 def lean(page: str, searches: bool) -> str:

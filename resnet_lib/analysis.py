@@ -134,11 +134,11 @@ def describe(values: pd.Series) -> str:
     if not len(values):
         return "not measured (no seed with both runs complete)"
     agree = "" if direction(values) != "unclear" else "; they do not agree"
+    shown = [f"{round(v, 1):+.1f}" for v in (values.mean(), values.min(), values.max())]
+    mean, low, high = ("0.0" if each[1:] == "0.0" else each.replace("-", MINUS) for each in shown)
     if len(values) == 1:
-        return f"{values.iloc[0]:+.1f} points (1 seed)".replace("-", MINUS)
-    mean, low, high = (f"{v:+.1f}" for v in (values.mean(), values.min(), values.max()))
-    text = f"{mean} points ({low} to {high} over {len(values)} seeds{agree})"
-    return text.replace("-", MINUS)
+        return f"{mean} points (1 seed)"
+    return f"{mean} points ({low} to {high} over {len(values)} seeds{agree})"
 
 
 def compare(before: pd.Series, after: pd.Series) -> str:

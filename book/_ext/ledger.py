@@ -34,6 +34,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 PAGE = "book/ledger"
+FILTERS = "ledger-filters"  # where a verdict's count leads: the choices, with the claims below
 PAPERS = "papers.html"  # beside the page of the ledger
 ZH = "language-zh"
 FURTHER = "further"  # where claims stand that belong to no chapter
@@ -224,7 +225,7 @@ class LedgerTally(SphinxDirective):
         line = nodes.paragraph(classes=["ledger-tally"])
         for verdict, count in counts.items():
             text = f"{CHINESE[verdict]} {count} 条" if chinese else f"{verdict} {count}"
-            link = reference(text, f"{address(self.env, PAGE)}?verdict={slug(verdict)}")
+            link = reference(text, f"{address(self.env, PAGE)}?verdict={slug(verdict)}#{FILTERS}")
             link["classes"] = ["verdict", f"verdict-{slug(verdict)}"]
             line += [link, nodes.Text(" ")]
         return [line]
@@ -254,7 +255,7 @@ def filters(rows: Iterable[Any]) -> str:
         return f"<fieldset><legend>{legend}</legend>{buttons}</fieldset>"
 
     return (
-        '<form class="ledger-filters" autocomplete="off">'
+        f'<form class="ledger-filters" id="{FILTERS}" autocomplete="off">'
         f"{group('verdict', 'Verdict', tally(rows), {})}"
         f"{group('kind', 'To be settled', ways, WAYS)}</form>"
         f'<style>{"".join(hiding(rows))}</style><p class="ledger-none">There is no such claim.</p>'

@@ -45,5 +45,7 @@
     rootMargin: "300px",
   }).observe(place);
   addEventListener("hashchange", follow);
-  follow();
+  // Who comes back to the page, or loads it anew, is where they were.
+  const [way] = performance.getEntriesByType("navigation");
+  if (!["reload", "back_forward"].includes(way?.type)) follow();
 })();

@@ -9,10 +9,27 @@ document.addEventListener("DOMContentLoaded", () => {
     if (input && form.contains(input)) input.checked = true;
   };
 
+  const chosen = (name) => form.querySelector(`[name=ledger-${name}]:checked`).id.slice(name.length + 1);
+
+  /** How many claims each choice would leave, the other one given. */
+  function count() {
+    for (const input of form.elements) {
+      if (!input.name) continue; // a fieldset
+      const own = input.name.slice("ledger-".length);
+      const values = names.map((name) => [name, name === own ? input.id.slice(name.length + 1) : chosen(name)]);
+      const card = values.filter(([, value]) => value !== "all").map(([name, value]) => `.${name}-${value}`).join("");
+      const left = document.querySelectorAll(`.claim${card}`).length;
+      const label = input.closest("label");
+      label.querySelector("small").textContent = left;
+      label.classList.toggle("leaves-none", left === 0);
+    }
+  }
+
   function keep() {
+    count();
     const address = new URL(location.href);
     for (const name of names) {
-      const value = form.querySelector(`[name=ledger-${name}]:checked`).id.slice(name.length + 1);
+      const value = chosen(name);
       if (value === "all") address.searchParams.delete(name);
       else address.searchParams.set(name, value);
     }
@@ -30,6 +47,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const asked = new URLSearchParams(location.search);
   for (const name of names) choose(name, asked.get(name));
+  count();
   form.addEventListener("change", keep);
   addEventListener("hashchange", follow);
   addEventListener("click", (event) => {

@@ -398,7 +398,7 @@ def test_crops_are_cut_from_the_picture_that_is_shown(
     scale = data["nets"][0]["scales"][data["sides"].index(side)]
     shown = place.locator(".rnx-photo img").evaluate(size)
     assert shown == [scale["height"], scale["width"]]
-    box = place.locator(".rnx-box-now")
+    box = place.locator(".rnx-cut-now")
     left, top, width = (float(box.get_attribute(each)) for each in ("x", "y", "width"))
     assert top == 0
     assert left + width == pytest.approx(data["picture"]["width"])

@@ -1,5 +1,5 @@
 // Crops: ten of them at each of several scales, what a recorded net says of each, and the average.
-import { choice, select, slider } from "../shared/controls.ts";
+import { button, choice, select, slider } from "../shared/controls.ts";
 import { Chart, type Line, type Point } from "../shared/chart.ts";
 import { h, s } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
@@ -150,12 +150,17 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const which = select(t.net, data.nets.map((each) => ({ value: each.run_id, label: printedName(each.net, texts) })), (value) => view.set({ net: value }));
   const chart = new Chart((at, passing) => (passing ? readOut(at) : view.set({ count: at, one: -1 })), () => readOut());
   const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
+  const title = h("b", {});
+  const back = button(t.toAverage, () => {
+    view.set({ one: -1 });
+    add.element.querySelector("input")!.focus();
+  }, "quiet");
   const list = h("div", { class: "rnx-cropbuttons", role: "group", "aria-label": t.boxes });
   const open = h(
     "div",
     {},
     h("div", { class: "rnx-controls" }, scale.element, data.nets.length > 1 ? which.element : null),
-    h("div", { class: "rnx-two" }, h("div", {}, photograph, list), bars),
+    h("div", { class: "rnx-two" }, h("div", {}, photograph, list), h("div", {}, h("p", { class: "rnx-scored" }, title, back), bars)),
     h("div", { class: "rnx-controls" }, add.element),
     readout,
     chart.element,
@@ -185,6 +190,9 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     add.stops(all.map((_, i) => i + 1));
     add.set(count());
     const one = alone();
+    add.element.classList.toggle("rnx-aside", one >= 0);
+    title.textContent = one >= 0 || count() === 1 ? fill(t.justOne, { crop: Math.max(one, 0) + 1 }) : fill(t.averageOf, { count: count() });
+    back.hidden = one < 0;
     const used = all.slice(0, count());
     drawBoxes(one >= 0 ? all : used, one >= 0 ? one : used.length - 1, one >= 0);
     drawList(all, one);
@@ -204,8 +212,8 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
         const across = data.picture.width / scale.width;
         const down = data.picture.height / scale.height;
         const box = { x: crop.left * across, y: crop.top * down, width: data.size * across, height: data.size * down };
-        const kind = `rnx-box ${i === marked ? "rnx-box-now" : ""} ${crop.mirrored ? "rnx-box-mirrored" : ""}`;
-        return [s("rect", { ...box, class: "rnx-box-under", rx: 3 }), s("rect", { ...box, class: kind, rx: 3 })];
+        const kind = `rnx-cut ${i === marked ? "rnx-cut-now" : ""} ${crop.mirrored ? "rnx-cut-mirrored" : ""}`;
+        return [s("rect", { ...box, class: "rnx-cut-under", rx: 3 }), s("rect", { ...box, class: kind, rx: 3 })];
       }),
     );
   }
@@ -269,7 +277,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
 
   function tell(used: number, one: number): string {
     const words = (scores: number[]) =>
-      scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]).slice(0, 3).map((i) => `${className(i)} ${percent(scores[i])}`).join(texts.comma);
+      scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]).slice(0, 3).filter((i, place) => !place || scores[i] >= 0.05).map((i) => `${className(i)} ${percent(scores[i])}`).join(texts.comma);
     if (one >= 0) {
       const { crop, scale } = crops()[one];
       return fill(t.alone, { crop: one + 1, place: t.places[one % 5], mirrored: crop.mirrored ? t.mirrored : "", side: scale.side, words: words(crop.scores) });
@@ -342,6 +350,9 @@ const words = {
   places: ["centre", "top left", "top right", "bottom left", "bottom right"],
   mirrored: ", mirrored",
   crop: "Crop {crop} ({place}{mirrored}; shorter side {side}): {name} {score}",
+  justOne: "Crop {crop} alone",
+  averageOf: "Average of {count} crops",
+  toAverage: "back to the average",
   alone: "Crop {crop} alone ({place}{mirrored}; shorter side {side}): {words}.",
   oneAveraged: "The first crop alone: {words}.",
   many: "Average of {count} crops: {words}.",
@@ -383,6 +394,9 @@ const zh: Words = {
   places: ["中心", "左上", "右上", "左下", "右下"],
   mirrored: "，镜像",
   crop: "第 {crop} 张（{place}{mirrored}；短边 {side}）：{name} {score}",
+  justOne: "只看第 {crop} 张",
+  averageOf: "{count} 张的平均",
+  toAverage: "回到平均",
   alone: "只看第 {crop} 张（{place}{mirrored}；短边 {side}）：{words}。",
   oneAveraged: "只看第一张：{words}。",
   many: "{count} 张裁剪图的平均：{words}。",

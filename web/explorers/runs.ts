@@ -41,10 +41,17 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
 
   const netName = (net: Net) => nameOf(net, texts);
 
+  /** The steps that are answered once a step is shown: the second and third show the first's answer. */
+  function seen(step: string): string {
+    const shown = new Set(view.state.shown.split(",").filter(Boolean));
+    if (step === "overfitting" || step === "steps") shown.add("plain");
+    return [...shown].join(",");
+  }
+
   // The parts, from top to bottom.
   const steps = STEPS.map((step, i) => {
     const name = `${step === "free" ? "" : `${i + 1} `}${t.steps[step]}`;
-    return button(name, () => view.set({ step, at: -1 }));
+    return button(name, () => view.set({ step, at: -1, shown: seen(step) }));
   });
   const nav = h("ol", { class: "rnx-steps", "aria-label": t.stepsLabel }, ...steps.map((each) => h("li", {}, each)));
   const above = h("div", {});
@@ -91,8 +98,9 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     "div",
     {},
     table.element,
-    h("div", { class: "rnx-controls" }, split.element, seeds.element, scale.element, paper.element, schedule.element),
+    h("div", { class: "rnx-controls" }, split.element, seeds.element, scale.element, paper.element),
   );
+  const which = h("div", { class: "rnx-controls" }, schedule.element);
   root.append(nav, above, chart.element, readout, below, free, missing);
 
   /** What is drawn now: nets, splits, schedule. */
@@ -173,7 +181,10 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const at = stops.includes(asked) ? asked : (stops.at(-1) ?? 0);
     const told = readText(at);
     const nothing = step === "free" && !now.groups.length ? texts.chooseNets : "";
-    readout.textContent = sketching && now.groups.length ? t.sketchHint : told || nothing;
+    const begun = lines[step]?.some((y) => y !== null);
+    const hint = begun && !toTheEdge(lines[step]!) ? t.sketchOn : t.sketchHint;
+    readout.textContent = sketching && now.groups.length ? hint : told || nothing;
+    if (sketching) gates[step].hint(begun && !toTheEdge(lines[step]!) ? t.sketchOn : "");
     if (key === drawn && !sketching) return chart.move(at, told);
     drawn = key;
     drawChart(at, told, sketching && now.groups.length > 0, revealed);
@@ -198,7 +209,10 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       if (y > 0 && y < low) low = y;
       if (y > high) high = y;
     };
-    for (const each of drawnLines) for (const [, y] of each.points) widen(y);
+    for (const { points, band = [] } of drawnLines) {
+      for (const [, y] of points) widen(y);
+      for (const [, least, most] of band) [least, most].forEach(widen);
+    }
     rules.forEach((rule) => widen(rule.y));
     const log = free && scale === "log";
     const errors = splits.map((split) => (split === "train" ? t.trainingError : t.testError));
@@ -228,7 +242,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       if (STEPS[i] === step) each.setAttribute("aria-current", "step");
       else each.removeAttribute("aria-current");
     });
-    const wanted = revealed || step === "free" ? [] : [gates[step].element];
+    const wanted = step === "free" ? [which] : revealed ? [] : [gates[step].element];
     if (above.firstElementChild !== (wanted[0] ?? null)) above.replaceChildren(...wanted);
     showBelow(step, revealed);
     free.hidden = step !== "free";
@@ -287,7 +301,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       label: t.yourLine,
       change(next) {
         lines[step] = next;
-        gates[step]?.ready(next.slice(-4).some((y) => y !== null));
+        gates[step]?.ready(toTheEdge(next));
         draw();
       },
     };
@@ -341,11 +355,16 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     steps: choosingGate("steps"),
     residual: drawingGate("residual"),
   };
-  /** A line that stops early goes on level. */
+  /** Whether a line that is drawn comes near the right edge. */
+  function toTheEdge(ys: (number | null)[]): boolean {
+    return ys.slice(-4).some((y) => y !== null);
+  }
+  /** A line that stops early goes on level; a single point has a line's beginning before it. */
   function toTheEnd(ys: (number | null)[]): (number | null)[] {
     const last = ys.filter((y) => y !== null).at(-1) ?? null;
     const end = ys.lastIndexOf(last);
-    return ys.map((y, i) => (i > end ? last : y));
+    const single = ys.filter((y) => y !== null).length === 1;
+    return ys.map((y, i) => (i > end || (single && i === end - 1) ? last : y));
   }
   function optionsOf(labels: Record<string, string>) {
     return Object.entries(labels).map(([value, label]) => ({ value, label }));
@@ -358,7 +377,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       ...verdict(step).map((each, i, all) => h("p", {}, i === all.length - 1 ? h("strong", {}, each) : each)),
       h("p", { class: "rnx-actions" },
         button(fill(t.next, { step: t.steps[next] }), () => {
-          view.set({ step: next, at: -1 });
+          view.set({ step: next, at: -1, ...(next === "free" && guided ? { schedule: guided.id } : {}) });
           goOn();
         }, "main"),
         button(t.again, () => {
@@ -499,6 +518,7 @@ const words = {
   },
   sketchHint:
     "Draw with mouse or finger, to the right edge. Keyboard: left and right choose a place, up and down set the error.",
+  sketchOn: "Go on to the right edge.",
   invitation: "draw {net} here",
   sketchName: "Your prediction, a line: the training error of {net} over iterations",
   sketchAt: "iteration {iteration}: {error}",
@@ -602,6 +622,7 @@ const zh: Words = {
   },
   sketchHint:
     "用鼠标或手指画，一直画到右边缘。键盘：左右键选位置，上下键定误差。",
+  sketchOn: "请一直画到右边缘。",
   invitation: "请在这里画出 {net}",
   sketchName: "你的预测，一条线：{net} 的训练误差随迭代的变化",
   sketchAt: "迭代 {iteration} 次时：{error}",

@@ -159,8 +159,12 @@ export class Controls {
         say(note, good ? "" : texts.notAllowed(texts.numbers[name], ...limits, step > 0));
         if (good) this.set({ [name]: input.valueAsNumber });
       },
-      // Leaving the field with what is not allowed puts the last good number back.
-      onchange: () => show(),
+      // Leaving the field with what is not allowed puts the last good number back, and says why.
+      onchange: () => {
+        const wrong = allowed(name, input.valueAsNumber) ? "" : note.textContent!;
+        show();
+        if (wrong) say(note, texts.kept(wrong, plain(this.choice[name])));
+      },
     });
     const show = (): void => {
       if (input.valueAsNumber !== this.choice[name]) input.value = String(this.choice[name]);

@@ -177,11 +177,12 @@ export class LessonPanel {
     const { lesson, texts } = this;
     const own = lesson.arms.map((choice) => arms.find((arm) => same(arm.choice, choice)));
     const over = this.answer !== undefined && own.every((arm) => arm?.ended);
-    const sign = over ? own.map((arm) => arm!.number).join() : "";
+    const unfinished = own.some((arm) => arm?.unfinished);
+    const sign = over ? own.map((arm) => arm!.number).join() : unfinished ? "unfinished" : "";
     if (sign === this.resultsShown) return;
     this.resultsShown = sign;
     if (!over) {
-      this.results.replaceChildren();
+      this.results.replaceChildren(...(unfinished ? [h("p", {}, texts.unfinished)] : []));
       return;
     }
     const measured = lesson.arms.map(measuredOf);

@@ -61,6 +61,7 @@ export class Playground {
   private before = new Map<Arm, boolean>(); // whether nets were hidden before a question
   private readonly sliderText: HTMLOutputElement;
   private readonly toLatest: HTMLButtonElement;
+  private readonly goBack: HTMLButtonElement; // the same, above the chart
   private readonly shownSegments: Segments<Shown>;
   private readonly signalSegments: Segments<Signal>;
   private readonly downloads: HTMLElement;
@@ -122,6 +123,11 @@ export class Playground {
       this.look(undefined);
     };
     this.toLatest = button(texts.live, latest, { class: "small" });
+    const forward = (): void => {
+      this.look(undefined);
+      this.main.focus();
+    };
+    this.goBack = button(texts.toLatest, forward, { class: "small", hidden: true });
     this.curves = new Chart(320);
     this.layers = new Chart(280);
     const image = (chart: Chart) =>
@@ -176,7 +182,7 @@ export class Playground {
       h(
         "figure",
         {},
-        h("div", { class: "above" }, this.shownSegments.element, this.status),
+        h("div", { class: "above" }, this.shownSegments.element, this.goBack, this.status),
         this.curves.host,
         this.caption,
       ),
@@ -192,7 +198,10 @@ export class Playground {
     host.append(this.element);
     this.curves.onpick = (at) => this.look(Math.round(at));
     // JupyterLab would take the arrow keys for itself.
-    this.element.addEventListener("keydown", (event) => event.stopPropagation());
+    this.element.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Escape") this.look(undefined);
+    });
     this.load();
     address.onchange = () => {
       this.load();
@@ -232,6 +241,11 @@ export class Playground {
 
   private get visible(): Arm[] {
     return this.arms.filter((arm) => !arm.hidden);
+  }
+
+  /** Whether there are nets to see, and all of them are hidden. */
+  private get hides(): boolean {
+    return !this.panel && this.trained.length > 0 && this.visible.length === 0;
   }
 
   private get trained(): Arm[] {
@@ -314,10 +328,10 @@ export class Playground {
     const lesson = LESSONS.find((each) => each.id === id);
     if (lesson?.id === this.panel?.lesson.id && this.above.hasChildNodes()) return this.listLessons();
     const answer = lesson && this.answers[lesson.id];
-    const earlier = this.panel;
     this.panel =
       lesson && new LessonPanel(lesson, this.texts, answer, () => this.chose(), () => this.leave());
-    if (lesson && !earlier) this.before = new Map(this.arms.map((arm) => [arm, arm.hidden]));
+    // Those of an earlier question were hidden by it, and not by the reader.
+    if (lesson) for (const arm of this.arms) if (!this.before.has(arm)) this.before.set(arm, arm.hidden);
     this.above.replaceChildren(this.panel?.element ?? this.controls.element);
     this.controls.more.hidden = this.panel !== undefined;
     this.moment = undefined;
@@ -398,13 +412,13 @@ export class Playground {
     this.speak(this.texts.started(this.texts.and(wanted.map(({ choice }) => longName(choice)))));
   }
 
-  /** Nets of these choices that have no numbers yet; those that have come to the front. */
+  /** Nets of these choices that have not come to their end; those that have come to the front. */
   private fresh(choices: Choice[]): Arm[] {
     const arms = choices.map((choice) => this.find(choice) ?? this.add(choice));
     for (const arm of arms) arm.hidden = false;
     this.latest = arms;
-    const fresh = arms.filter((arm) => arm.iteration === 0);
-    for (const arm of fresh) if (arm.over) arm.renew(); // stopped too soon, or failed
+    const fresh = arms.filter((arm) => arm.iteration === 0 || arm.unfinished);
+    for (const arm of fresh) if (arm.over) arm.renew(); // the same numbers again, and then the rest
     if (fresh.length === 0) {
       this.tell(this.texts.there(this.texts.and(arms.map(({ choice }) => longName(choice))), arms.length));
     }
@@ -589,6 +603,7 @@ export class Playground {
     this.shownSegments.value = this.charted;
     this.shownSegments.element.hidden = this.rescuing;
     this.signalSegments.value = this.signal;
+    this.goBack.hidden = this.moment === undefined || this.trained.length === 0;
   }
 
   private drawStatus(): void {
@@ -612,10 +627,8 @@ export class Playground {
       texts.cost(large(cost.parameters, texts), large(cost.multiplyAdds, texts)),
     );
     const names = next.map(longName);
-    const same = words.every((each) => each === words[0]);
-    const parts = same
-      ? [texts.net(texts.and([...new Set(names)]), words[0])]
-      : names.map((name, i) => texts.net(name, words[i]));
+    const costing = (word: string): string[] => names.filter((_, i) => words[i] === word);
+    const parts = [...new Set(words)].map((word) => texts.net(texts.and([...new Set(costing(word))]), word));
     if (this.speed !== undefined) {
       const works = next.map(
         ({ steps, batchSize, seeds }, i) => steps * batchSize * seeds * costs[i].multiplyAdds,
@@ -623,7 +636,7 @@ export class Playground {
       const runs = next.reduce((sum, { seeds }) => sum + seeds, 0);
       const all = works.reduce((sum, work) => sum + work, 0);
       const seconds = (this.speed * all) / Math.min(this.crew.size, runs);
-      parts.push(texts.estimate(duration(seconds, texts)));
+      if (working.length === 0 && !crew.stopping) say(this.status, texts.estimate(duration(seconds, texts)));
     }
     const now = new Set(working.map(({ choice }) => encode(choice)));
     const later = working.length > 0 && next.some((choice) => !now.has(encode(choice)));
@@ -673,7 +686,7 @@ export class Playground {
       ...{ lines, x: [0, longest], y: [0, shown === "loss" ? Math.min(highest, HIGHEST) : 100] },
       ...{ xLabel: texts.iterations, yLabel: shown === "loss" ? texts.lossAxis : texts.errorAxis },
       ...{ cursor: this.moment, alt: this.alt(), levels: this.levels() },
-      empty: this.panel && !this.panel.ready ? texts.predictFirst : texts.empty,
+      empty: this.panel && !this.panel.ready ? texts.predictFirst : this.hides ? texts.allHidden : texts.empty,
     };
     this.curves.draw(view);
     const several = this.visible.some(({ choice }) => choice.seeds > 1);

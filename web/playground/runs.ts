@@ -150,6 +150,11 @@ export class Arm {
     return this.runs.every(({ state }) => state === "done" || state === "diverged");
   }
 
+  /** Whether it is over before its end: some run was stopped, or failed. */
+  get unfinished(): boolean {
+    return this.over && !this.ended;
+  }
+
   /** How many runs diverged. */
   get lost(): number {
     return this.runs.filter(({ state }) => state === "diverged").length;

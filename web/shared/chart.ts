@@ -223,15 +223,13 @@ export class Chart {
   /** Draws the rules and gives their names, which lie above all that comes: on the left, or where
    * fewer lines and bands run behind them. */
   private rules(drawing: Drawing, inside: Element, end: number): Element[] {
-    let above = -Infinity; // where the last label stands
     const labels: Element[] = [];
-    for (const rule of [...(drawing.rules ?? [])].sort((a, b) => b.y - a.y)) {
-      const at = this.scales.y(rule.y);
-      const y = Math.max(at - 4, above + 13);
-      above = y;
-      inside.append(
-        s("line", { class: "rnx-rule", x1: MARGIN.left, x2: end, y1: at, y2: at, style: `stroke:${rule.colour}` }),
-      );
+    const rules = (drawing.rules ?? []).map((rule) => ({ ...rule, at: this.scales.y(rule.y), y: this.scales.y(rule.y) - 4 }));
+    for (const { at, colour } of rules) {
+      inside.append(s("line", { class: "rnx-rule", x1: MARGIN.left, x2: end, y1: at, y2: at, style: `stroke:${colour}` }));
+    }
+    for (const rule of spread(rules, MARGIN.top, this.scales.y.range()[0] - 4)) {
+      const { y } = rule;
       const length = widthOf(rule.label);
       const [left, right] = [MARGIN.left + 6, end - 6 - length].map((x) => ({ x, behind: this.behind(drawing, x, y, length) }));
       const { x } = right.behind < left.behind ? right : left;
@@ -469,7 +467,7 @@ function columns(labels: Label[]): Label[][] {
 
 /** Move labels apart, all together as little as can be, between two heights. Returns those that have
  * a place; where there are too many, the most crowded have none. */
-function spread(labels: Label[], top: number, bottom: number): Label[] {
+function spread<L extends { y: number }>(labels: L[], top: number, bottom: number): L[] {
   const placed = [...labels].sort((a, b) => a.y - b.y);
   const around = (i: number) => (placed[i + 1]?.y ?? Infinity) - (placed[i - 1]?.y ?? -Infinity);
   while (placed.length > 1 + (bottom - top) / GAP) {
@@ -477,11 +475,11 @@ function spread(labels: Label[], top: number, bottom: number): Label[] {
     placed.splice(free.indexOf(Math.min(...free)), 1);
   }
   // Those that touch stand together, in the middle of where they want to be.
-  const startOf = (group: Label[]) => {
+  const startOf = (group: L[]) => {
     const middle = group.reduce((sum, each, k) => sum + each.y - k * GAP, 0) / group.length;
     return Math.min(bottom - (group.length - 1) * GAP, Math.max(top, middle));
   };
-  const groups: Label[][] = [];
+  const groups: L[][] = [];
   for (const each of placed) {
     let group = [each];
     while (groups.length && startOf(groups.at(-1)!) + groups.at(-1)!.length * GAP > startOf(group)) {

@@ -9,6 +9,8 @@ export interface Gate {
   element: HTMLElement;
   /** Whether the answer so far is enough to be committed, by the button or by Enter in a number. */
   ready(yes: boolean): void;
+  /** What an answer that is begun still wants; "" for nothing. */
+  hint(what: string): void;
   /** As before any answer. */
   clear(): void;
 }
@@ -34,19 +36,20 @@ export function gate(
   };
   const committed = andRead(commit);
   const main = button(texts.commit, committed, "main");
+  const wanting = h("span", { class: "rnx-wanting" });
   const element: HTMLElement = h(
     "div",
     { class: "rnx-gate" },
     h("p", { class: "rnx-ask" }, question),
     answer,
-    h("p", { class: "rnx-actions" }, main, button(texts.justShow, andRead(skip), "quiet")),
+    h("p", { class: "rnx-actions" }, main, button(texts.justShow, andRead(skip), "quiet"), wanting),
   );
   element.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.target as Element).matches("[type=number]") && !main.disabled) committed();
   });
   const ready = (yes: boolean) => void (main.disabled = !yes);
   ready(false);
-  return { element, ready, clear: () => ready(false) };
+  return { element, ready, clear: () => ready(false), hint: (what) => void (wanting.textContent = what) };
 }
 
 /** A gate that asks for one of a few options. */

@@ -45,7 +45,7 @@ export const en = {
   seconds: (value: number) => (value < 1 ? "less than 1 s" : `about ${value} s`),
   minutes: (value: string) => `about ${value} min`,
   stopping: "Stopping, once all images are judged…",
-  estimate: (time: string) => `${time} on this machine`,
+  estimate: (time: string) => `Next training: ${time} on this machine`,
   pausedAt: (at: string) => `${at}, paused`,
   result: (name: string, loss: string, train: string, test: string) =>
     `${name}: training loss ${loss}, training error ${train}, test error ${test}.`,
@@ -73,7 +73,9 @@ export const en = {
   errorAxis: "error, %",
   iterations: "iterations",
   empty: "Press Train.",
+  allHidden: "All nets are hidden.",
   predictFirst: "Predict first.",
+  unfinished: "A net was stopped before its end. Press Train for the result.",
   nextTime: "For the next training: ",
   wasReset: "All is as at the beginning. ",
   undo: "Undo",
@@ -158,6 +160,7 @@ export const en = {
   warmupHelp: "at a tenth of the learning rate",
   warmupAll: (steps: string) =>
     `All ${steps} iterations are warm-up: the whole run has a tenth of the learning rate.`,
+  kept: (wrong: string, value: string) => `${wrong} ${value} stays.`,
   notAllowed: (name: string, low: string, high: string, whole: boolean) =>
     `${name} must be ${whole ? "a whole number" : "a number"} from ${low} to ${high}.`,
   differs: {
@@ -198,6 +201,7 @@ export const en = {
   layerAxis: "layer, from first (0) to last (1)",
   moment: "Iteration",
   live: "latest",
+  toLatest: "Back to the latest",
   scrubHelp: "Drag here or in the chart above to look back in time.",
   layersEmpty: "The layers appear with the first iteration.",
   nothing: "Nothing to draw here.",

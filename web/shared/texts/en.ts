@@ -47,6 +47,7 @@ export const en = {
     scales: "trained on many scales",
     "small init": "small first weights",
     "without BN small init": "without BN, small first weights",
+    "without BN xavier": "without BN, Glorot's initialisation",
     "(0.5 1.0)": "\u00d7 0.5",
     "(0.5 0.5)": "\u00d7 0.5, residual too",
     "(0)": "bias 0",
