@@ -645,6 +645,23 @@ def test_all_explorers_together_are_small() -> None:
     assert not re.search(rb"(^|[;}\s])import\s*[\w{*\"']", code)
 
 
+def test_no_explorer_styles_another() -> None:
+    """All stand on one page: where a rule of one begins is no class of another's code."""
+    folder = ROOT / "web" / "explorers"
+    uses = {
+        path: set(re.findall(r"rnx-[a-z-]+", path.read_text(encoding="utf-8")))
+        for path in folder.glob("**/*.ts")
+    }
+    found = {}
+    for sheet in folder.glob("*.css"):
+        begins = r"(?:^|[,{}])\s*(?:\.rnx )?\.(rnx-[a-z-]+)"
+        styled = set(re.findall(begins, sheet.read_text(encoding="utf-8"), re.MULTILINE))
+        for path, used in uses.items():
+            if sheet.stem not in (path.stem, path.parent.name) and styled & used:
+                found[sheet.name, path.name] = sorted(styled & used)
+    assert found == {}
+
+
 def kept_apart(tmp_path: Path, **changes) -> Path:
     """An archive of one recorded net with its deletions; changes: of its record."""
     source = next(path.parent for path in sorted(ARCHIVE.glob("*/plain20-*/deletions.csv")))

@@ -586,6 +586,68 @@ def test_prose_links_into_a_view(tab: Page, site: str) -> None:
     )
 
 
+def test_runs_stays_with_its_schedule_when_the_questions_are_over(tab: Page, site: str) -> None:
+    """What is explored freely begins with what the last answer was about, and says so above."""
+    place = enter(tab, site, "runs", "step=residual&shown=residual")
+    answered = said(place)
+    place.get_by_role("button", name="Next: Explore freely").click()
+    drawn(tab)
+    schedule = place.get_by_label("Schedule")
+    assert schedule.input_value() == widgets.explorer("runs").data()["guided"]
+    assert schedule.bounding_box()["y"] < place.locator(".rnx-chart").bounding_box()["y"]
+    for each in re.search(r": (.*)\.", answered)[1].split(", "):
+        assert each in said(place)
+
+
+def test_a_question_that_shows_an_answer_has_it_shown(tab: Page, site: str) -> None:
+    """The second question's curves answer the first: that is not asked then as if they had not."""
+    place = enter(tab, site, "runs")
+    place.get_by_role("button", name="2 Overfitting?").click()
+    drawn(tab)
+    place.get_by_role("button", name="1 Deeper, plain").click()
+    drawn(tab)
+    assert place.locator(".rnx-ask").count() == 0
+    assert place.locator(".rnx-verdict p").count() > 1
+
+
+def test_a_line_that_ends_early_is_told_so(tab: Page, site: str) -> None:
+    place = enter(tab, site, "runs")
+    chart = place.locator(".rnx-chart")
+    arrows(tab, chart, "ArrowUp")
+    commit = place.get_by_role("button", name="Commit my prediction")
+    assert commit.is_disabled()
+    assert place.locator(".rnx-wanting").inner_text() == "Go on to the right edge."
+    arrows(tab, chart, "End", "ArrowUp")
+    assert commit.is_enabled()
+    assert place.locator(".rnx-wanting").inner_text() == ""
+
+
+def test_a_single_point_is_drawn_as_a_line(tab: Page, site: str) -> None:
+    place = enter(tab, site, "runs")
+    arrows(tab, place.locator(".rnx-chart"), "End", "ArrowUp")
+    place.get_by_role("button", name="Commit my prediction").click()
+    drawn(tab)
+    path = place.locator("[data-line=prediction]")
+    assert path.evaluate("each => each.getTotalLength()") > 5
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_papers_values_have_names_apart(browser: Browser, site: str, width: int) -> None:
+    nets = ["resnet20", "resnet32", "resnet44", "resnet56"]
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        tab = context.new_page()
+        state = f"step=free&split=test&paper=1&nets={','.join(nets)}"
+        place = enter(tab, site, "runs", state)
+        labels = place.locator(".rnx-rule-label").all()
+        heights = [float(each.get_attribute("y")) for each in labels]
+        frame = place.locator("clipPath rect").first
+        bottom = float(frame.get_attribute("height"))
+    assert len(heights) == len(nets)
+    assert max(heights) < bottom
+    heights.sort()
+    assert min(b - a for a, b in pairwise(heights)) > 12
+
+
 @pytest.mark.parametrize("tier", ["short", "paper"])
 def test_runs_says_what_is_missing(tab: Page, site: str, tier: str) -> None:
     data = widgets.explorer("runs").data()

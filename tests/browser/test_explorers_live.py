@@ -398,10 +398,16 @@ def test_crops_are_cut_from_the_picture_that_is_shown(
     scale = data["nets"][0]["scales"][data["sides"].index(side)]
     shown = place.locator(".rnx-photo img").evaluate(size)
     assert shown == [scale["height"], scale["width"]]
+    assert place.locator(".rnx-scored b").inner_text() == f"Crop {one + 1} alone"
     box = place.locator(".rnx-cut-now")
     left, top, width = (float(box.get_attribute(each)) for each in ("x", "y", "width"))
     assert top == 0
     assert left + width == pytest.approx(data["picture"]["width"])
+    place.get_by_role("button", name="back to the average").click()
+    drawn(tab)
+    assert re.fullmatch(r"Average of \d+ crops", place.locator(".rnx-scored b").inner_text())
+    assert place.get_by_role("button", name="back to the average").is_hidden()
+    assert place.locator(".rnx-slider input").evaluate("e => e === document.activeElement")
 
 
 @pytest.mark.parametrize(

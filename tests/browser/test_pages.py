@@ -277,12 +277,38 @@ def test_the_ledgers_choices_are_kept_and_give_way_to_links(browser: Browser, si
         tab.locator("#verdict-does-not-hold").check(force=True)
         assert tab.locator("#claim-24b").is_visible()
         assert tab.locator("#claim-13").is_hidden()
+        for kind in ("count", "run", "proof"):  # what each choice would leave
+            left = tab.locator(f".claim.verdict-does-not-hold.kind-{kind}").count()
+            label = tab.locator(f"label:has(#kind-{kind})")
+            assert label.locator("small").inner_text() == str(left)
+            assert (label.get_attribute("class") == "leaves-none") == (left == 0)
         tab.reload()
         assert "verdict=does-not-hold" in tab.url
         assert tab.locator("#claim-13").is_hidden()
         tab.evaluate("location.hash = 'claim-13'")
         tab.locator("#claim-13").wait_for()
         assert "verdict" not in tab.url
+
+
+def test_a_count_of_verdicts_leads_to_those_claims(browser: Browser, site: str) -> None:
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/book/index.html")
+        tab.locator(".ledger-tally a.verdict-does-not-hold").click()
+        tab.wait_for_url("**/ledger.html?verdict=does-not-hold#ledger-filters")
+        tab.locator("#verdict-does-not-hold:checked").wait_for(state="attached")
+        box = tab.locator(".ledger-filters").bounding_box()
+        assert 0 <= box["y"] < 300
+        assert tab.locator("#claim-24b").is_visible()
+
+
+def test_without_scripts_a_page_has_the_light_scheme(browser: Browser, site: str) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/book/04-shortcut-options.html")
+        colour = "e => getComputedStyle(e).getPropertyValue('--pst-color-background').trim()"
+        assert tab.locator("html").get_attribute("data-theme") == "light"
+        assert tab.locator("html").evaluate(colour)
 
 
 def test_search_opens_the_exercises_it_finds(browser: Browser, site: str) -> None:

@@ -262,6 +262,17 @@ def test_looking_back(tab: Tab) -> None:
     tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     moment = tab.locator(".moment", has_text="at iteration").inner_text()
     assert slider.input_value() == re.search(r"\d+", moment)[0]
+    tab.locator("details.layers summary").click()  # the chart has a way back of its own
+    for forward in (tab.get_by_role("button", name="Back to the latest").click,
+                    lambda: tab.keyboard.press("Escape")):  # fmt: skip
+        tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        tab.locator(".moment", has_text="at iteration").wait_for()
+        forward()
+        drawn(tab)
+        assert shown(tab) == latest
+        assert focused(tab) == "Train"
+    assert tab.get_by_role("button", name="Back to the latest").count() == 0
+    tab.locator("details.layers summary").click()
     layers = saved(tab, 1)
     assert {int(row["layer"]) for row in layers} == set(range(1, 20)), "all convolutions"
     assert all(float(row["response_std"]) > 0 for row in layers)
@@ -435,6 +446,9 @@ def test_a_wrong_number_is_said_and_not_taken(tab: Tab) -> None:
     assert tab.locator(".wrong", has_text=message).is_visible()
     batch.blur()
     assert batch.input_value() == "64"
+    assert tab.locator(".wrong", has_text=f"{message} 64 stays.").is_visible()
+    batch.fill("32")
+    assert tab.locator(".wrong", has_text=message).count() == 0
 
 
 def test_choices_without_effect_say_so(tab: Tab) -> None:
@@ -578,7 +592,11 @@ def test_a_run_that_was_stopped_answers_no_question(tab: Tab, site: str) -> None
     tab.get_by_role("button", name="Stop").click()
     finish(tab)
     assert tab.locator(".state", has_text="stopped at").count() == 2
-    assert tab.locator(".results").inner_text() == ""
+    told = "A net was stopped before its end. Press Train for the result."
+    assert tab.locator(".results").inner_text() == told
+    train(tab)
+    assert tab.locator(".state", has_text="stopped at").count() == 0
+    assert tab.locator(".results tbody tr").count() == 2
     visit(tab, site, "lesson=rescue-plain-56&answers=rescue-plain-56:2")
     tab.get_by_role("button", name="Step", exact=True).click()
     tab.locator(".state", has_text="Iteration 1 of").wait_for()
@@ -638,6 +656,25 @@ def test_leaving_a_question_brings_ones_own_nets_back(tab: Tab) -> None:
     tab.get_by_role("button", name="Leave the question").click()
     train(tab)
     assert lines.count() == 2
+
+
+def test_a_second_question_hides_nothing_for_good(tab: Tab, site: str) -> None:
+    """Nets of a question are as they were left, whatever question is opened after it."""
+    visit(tab, site, "lesson=plain-8-20&answers=plain-8-20:0")
+    train(tab)
+    lines = tab.locator(".chart svg").first.locator("text.label")
+    tab.evaluate("location.hash = 'playground?lesson=with-shortcuts'")
+    tab.get_by_role("heading", name="The same depth, with shortcuts").wait_for()
+    drawn(tab)
+    assert lines.count() == 0
+    tab.get_by_role("button", name="Leave the question").click()
+    drawn(tab)
+    assert lines.count() == 2
+    for name in tab.locator("button.name").all():
+        name.click()
+        tab.get_by_role("button", name="Hide", exact=True).click()
+        drawn(tab)
+    assert tab.locator(".chart svg text.empty").first.text_content() == "All nets are hidden."
 
 
 def test_reset_can_be_undone(tab: Tab) -> None:
