@@ -129,6 +129,21 @@ def test_search_finds(browser: Browser, site: str, book: Path, served: bool) -> 
         assert "degradation" in result.get_attribute("href")
 
 
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [("ledger", "book/ledger"), ("bottleneck", "book/05-bottleneck"), ("terms", "book/terms")],
+)
+def test_search_finds_the_page_of_that_name_first(
+    browser: Browser, site: str, words: str, page: str
+) -> None:
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/search.html?q={words}")
+        first = tab.locator("#search-results li a").first
+        first.wait_for()
+        assert page in first.get_attribute("href")
+
+
 def test_search_finds_chinese(browser: Browser, site: str) -> None:
     with browser.new_context() as context:
         tab = context.new_page()

@@ -390,7 +390,7 @@ const words = {
   response: "response of {net} {value}",
   alone: "{net} without it {error}",
   locked: "it changes the dimensions and cannot be deleted",
-  pointAtBlock: "Point at a block, or walk to it with the arrow keys: its numbers stand here.",
+  pointAtBlock: "Point at a block, tap it, or walk to it with the arrow keys: its numbers stand here.",
   legend: "Press blocks to delete them. Bars: standard deviation of the last layer's response (after BN, before the addition; the highest: {most}), ",
   hatched: ". Hatched blocks change the dimensions and must stay.",
   marks: "In the bars of the errors: all blocks in place (line), guessing (dotted).",
