@@ -65,7 +65,7 @@ document.addEventListener("DOMContentLoaded", () => {
     place.querySelector("input").focus({ preventScroll: true });
   }
   function wanted() {
-    try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; }
+    try { return decodeURIComponent(location.hash.slice(1).split("?")[0]); } catch { return ""; }
   }
   addEventListener("hashchange", follow);
   addEventListener("click", (event) => {

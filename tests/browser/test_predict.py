@@ -110,3 +110,16 @@ def test_without_javascript_everything_shows(browser: Browser, site: str) -> Non
         place, answer = first(tab)
         assert answer.is_visible()
         assert place.get_by_role("button").count() == 0
+
+
+def test_a_link_to_a_view_that_is_hidden_leads_to_its_question(tab: Tab, site: str) -> None:
+    """As somebody else's link to an explorer that comes after the answer does."""
+    tab.goto(f"{site}/book/04-shortcut-options.html#explorer-runs?step=free&nets=resnet56-C")
+    place = tab.locator(".predict", has=tab.locator("#explorer-runs"))
+    told = place.locator(".predict-waits")
+    told.wait_for()
+    assert told.inner_text() == "What the link leads to comes after your answer."
+    assert place.locator(".predict-answer").is_hidden()
+    place.get_by_role("button", name="Just show me").click()
+    tab.locator("#explorer-runs[data-ready]").wait_for()
+    assert tab.locator("#explorer-runs .rnx-readout").inner_text().count("ResNet-56 C") == 1
