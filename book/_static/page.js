@@ -27,11 +27,13 @@ addEventListener("click", (event) => {
   else dispatchEvent(new HashChangeEvent("hashchange")); // the reader has scrolled away from it
 });
 
-// A page whose title has the words comes before sections of other pages. (The search begins with
-// DOMContentLoaded, so it is told before that.)
+// A page whose title has all the words comes first. (The search begins with DOMContentLoaded, so it
+// is told before that.)
 document.addEventListener("readystatechange", () => {
   if (typeof Scorer === "undefined") return;
-  Scorer.score = ([, title, , , score]) => (title.includes(" > ") ? score / 3 : score);
+  const asked = (new URLSearchParams(location.search).get("q") ?? "").toLowerCase().split(/\s+/);
+  const named = (title) => !title.includes(" > ") && asked.every((word) => title.toLowerCase().includes(word));
+  Scorer.score = ([, title, , , score]) => score + (named(title) ? 100 : 0);
 });
 
 // Of a page that was found the search shows where most of the words stand closest together, not

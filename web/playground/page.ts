@@ -129,6 +129,7 @@ export class Playground {
     };
     this.goBack = button(texts.toLatest, forward, { class: "small", hidden: true });
     this.curves = new Chart(320);
+    this.curves.host.tabIndex = -1; // who has pressed in it is heard by keys
     this.layers = new Chart(280);
     const image = (chart: Chart) =>
       button(texts.png, () => void this.saveImage(chart), { title: texts.pngHelp });
