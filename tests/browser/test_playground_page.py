@@ -263,16 +263,15 @@ def test_looking_back(tab: Tab) -> None:
     moment = tab.locator(".moment", has_text="at iteration").inner_text()
     assert slider.input_value() == re.search(r"\d+", moment)[0]
     tab.locator("details.layers summary").click()  # the chart has a way back of its own
-        for forward in (tab.get_by_role("button", name="Back to the latest").click,
+    for forward in (tab.get_by_role("button", name="Back to the latest").click,
                     lambda: tab.keyboard.press("Escape")):  # fmt: skip
         drawn(tab)
         box = chart.bounding_box()
         tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         tab.locator(".moment", has_text="at iteration").wait_for()
-    forward()
+        forward()
         drawn(tab)
         assert shown(tab) == latest
-
     assert tab.get_by_role("button", name="Back to the latest").count() == 0
     tab.locator("details.layers summary").click()
     layers = saved(tab, 1)
