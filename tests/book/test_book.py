@@ -263,7 +263,7 @@ def test_the_start_pages_count_the_claims_by_verdict(book: Path, name: str) -> N
     cards = re.findall(
         r'<div class="[^"]*\bclaim verdict-([\w-]+)', (book / "book" / "ledger.html").read_text()
     )
-    link = r'href="\.\./book/ledger\.html\?verdict=([\w-]+)"[^>]*>\s*[^<]*?(\d+)[ \u6761]*</a>'
+    link = r'ledger\.html\?verdict=([\w-]+)#ledger-filters"[^>]*>\s*[^<]*?(\d+)[ \u6761]*</a>'
     told = re.findall(link, (book / "book" / f"{name}.html").read_text())
     assert {verdict: int(count) for verdict, count in told} == Counter(cards)
 
