@@ -413,8 +413,8 @@ class Row:
         row = self.other or self
         if self.verdict == "unclear":
             single = any(each.n == 1 for each in row.evidence if each.tier == row.tier)
-            both = "The interval reaches to both sides of what is claimed."
-            return "One seed gives no interval." if single else both
+            several = "An interval holds the bound of what is claimed."
+            return "One seed gives no interval." if single else several
         if self.verdict != "not measured":
             return ""
         if row.claim.tests:

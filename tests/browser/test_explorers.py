@@ -588,11 +588,14 @@ def test_prose_links_into_a_view(tab: Page, site: str) -> None:
     )
 
 
-def test_runs_stays_with_its_schedule_when_the_questions_are_over(tab: Page, site: str) -> None:
+@pytest.mark.parametrize("button", ["Next: Explore freely", "Explore freely"])
+def test_runs_stays_with_its_schedule_when_the_questions_are_over(
+    tab: Page, site: str, button: str
+) -> None:
     """What is explored freely begins with what the last answer was about, and says so above."""
     place = enter(tab, site, "runs", "step=residual&shown=residual")
     answered = said(place)
-    place.get_by_role("button", name="Next: Explore freely").click()
+    place.get_by_role("button", name=button, exact=True).click()
     drawn(tab)
     schedule = place.get_by_label("Schedule")
     assert schedule.input_value() == widgets.explorer("runs").data()["guided"]

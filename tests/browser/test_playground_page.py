@@ -593,11 +593,20 @@ def test_a_run_that_was_stopped_answers_no_question(tab: Tab, site: str) -> None
     tab.get_by_role("button", name="Stop").click()
     finish(tab)
     assert tab.locator(".state", has_text="stopped at").count() == 2
-    told = "A net was stopped before its end. Press Train for the result."
+    told = "A net did not come to its end. Press Train for the result."
     assert tab.locator(".results").inner_text() == told
     train(tab)
     assert tab.locator(".state", has_text="stopped at").count() == 0
     assert tab.locator(".results tbody tr").count() == 2
+    visit(tab, site, "runs=plain8;plain20")
+    tab.get_by_role("button", name="Step", exact=True).click()
+    tab.locator(".state", has_text="Iteration 1 of").nth(1).wait_for()
+    tab.get_by_role("button", name="Stop").click()
+    finish(tab)
+    tab.evaluate("location.hash = 'playground?lesson=plain-8-20'")
+    tab.locator(".answers").wait_for()
+    drawn(tab)
+    assert tab.locator(".results").inner_text() == "", "first the prediction"
     visit(tab, site, "lesson=rescue-plain-56&answers=rescue-plain-56:2")
     tab.get_by_role("button", name="Step", exact=True).click()
     tab.locator(".state", has_text="Iteration 1 of").wait_for()

@@ -41,17 +41,21 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
 
   const netName = (net: Net) => nameOf(net, texts);
 
-  /** The steps that are answered once a step is shown: the second and third show the first's answer. */
-  function seen(step: string): string {
+  let scheduled = false; // whether the reader has chosen a schedule
+
+  /** What changes on the way to a step. The second and third show the first's answer; what is explored
+   * freely begins with the schedule of the questions. */
+  function going(step: string): Partial<State> {
     const shown = new Set(view.state.shown.split(",").filter(Boolean));
     if (step === "overfitting" || step === "steps") shown.add("plain");
-    return [...shown].join(",");
+    const begins = step === "free" && view.state.step !== "free" && guided && !scheduled;
+    return { step, at: -1, shown: [...shown].join(","), ...(begins ? { schedule: guided.id } : {}) };
   }
 
   // The parts, from top to bottom.
   const steps = STEPS.map((step, i) => {
     const name = `${step === "free" ? "" : `${i + 1} `}${t.steps[step]}`;
-    return button(name, () => view.set({ step, at: -1, shown: seen(step) }));
+    return button(name, () => view.set(going(step)));
   });
   const nav = h("ol", { class: "rnx-steps", "aria-label": t.stepsLabel }, ...steps.map((each) => h("li", {}, each)));
   const above = h("div", {});
@@ -65,7 +69,10 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const schedule = select(
     t.scheduleLabel,
     data.schedules.map((each) => ({ value: each.id, label: scheduleName(each) })),
-    (value) => view.set({ schedule: value, at: -1 }),
+    (value) => {
+      scheduled = true;
+      view.set({ schedule: value, at: -1 });
+    },
   );
   const split = choice(
     t.splitLabel,
@@ -182,8 +189,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const told = readText(at);
     const nothing = step === "free" && !now.groups.length ? texts.chooseNets : "";
     const begun = lines[step]?.some((y) => y !== null);
-    const hint = begun && !toTheEdge(lines[step]!) ? t.sketchOn : t.sketchHint;
-    readout.textContent = sketching && now.groups.length ? hint : told || nothing;
+    readout.textContent = sketching && now.groups.length ? t.sketchHint : told || nothing;
     if (sketching) gates[step].hint(begun && !toTheEdge(lines[step]!) ? t.sketchOn : "");
     if (key === drawn && !sketching) return chart.move(at, told);
     drawn = key;
@@ -377,7 +383,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       ...verdict(step).map((each, i, all) => h("p", {}, i === all.length - 1 ? h("strong", {}, each) : each)),
       h("p", { class: "rnx-actions" },
         button(fill(t.next, { step: t.steps[next] }), () => {
-          view.set({ step: next, at: -1, ...(next === "free" && guided ? { schedule: guided.id } : {}) });
+          view.set(going(next));
           goOn();
         }, "main"),
         button(t.again, () => {

@@ -177,7 +177,7 @@ export class LessonPanel {
     const { lesson, texts } = this;
     const own = lesson.arms.map((choice) => arms.find((arm) => same(arm.choice, choice)));
     const over = this.answer !== undefined && own.every((arm) => arm?.ended);
-    const unfinished = own.some((arm) => arm?.unfinished);
+    const unfinished = this.answer !== undefined && own.some((arm) => arm?.unfinished);
     const sign = over ? own.map((arm) => arm!.number).join() : unfinished ? "unfinished" : "";
     if (sign === this.resultsShown) return;
     this.resultsShown = sign;

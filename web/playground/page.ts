@@ -201,7 +201,9 @@ export class Playground {
     // JupyterLab would take the arrow keys for itself.
     this.element.addEventListener("keydown", (event) => {
       event.stopPropagation();
-      if (event.key === "Escape") this.look(undefined);
+      if (event.key !== "Escape") return;
+      if (this.goBack.matches(":focus")) this.main.focus(); // it goes
+      this.look(undefined);
     });
     this.load();
     address.onchange = () => {
@@ -419,7 +421,7 @@ export class Playground {
     for (const arm of arms) arm.hidden = false;
     this.latest = arms;
     const fresh = arms.filter((arm) => arm.iteration === 0 || arm.unfinished);
-    for (const arm of fresh) if (arm.over) arm.renew(); // the same numbers again, and then the rest
+    for (const arm of fresh) if (arm.over) arm.retry(); // the same numbers again, and then the rest
     if (fresh.length === 0) {
       this.tell(this.texts.there(this.texts.and(arms.map(({ choice }) => longName(choice))), arms.length));
     }

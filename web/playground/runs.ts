@@ -134,6 +134,11 @@ export class Arm {
     this.runs = seedsOf(this.choice).map((seed) => new Run(this.choice, seed));
   }
 
+  /** Begin anew the runs that did not come to their end. */
+  retry(): void {
+    this.runs = this.runs.map((run) => (run.state === "stopped" || run.state === "failed" ? new Run(run.choice, run.seed) : run));
+  }
+
   /** What to say of the arm: the state of the run that needs most attention. */
   get state(): State {
     const order: State[] =

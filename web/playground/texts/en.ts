@@ -75,7 +75,7 @@ export const en = {
   empty: "Press Train.",
   allHidden: "All nets are hidden.",
   predictFirst: "Predict first.",
-  unfinished: "A net was stopped before its end. Press Train for the result.",
+  unfinished: "A net did not come to its end. Press Train for the result.",
   nextTime: "For the next training: ",
   wasReset: "All is as at the beginning. ",
   undo: "Undo",

@@ -60,7 +60,7 @@ export const zh: Texts = {
   empty: "请按“训练”。",
   allHidden: "所有网络都已隐藏。",
   predictFirst: "请先预测。",
-  unfinished: "有网络中途停止了。请按“训练”得到结果。",
+  unfinished: "有网络没有训练到最后。请按“训练”得到结果。",
   nextTime: "下次训练：",
   wasReset: "已全部恢复原状。",
   undo: "撤销",
