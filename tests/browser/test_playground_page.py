@@ -598,6 +598,7 @@ def test_a_run_that_was_stopped_answers_no_question(tab: Tab, site: str) -> None
     train(tab)
     assert tab.locator(".state", has_text="stopped at").count() == 0
     assert tab.locator(".results tbody tr").count() == 2
+    tab.goto("about:blank")  # away with these nets
     visit(tab, site, "runs=plain8;plain20")
     tab.get_by_role("button", name="Step", exact=True).click()
     tab.locator(".state", has_text="Iteration 1 of").nth(1).wait_for()
