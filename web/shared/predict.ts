@@ -36,7 +36,7 @@ export function gate(
   };
   const committed = andRead(commit);
   const main = button(texts.commit, committed, "main");
-  const wanting = h("span", { class: "rnx-wanting" });
+  const wanting = h("span", { class: "rnx-wanting", role: "status" });
   const element: HTMLElement = h(
     "div",
     { class: "rnx-gate" },
