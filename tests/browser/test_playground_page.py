@@ -757,6 +757,45 @@ def test_a_net_that_was_stopped_before_it_began_can_be_trained(
     assert watch.wrong == []
 
 
+def test_seeds_that_have_ended_stay_when_training_goes_on(
+    context: BrowserContext, site: str
+) -> None:
+    """Two of three train at a time; what is stopped then begins anew, and no other."""
+    tab = context.new_page()
+    tab.add_init_script("Object.defineProperty(navigator, 'hardwareConcurrency', { value: 2 })")
+    visit(tab, site, "choose=resnet8A.n600.x3&nets=residual")
+    tab.get_by_role("button", name="Train", exact=True).click()
+    tab.wait_for_function(
+        "+document.querySelector('.playground .bar')?.style.getPropertyValue('--done') > 0.75",
+        timeout=TRAINING,
+    )
+    tab.get_by_role("button", name="Stop").click()
+    finish(tab)
+    before = batches_by_seed(tab)
+    ended = [seed for seed, rows in before.items() if len(rows) == 600]
+    assert 1 <= len(ended) < 3
+    tab.get_by_role("button", name="Step", exact=True).click()
+    tab.get_by_role("button", name="Go on").wait_for()
+    now = batches_by_seed(tab)
+    for seed in ("0", "1", "2"):
+        if seed in ended:
+            assert now[seed] == before[seed]
+        else:
+            assert len(now.get(seed, [])) < 3
+    tab.get_by_role("button", name="Go on").click()
+    finish(tab)
+    assert [len(rows) for rows in batches_by_seed(tab).values()] == [600] * 3
+
+
+def batches_by_seed(tab: Tab) -> dict[str, list[dict[str, str]]]:
+    """The rows of a download that are of single batches."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in saved(tab):
+        if row["split"] == "batch":
+            found.setdefault(row["seed"], []).append(row)
+    return found
+
+
 def test_seeds_that_diverge_end_no_line_of_the_others(tab: Tab, site: str) -> None:
     visit(tab, site, "choose=resnet8A.nobn.w2.lr4.n100.x3&nets=residual")
     train(tab)
