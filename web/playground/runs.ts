@@ -37,6 +37,11 @@ export class Run {
     return OVER.includes(this.state);
   }
 
+  /** Whether it came to its own end: a result, where a run that was stopped is none. */
+  get ended(): boolean {
+    return this.state === "done" || this.state === "diverged";
+  }
+
   start(data: Splits, paused: boolean, changed: () => void): void {
     this.state = paused ? "paused" : "running";
     const hear = (report: Report): void => {
@@ -136,7 +141,7 @@ export class Arm {
 
   /** Begin anew the runs that did not come to their end. */
   retry(): void {
-    this.runs = this.runs.map((run) => (run.state === "stopped" || run.state === "failed" ? new Run(run.choice, run.seed) : run));
+    this.runs = this.runs.map((run) => (run.ended ? run : new Run(run.choice, run.seed)));
   }
 
   /** What to say of the arm: the state of the run that needs most attention. */
@@ -150,9 +155,9 @@ export class Arm {
     return this.runs.every((run) => run.over);
   }
 
-  /** Whether every run came to its own end: a result, where a run that was stopped is none. */
+  /** Whether every run came to its own end. */
   get ended(): boolean {
-    return this.runs.every(({ state }) => state === "done" || state === "diverged");
+    return this.runs.every((run) => run.ended);
   }
 
   /** Whether it is over before its end: some run was stopped, or failed. */
