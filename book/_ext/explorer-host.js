@@ -82,7 +82,11 @@
   let noting = 0;
   const note = (address) => {
     clearTimeout(noting);
-    noting = setTimeout(() => history.replaceState(null, "", address), 200);
+    const before = location.href;
+    noting = setTimeout(() => {
+      // A link may have been followed just now, and be about to be heard of.
+      if (location.href === before) history.replaceState(null, "", address);
+    }, 200);
   };
 
   // A view's address: #explorer-runs?step=free&at=1600. Where the page sets a state of its own, an

@@ -877,6 +877,17 @@ def test_the_address_is_not_written_at_every_step(tab: Tab) -> None:
     assert tab.get_by_label("Depth").input_value() == "8"
 
 
+def test_a_link_that_is_about_to_be_heard_of_is_not_overwritten(tab: Tab) -> None:
+    """On a busy machine a page hears of its new address some time after it has it."""
+    tab.get_by_label("Depth").fill("8")
+    tab.evaluate("history.replaceState(null, '', '#playground?choose=resnet14A')")  # unheard of
+    tab.wait_for_timeout(400)  # an address is written after 200 ms
+    tab.evaluate("dispatchEvent(new HashChangeEvent('hashchange'))")
+    drawn(tab)
+    assert tab.get_by_label("Depth").input_value() == "14"
+    assert tab.url.endswith("#playground?choose=resnet14A")
+
+
 def test_what_is_chosen_is_seen_in_the_systems_colours(tab: Tab) -> None:
     tab.emulate_media(forced_colors="active")
     chosen = tab.locator(".segments input:checked + span")

@@ -95,12 +95,15 @@ export function pageAddress(): Address {
   const there = (): string => (location.hash.startsWith(MARK) ? location.hash.slice(MARK.length) : "");
   let own = there();
   let waiting = 0;
+  let before = location.href;
   const later = (time: number): void => {
     clearTimeout(waiting);
+    before = location.href;
     waiting = window.setTimeout(put, time);
   };
   const put = (): void => {
     waiting = 0;
+    if (location.href !== before) return; // a link was followed just now, and is about to be heard of
     const page = location.pathname + location.search;
     try {
       history.replaceState(history.state, "", page + (own && MARK + own));
