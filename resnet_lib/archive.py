@@ -353,13 +353,19 @@ def probe_of_record(record: RunRecord) -> tuple[int, ...]:
     """The iterations at which an experiment measures nets like this; none, if none does."""
     key = key_of_record(record), record.train.get("precision", "auto")
     tiers = (find_tier(name) for name in ("short", "paper"))
-    return next((tier.probe_at for tier in tiers if is_probed(key, tier)), ())
+    return next((tier.probe_at for tier in tiers if key in probed_keys(tier.name)), ())
 
 
-def is_probed(key: tuple[Key, str], tier: Tier) -> bool:
-    """Whether an experiment measures the nets of runs like this, asked for in this precision."""
-    return any(
-        (key_of_arm(experiment, arm, tier), precision_of(experiment, arm, tier)) == key
+@cache
+def probed_keys(tier: str) -> frozenset[tuple[Key, str]]:
+    """Of the runs that an experiment measures in a tier: what they share, and the precision that
+    was asked for.
+    """
+    return frozenset(
+        (
+            key_of_arm(experiment, arm, find_tier(tier)),
+            precision_of(experiment, arm, find_tier(tier)),
+        )
         for experiment in EXPERIMENTS.values()
         if experiment.probe
         for arm in experiment.arms

@@ -30,10 +30,10 @@ from resnet_lib import (
     train,
 )
 from resnet_lib.archive import (
-    is_probed,
     key_of_arm,
     precision_of,
     present_numerics,
+    probed_keys,
 )
 from resnet_lib.complexity import Complexity
 from resnet_lib.data import DATASETS, ImageSet, data_folder, find_sheets
@@ -295,7 +295,7 @@ def write_record(
         "status": "complete",
         "iterations_done": recipe.iterations,
         "curves": pd.DataFrame(rows, columns=list(CURVES)),
-        "probe": probe if is_probed(key, schedule) else none,
+        "probe": probe if key in probed_keys(schedule.name) else none,
     }
     record = RunRecord(**(values | changes))
     return record.save(folder / tier / record.run_id)

@@ -31,7 +31,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def fresh():
     """Processes that start with the library imported and nothing else done."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["resnet_lib", "helpers"])
+    # The first optimiser loads torch._dynamo, which takes longer than what a child trains.
+    context.set_forkserver_preload(["resnet_lib", "helpers", "torch._dynamo"])
     return context
 
 
