@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+from collections.abc import Iterable, Sequence
+from statistics import mean, stdev
 
 import numpy as np
 import pandas as pd
@@ -122,6 +124,18 @@ def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> p
     return (ends[deep] - ends[shallow]).rename(f"{deep} - {shallow}, {split}")
 
 
+def errors_at(frame: pd.DataFrame, moments: Iterable[int], window: int) -> pd.DataFrame:
+    """The training error that nets come to by some iterations, in percent.
+
+    frame: rows as from `load_runs`. window: how many iterations that end there count. One row a
+    moment, one column a model: means over the window and the seeds.
+    """
+    train = frame[frame["split"] == "train"]
+    ends = {end: train[train["iteration"].between(end - window + 1, end)] for end in moments}
+    means = {end: rows.groupby("model")["top1_error"].mean() for end, rows in ends.items()}
+    return pd.DataFrame(means).T.rename_axis("iteration")
+
+
 def direction(values: pd.Series) -> str:
     """Whether all seeds agree: "higher", "lower", or "unclear" when they do not or are none."""
     if len(values) and values.min() > 0:
@@ -129,16 +143,36 @@ def direction(values: pd.Series) -> str:
     return "lower" if len(values) and values.max() < 0 else "unclear"
 
 
+# Student's t for an interval of 95%, by degrees of freedom; the last serves all beyond.
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+
+
+def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95% interval of the mean over seeds, by Student's t; without bounds below two seeds."""
+    n = len(values)
+    if n < 2:
+        return -math.inf, math.inf
+    half = STUDENT[min(n - 2, len(STUDENT) - 1)] * stdev(values) / math.sqrt(n)
+    return mean(values) - half, mean(values) + half
+
+
 def describe(values: pd.Series) -> str:
-    """A difference over seeds in words, whatever it is: mean, range, and whether seeds agree."""
+    """A difference over seeds in words, whatever it is: mean, range, and what is not settled."""
     if not len(values):
         return "not measured (no seed with both runs complete)"
-    agree = "" if direction(values) != "unclear" else "; they do not agree"
     shown = [f"{round(v, 1):+.1f}" for v in (values.mean(), values.min(), values.max())]
-    mean, low, high = ("0.0" if each[1:] == "0.0" else each.replace("-", MINUS) for each in shown)
-    if len(values) == 1:
-        return f"{mean} points (1 seed)"
-    return f"{mean} points ({low} to {high} over {len(values)} seeds{agree})"
+    middle, low, high = ("0.0" if each[1:] == "0.0" else each.replace("-", MINUS) for each in shown)
+    seeds = len(values)
+    if seeds == 1:
+        return f"{middle} points (1 seed)"
+    if low == high == "0.0":
+        return f"0.0 points (on each of {seeds} seeds)"
+    doubt = ""
+    if direction(values) == "unclear":
+        doubt = "; they do not agree"
+    elif math.prod(confidence_interval(list(values))) <= 0:
+        doubt = "; the 95% interval holds zero"
+    return f"{middle} points ({low} to {high} over {seeds} seeds{doubt})"
 
 
 def compare(before: pd.Series, after: pd.Series) -> str:
@@ -175,15 +209,18 @@ def dead_channels(model: nn.Module, bound: float = 0.01) -> pd.DataFrame:
     )
 
 
-def first_to_last(frame: pd.DataFrame, column: str) -> pd.Series:
+def first_to_last(
+    frame: pd.DataFrame, column: str, moments: Sequence[int] | None = None
+) -> pd.Series:
     """How many times larger `column` is at the first layer than at the last.
 
     The geometric mean over seeds, since a ratio of 10 and one of 1/10 are equally far from 1.
 
-    frame: rows as from `runs.probes`. Returns one value for each model and iteration at which all
-    models were measured first and last.
+    frame: rows as from `runs.probes`. moments: iterations; else the first and the last at which the
+    nets were measured. Returns one value for each model and iteration.
     """
-    moments = [frame["iteration"].min(), frame["iteration"].max()]
+    if moments is None:
+        moments = [frame["iteration"].min(), frame["iteration"].max()]
     rows = frame[frame["iteration"].isin(moments)].sort_values("layer")
     ends = rows.groupby(["model", "iteration", "seed"])[column].agg(["first", "last"])
     logs = np.log(ends["first"] / ends["last"])

@@ -43,7 +43,7 @@ from resnet_lib.data import (
 from resnet_lib.devices import choose_layout, one_thread
 from resnet_lib.models import ResNet, layout
 from resnet_lib.numerics import random_stream
-from resnet_lib.runs import EXACT, RecordError, RunRecord, write_whole
+from resnet_lib.runs import ARCHIVE, EXACT, RecordError, RunRecord, write_whole
 
 DELETIONS = "deletions.csv"
 MADE_BY = "python -m resnet_lib deletions"
@@ -219,6 +219,23 @@ class Deletions:
             tuple(blocks.split()): error
             for blocks, error in zip(rows["blocks"], rows["top1_error"], strict=True)
         }
+
+
+def one_block_less(folder: Path | str = ARCHIVE / "paper") -> pd.DataFrame:
+    """What the loss of one block does to the recorded nets of a folder: test errors in percent.
+
+    A row a net, from shallow to deep: whole, and of all single blocks that can be deleted the
+    median, the lowest and the highest; seeds: which. Errors: `RecordError`.
+    """
+    rows = []
+    for place in sorted(each.parent for each in Path(folder).rglob(DELETIONS)):
+        record, frame = RunRecord.load(place), Deletions.load(place).frame
+        whole = frame[frame["images"] == frame["images"].max()].set_index("deleted")["top1_error"]
+        median, low, high = whole[1].median(), whole[1].min(), whole[1].max()
+        names = {"net": record.model_name, "seed": record.train["seed"], "whole": whole[0]}
+        rows.append({"depth": record.model["depth"], **names, "median": median, "lowest": low})
+        rows[-1]["highest"] = high
+    return pd.DataFrame(rows).sort_values(["depth", "net", "seed"]).drop(columns="depth")
 
 
 def checksum(path: Path) -> str:

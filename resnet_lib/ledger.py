@@ -30,6 +30,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from resnet_lib.analysis import confidence_interval
 from resnet_lib.archive import Archive, arms_in, survey
 from resnet_lib.checks import CHECKS, Check
 from resnet_lib.complexity import complexity
@@ -51,8 +52,6 @@ KINDS = ("run", "count", "proof", "eval", "printed", "no")
 TIERS = ("paper", "short")
 COUNTED = {"parameters": "parameters", "multiply-adds": "multiply_adds"}
 ENOUGH_SEEDS = 3
-# Student's t for an interval of 95%, by degrees of freedom; the last serves all beyond.
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
 def above(low: float, high: float, bound: float) -> bool | None:
@@ -101,10 +100,7 @@ class Sample:
     @property
     def interval(self) -> tuple[float, float]:
         """95%, by Student's t; without bounds below two seeds."""
-        if self.n < 2:
-            return -math.inf, math.inf
-        half = STUDENT[min(self.n - 2, len(STUDENT) - 1)] * self.std / math.sqrt(self.n)
-        return self.mean - half, self.mean + half
+        return confidence_interval(list(self.values.values()))
 
 
 @dataclass(frozen=True)
@@ -576,17 +572,23 @@ def repeated(archive: Archive, printed: Published) -> str:
     return f"{with_spread(found, *shown)} ({seeds(found.n)})" if found.n else "not measured"
 
 
-def measured(archive: Archive, id: str, alone: bool = False) -> str:
+def measured(archive: Archive, id: str, form: str = "") -> str:
     """A measured number of the archive: "short/plain56 - plain20/training error".
 
-    The mean over seeds, its standard deviation and, unless it is to stand alone, tier and number of
-    seeds; or "not measured". Errors: `ConfigError` for an unknown tier, arm or measure.
+    The mean over seeds, its standard deviation, tier and number of seeds; or "not measured". form:
+    "value" leaves tier and seeds out, "interval" gives the ends of the 95% interval instead. Errors:
+    `ConfigError` for an unknown tier, arm or measure, and for the interval of a single seed.
     """
-    found, *shown = looked_up(archive, id)
+    found, unit, places = looked_up(archive, id)
     if not found.n:
         return "not measured"
-    told, tier = with_spread(found, *shown), id.partition("/")[0]
-    return told if alone else f"{told} ({seeds(found.n)}, tier {tier})"
+    if form == "interval":
+        if found.n < 2:
+            raise ConfigError(f"{id}: one seed gives no interval.")
+        low, high = (signed(each, places) for each in found.interval)
+        return f"{low} to {high}{unit}"
+    told, tier = with_spread(found, unit, places), id.partition("/")[0]
+    return told if form == "value" else f"{told} ({seeds(found.n)}, tier {tier})"
 
 
 def looked_up(archive: Archive, id: str) -> tuple[Sample, str, int]:

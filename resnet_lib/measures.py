@@ -7,7 +7,7 @@ UNITS["training error"]                 # "%"
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -77,9 +77,10 @@ def gradient_loss(
     """By how many powers of 10 the activation gradient shrinks from the last layer to the first.
 
     The logarithm of the ratio of its norms: above 0 the gradient fades on its way down, below it
-    grows. start: before the first step, else the mean over the later measurements. either_way:
-    without the sign, so that 1 is a factor of 10 up or down. per_value: of root mean squares in
-    place of norms, which are larger where a layer puts out more values.
+    grows. start: before the first step, else the mean over the iterations from the next measurement
+    to the last, with straight lines between measurements, which lie far apart. either_way: without
+    the sign, so that 1 is a factor of 10 up or down. per_value: of root mean squares in place of
+    norms, which are larger where a layer puts out more values.
     """
     decades = -np.log10(gradient_ratios(record))
     if not len(decades):
@@ -90,8 +91,18 @@ def gradient_loss(
         first_values, last_values = (each.channels * each.size**2 for each in (conv1, last))
         decades = decades + np.log10(first_values / last_values) / 2
     decades = decades.abs() if either_way else decades
-    first = decades.index.min()
-    return float(decades[first] if start else decades[decades.index > first].mean())
+    first, *later = decades.sort_index().items()
+    if start or not later:
+        return float(first[1]) if start else math.nan
+    return mean_over(*zip(*later, strict=True))
+
+
+def mean_over(moments: Sequence[float], values: Sequence[float]) -> float:
+    """The mean of a line through values at moments, in order; of one value, that value."""
+    if len(moments) == 1:
+        return float(values[0])
+    middles = (np.array(values[1:]) + values[:-1]) / 2
+    return float(np.average(middles, weights=np.diff(moments)))
 
 
 def tested(record: RunRecord, *protocols: str) -> float:

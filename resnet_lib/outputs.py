@@ -108,7 +108,7 @@ def show_table(frame: DataFrame, name: str, **formats: str) -> None:
     """Show a frame without its index, and hand it to the book as a table under a name.
 
     formats: of columns, such as error=".1f"; a column's title is its name with spaces, and nets
-    have the names that the papers print.
+    have the names that the papers print, in titles, too.
     """
     from IPython.display import display
 
@@ -120,7 +120,7 @@ def show_table(frame: DataFrame, name: str, **formats: str) -> None:
     shown = shown.map(lambda value: printed_name(value) if isinstance(value, str) else value)
     cell = "<{0} style='text-align:{1}'>{2}</{0}>".format
     sides = ["right" if column in numeric else "left" for column in frame]
-    rows = [[html.escape(str(column).replace("_", " ")) for column in frame]]
+    rows = [[html.escape(printed_name(str(column)).replace("_", " ")) for column in frame]]
     rows += [[html.escape(str(value)) for value in row] for row in shown.itertuples(index=False)]
     head, *body = (
         "<tr>" + "".join(map(cell, ["td" if i else "th"] * len(row), sides, row)) + "</tr>"

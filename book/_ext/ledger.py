@@ -7,6 +7,7 @@
     {published}`P1/Table 6/ResNet-56::value`    the number alone
     {archive}`short/plain56 - plain20/training error`    a measured number: mean, spread, seeds
     {archive}`short/plain56/test error::value`           the number alone, with its spread
+    {archive}`short/plain56/test error::interval`        its 95% interval
     :::{ledger}                            all claims; :::{records} what is kept apart or missing
     :::{ledger-tally}                      how many claims have each verdict, linked to them
 
@@ -172,8 +173,8 @@ def find_measured(env: BuildEnvironment, id: str, form: str) -> nodes.Node:
     """A number of the archive."""
     from resnet_lib.ledger import measured
 
-    check_form(form, "value")
-    text = measured(read().archive, id, alone=form == "value")
+    check_form(form, "value", "interval")
+    text = measured(read().archive, id, form)
     return nodes.inline("", text, classes=["measured"])
 
 
@@ -228,7 +229,25 @@ class LedgerTally(SphinxDirective):
             link = reference(text, f"{address(self.env, PAGE)}?verdict={slug(verdict)}#{FILTERS}")
             link["classes"] = ["verdict", f"verdict-{slug(verdict)}"]
             line += [link, nodes.Text(" ")]
-        return [line]
+        return [line, nodes.paragraph("", resting(read().values(), chinese))]
+
+
+def resting(rows: Iterable[Any], chinese: bool = False) -> str:
+    """What the claims that hold rest on, in a sentence."""
+    held = [row.other or row for row in rows if row.verdict == "holds"]
+    trained = [row for row in held if row.tier]
+    evidence = [each for row in trained for each in row.evidence if each.tier == row.tier]
+    runs = {id for each in evidence for id in each.run_ids}
+    counted = len(held) - len(trained)
+    if chinese:
+        return (
+            f"“成立”的 {len(held)} 条中，{counted} 条靠计数或证明；"
+            f"{len(trained)} 条靠训练，都来自同样的 {len(runs)} 次训练。"
+        )
+    return (
+        f"Of the {len(held)} that hold, {counted} rest on counting or proof, and {len(trained)} on "
+        f"training: on the same {len(runs)} runs."
+    )
 
 
 def tally(rows: Iterable[Any]) -> dict[str, int]:

@@ -160,8 +160,8 @@ def by_subject(numbers: list[Any], ours: Mapping[str, str]) -> Iterator[list[str
             ]
             cells.append("; ".join(told(each, numbers) for each in found))
             if name in repeated:
-                own = [(kind_of(each)[1], ours[each.id]) for each in found if ours[each.id]]
-                cells.append("; ".join(f"{kind}: {text}" if kind else text for kind, text in own))
+                own = dict.fromkeys(ours[each.id] for each in found)
+                cells.append("; ".join(filter(None, own)))
         yield cells
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib.util
+import re
 from collections import Counter
 from types import SimpleNamespace
 
@@ -91,6 +92,21 @@ def test_claims_are_counted_by_their_verdicts(pages):
     assert pages.tally(rows) == {verdict: counts[verdict] for verdict in VERDICTS}
     assert list(pages.tally(rows)) == list(VERDICTS)
     assert max(counts.values()) > 1
+
+
+def test_what_holds_is_parted_by_what_it_rests_on(pages):
+    """Counted another way: of the records that the cards of these claims name."""
+    held = [row for row in pages.read().values() if row.verdict == "holds"]
+    trained = [row for row in held if "n = " in row.short]
+    shown = [pages.card(row).astext() for row in trained if row.evidence]
+    runs = set(re.findall(r"\w+-cifar10-64000-s\d-\w{8}", " ".join(shown)))
+    told = pages.resting(pages.read().values())
+    assert list(map(int, re.findall(r"\d+", told))) == [
+        len(held),
+        len(held) - len(trained),
+        len(trained),
+        len(runs),
+    ]
 
 
 def test_pages_are_made_anew_when_a_record_comes_or_changes(pages, tmp_path, monkeypatch):
