@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Sequence
 from statistics import mean, stdev
 
@@ -26,9 +27,9 @@ from resnet_lib.data import (
     source_of,
 )
 from resnet_lib.devices import exact, one_thread
-from resnet_lib.models import ResNet, build_model
+from resnet_lib.models import ResNet, build_model, model_config
 from resnet_lib.outputs import MINUS
-from resnet_lib.runs import one_run_each
+from resnet_lib.runs import of_split, one_run_each
 
 
 def main_path(model: nn.Module) -> list[tuple[str, nn.Conv2d, nn.Module]]:
@@ -115,9 +116,13 @@ def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> p
 
     frame: rows as from `load_runs`. Positive: the deeper net is worse. A seed counts only where
     both runs are complete: a run that diverged or was stopped is no degradation.
-    Errors: `ConfigError` where a net and seed have several runs.
+    Errors: `ConfigError` where a net and seed have several runs, and for a name that is neither in
+    the frame nor a net's.
     """
-    rows = frame[(frame["split"] == split) & (frame["status"] == "complete")]
+    for name in {deep, shallow} - {*frame["model"]}:
+        model_config(re.split("[ ,]", name)[0])  # "plain20, small init" is a plain20
+    rows = of_split(frame, split)
+    rows = rows[rows["status"] == "complete"]
     rows = one_run_each(rows[rows["model"].isin([deep, shallow])])
     last = rows.sort_values("iteration").groupby(["model", "seed"])["top1_error"].last()
     ends = last.unstack("model").reindex(columns=[deep, shallow]).dropna()
@@ -168,7 +173,7 @@ def describe(values: pd.Series) -> str:
     if low == high == "0.0":
         return f"0.0 points (on each of {seeds} seeds)"
     doubt = ""
-    if direction(values) == "unclear":
+    if direction(values.round(1)) == "unclear":
         doubt = "; they do not agree"
     elif math.prod(confidence_interval(list(values))) <= 0:
         doubt = "; the 95% interval holds zero"

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_lib.configs import BLOCKS, ConfigError, ModelConfig
+from resnet_lib.configs import BLOCKS, SHORTCUTS, ConfigError, ModelConfig, one_of
 from resnet_lib.numerics import alternative, layer
 
 
@@ -56,7 +56,9 @@ def make_shortcut(
     """The shortcut of one block, or None in a plain net.
 
     Source: Paper, section 4.1: A pads with zeros, B projects where dimensions change, C always.
+    Errors: `ConfigError` for another option.
     """
+    one_of(option, SHORTCUTS, "shortcut option")
     if option == "none":
         return None
     changes = stride != 1 or in_channels != out_channels

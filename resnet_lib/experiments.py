@@ -39,6 +39,14 @@ class Tier:
     seeds: tuple[int, ...] = (0, 1, 2)
     probe_at: tuple[int, ...] = ()
 
+    def with_seeds(self, seeds: Iterable[int] | int | None) -> Tier:
+        """The same with other seeds; None leaves its own. Errors: `ConfigError`."""
+        return self if seeds is None else replace(self, seeds=listed(seeds))
+
+    def with_iterations(self, iterations: int) -> Tier:
+        """The same, longer or shorter: its milestones keep their shares. Errors: `ConfigError`."""
+        return replace(self, train=at_length(self.train, iterations))
+
 
 # The learning rate of the small nets was chosen on seeds 100 to 102 so that the training loss of
 # plain56 is smallest, which favours the plain arm: see data/runs/LOG.md.

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from resnet_lib.configs import ConfigError
 from resnet_lib.outputs import COLOURS, printed_name
-from resnet_lib.runs import one_run_each
+from resnet_lib.runs import of_split, one_run_each
 
 RC = {
     "font.size": 10,
@@ -103,17 +103,18 @@ def plot_curves(
     frame: pd.DataFrame,
     ax: Axes,
     column: str = "top1_error",
-    splits: Iterable[str] = ("train", "test"),
+    splits: str | Iterable[str] = ("train", "test"),
 ) -> Axes:
     """Curves over iterations: one line a net and split, a band over its seeds.
 
     frame: rows as from `load_runs`, with model, kind, depth, seed, split, iteration and `column`.
-    Errors: `ConfigError` where a net and seed have several runs.
+    Errors: `ConfigError` where a net and seed have several runs, and for an unknown split.
     """
     one_run_each(frame)
+    splits = [splits] if isinstance(splits, str) else list(splits)
     for (kind, depth, model), net in frame.groupby(["kind", "depth", "model"]):
         for split in splits:
-            lines = net[net["split"] == split].pivot_table(
+            lines = of_split(net, split).pivot_table(
                 index="iteration", columns="seed", values=column
             )
             bold = split == "test"
@@ -136,9 +137,13 @@ def plot_layers(frame: pd.DataFrame, ax: Axes, column: str, iteration: int) -> A
     """A quantity per layer at one moment of training, on a logarithmic axis.
 
     frame: rows as from `RunRecord.probe_frame`. The layer axis is relative, from the first layer
-    (0) to the last (1), so that nets of different depth can be compared.
+    (0) to the last (1), so that nets of different depth can be compared. Errors: `ConfigError` for
+    an iteration at which nothing was measured.
     """
     now = frame[frame["iteration"] == iteration]
+    if len(frame) and now.empty:
+        moments = ", ".join(f"{each:,}" for each in sorted(frame["iteration"].unique()))
+        raise ConfigError(f"nothing was measured at iteration {iteration}: it was at {moments}.")
     for (kind, depth, model), net in now.groupby(["kind", "depth", "model"]):
         lines = net.pivot_table(index="layer", columns="seed", values=column)
         where = (lines.index - 1) / max(len(lines) - 1, 1)
@@ -199,14 +204,16 @@ def plot_ends(
     frame: pd.DataFrame,
     ax: Axes,
     split: str = "train",
-    models: Iterable[str] = (),
+    models: str | Iterable[str] = (),
 ) -> Axes:
     """The last error of every run: a point a seed, a bar at the mean of each net.
 
     frame: rows as from `load_runs`. models: nets that have a place, in this order, whether the
-    frame has them or not; without it, those of the frame.
+    frame has them or not; without it, those of the frame. Errors: `ConfigError` for an unknown
+    split.
     """
-    rows = one_run_each(frame[frame["split"] == split]).sort_values("iteration", kind="stable")
+    models = [models] if isinstance(models, str) else models
+    rows = one_run_each(of_split(frame, split)).sort_values("iteration", kind="stable")
     ends = rows.groupby(["model", "kind", "seed"], sort=False)["top1_error"].last().reset_index()
     names = list(dict.fromkeys([*models, *frame["model"]]))
     if frame.empty:
@@ -227,7 +234,7 @@ def plot_ends(
 
 def ends_in_words(frame: pd.DataFrame, split: str = "train") -> str:
     """What `plot_ends` shows, in words: the mean of each net's last errors, lowest to highest."""
-    rows = one_run_each(frame[frame["split"] == split]).sort_values("iteration", kind="stable")
+    rows = one_run_each(of_split(frame, split)).sort_values("iteration", kind="stable")
     ends = rows.groupby(["model", "seed"], sort=False)["top1_error"].last()
     told = []
     for model, net in ends.groupby("model", sort=False):

@@ -576,8 +576,8 @@ def measured(archive: Archive, id: str, form: str = "") -> str:
     """A measured number of the archive: "short/plain56 - plain20/training error".
 
     The mean over seeds, its standard deviation, tier and number of seeds; or "not measured". form:
-    "value" leaves tier and seeds out, "interval" gives the ends of the 95% interval instead. Errors:
-    `ConfigError` for an unknown tier, arm or measure, and for the interval of a single seed.
+    "value" leaves tier and seeds out, "interval" gives the ends of the 95% interval instead.
+    Errors: `ConfigError` for an unknown tier, arm or measure, and for the interval of one seed.
     """
     found, unit, places = looked_up(archive, id)
     if not found.n:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_lib.blocks import BasicBlock, Gate
-from resnet_lib.configs import ConfigError
+from resnet_lib.configs import ConfigError, one_of
 from resnet_lib.data import ImageSet, Normaliser
 from resnet_lib.devices import one_thread
 from resnet_lib.models import ResNet, build_model, initialise
@@ -69,8 +69,7 @@ def shrink(block: BasicBlock, part: str, factor: float) -> BasicBlock:
     Errors: `ConfigError` for another part, or a block that has not two layers.
     """
     check_block(block)
-    if part not in PARTS:
-        raise ConfigError(f"part {part!r} is unknown: it is one of {', '.join(map(repr, PARTS))}.")
+    one_of(part, PARTS, "part")
     block = copy.deepcopy(block)
     tensors = [block.conv2.weight] if part == PARTS[0] else [block.bn2.weight, block.bn2.bias]
     for tensor in tensors:
@@ -85,7 +84,10 @@ def shrinking(
 
     x: inputs of the block (N, C, H, W), not negative. Columns part, factor; residual_std: standard
     deviation of F(x); difference: the largest |output - input|. Training mode.
+    Errors: `ConfigError` for a block whose shortcut is no identity, as it cannot be one then.
     """
+    if not isinstance(block.shortcut, nn.Identity):
+        raise ConfigError("this block is never the identity: take one whose shortcut is.")
     rows = []
     for part in PARTS:
         for factor in factors:

@@ -23,7 +23,7 @@ from uuid import uuid4
 
 import pandas as pd
 
-from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
+from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, one_of
 from resnet_lib.repository import DATA
 
 if TYPE_CHECKING:
@@ -306,6 +306,12 @@ def probes(records: Iterable[RunRecord]) -> pd.DataFrame:
     if not frames:
         return pd.DataFrame(columns=[*PROBE, "run_id", *PROPERTIES])
     return pd.concat(frames, ignore_index=True)
+
+
+def of_split(frame: pd.DataFrame, split: str) -> pd.DataFrame:
+    """The rows of one split, "train" or "test". Errors: `ConfigError` for another name."""
+    one_of(split, ("train", "test"), "split")
+    return frame[frame["split"] == split]
 
 
 def one_run_each(frame: pd.DataFrame) -> pd.DataFrame:

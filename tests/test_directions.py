@@ -6,6 +6,7 @@ that is added makes such a sentence false, its test fails: then the sentence mus
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import combinations
 from pathlib import Path
@@ -14,19 +15,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resnet_lib.analysis import dead_channels
+from resnet_lib.analysis import by_part, dead_channels
 from resnet_lib.archive import survey
 from resnet_lib.checkpoints import kept_nets, net_of
+from resnet_lib.deletions import one_block_less
 from resnet_lib.experiments import EXPERIMENTS
 from resnet_lib.ledger import looked_up, read_claims
 from resnet_lib.measures import gradient_ratios
 from resnet_lib.paper import published
+from resnet_lib.playground import OUTCOMES
+from resnet_lib.runs import probes
 from resnet_lib.tested import read_tests
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 ARCHIVE = survey()
 CHANGED = tuple(each.label for each in EXPERIMENTS["shortcuts-20"].arms)
+WARM = "resnet56 with warm-up"
 FOUR = ("plain20", "plain56", "resnet20", "resnet56")
 
 
@@ -111,6 +116,38 @@ def first_thousand(arm: str, seed: int) -> float:
     return curves.loc[early, "top1_error"].mean()
 
 
+def errors_by(arm: str, iteration: int, window: int = 800) -> list[float]:
+    """Mean training error over the iterations up to one, for each seed, in percent."""
+    runs = ARCHIVE.runs(arm, "paper")["bfloat16"]
+    curves = [runs[seed].curves for seed in sorted(runs)]
+    train = [rows[rows["split"] == "train"] for rows in curves]
+    ends = [rows[rows["iteration"].between(iteration - window + 1, iteration)] for rows in train]
+    return [rows["top1_error"].mean() for rows in ends]
+
+
+def fallen(arm: str) -> list[float]:
+    """By how much the training error fell over the last 4,000 iterations at 0.1, for each seed."""
+    pairs = zip(errors_by(arm, 28_000, 2_000), errors_by(arm, 32_000, 2_000), strict=True)
+    return [before - after for before, after in pairs]
+
+
+def outcome(lesson: str, net: str, quantity: str) -> list[float]:
+    """What a net of a question of the playground came to, seed by seed."""
+    nets = json.loads(OUTCOMES.read_text(encoding="utf-8"))["presets"][lesson]
+    return next(each[quantity]["values"] for each in nets if each["name"] == net)
+
+
+def median_response(arm: str, stage: str) -> float:
+    """Of the layers that respond with F(x), in one stage, after the full schedule."""
+    rows = by_part(probes(ARCHIVE.runs(arm, "paper")["bfloat16"].values()))["F"]
+    last = rows[(rows["iteration"] == rows["iteration"].max()) & rows["name"].str.contains(stage)]
+    return last["response_std"].median()
+
+
+def weaker(depth: int, stage: str) -> bool:
+    return median_response(f"resnet{depth}", stage) < median_response(f"plain{depth}", stage)
+
+
 def train_errors(arm: str) -> pd.Series:
     """Training errors of the run of seed 0 in tier paper, window by window, by iteration."""
     curves = ARCHIVE.runs(arm, "paper")["bfloat16"][0].curves
@@ -189,9 +226,6 @@ SENTENCES = {
                 for moment in (32_000, 48_000, 64_000)
             )
         ),
-        "at the last step only one run of the twelve is": lambda: (
-            sum(ratio < 20 for arm in FOUR for ratio in ratios_at(arm, 64_000)) == 1
-        ),
         "in the first few hundred steps of plain-56 the ratio drops": lambda: all(
             ratios.idxmin() < 500 for ratios in ratios_of("plain56", "short")
         ),
@@ -210,30 +244,25 @@ SENTENCES = {
         "the ratio falls at first and then grows in all four nets": lambda: all(
             map(falls_then_grows, FOUR)
         ),
-        "(Three seeds of each.)": lambda: all(
+        "all four nets miss our bound of 10, on every seed": lambda: (
+            min(values(arm, "gradient decades").min() for arm in FOUR) > 1
+            and max(values(arm, "gradient loss").max() for arm in FOUR) < -1
+        ),
+        "three of the four nets then lie about on the bound, and ResNet-56 within it": lambda: (
+            all(
+                values(arm, "gradient decades per value").between(0.85, 1.1).all()
+                for arm in ("plain20", "plain56", "resnet20")
+            )
+            and values("resnet56", "gradient decades per value").max() < 0.9
+        ),
+        "geometric means over three seeds": lambda: all(
             len(values(arm, "gradient decades")) == 3 for arm in FOUR
         ),
-        "By the norms plain-20 and ResNet-20, which train well, miss our bound on every seed, and "
-        "both nets of 56 layers lie about on it, on either side by the seed": lambda: (
-            all(
-                values(arm, "gradient decades").min() > 1
-                and values(arm, "training error").max() < 2
-                for arm in ("plain20", "resnet20")
-            )
-            and all(
-                0.8 < (found := values(arm, "gradient decades")).min() < 1 < found.max() < 1.2
-                for arm in ("plain56", "resnet56")
-            )
-        ),
-        "By root mean squares all four are healthy, in this mean": lambda: (
-            max(values(arm, "gradient decades per value").mean() for arm in FOUR) < 1
-        ),
-        "in the mean over the schedule the gradient grows on its way down": lambda: all(
-            values(arm, "gradient loss").max() < -np.log10(2) for arm in FOUR
-        ),
-        "*The net that degrades does not stand out.*": lambda: (
+        "*The net that degrades does not stand out in this mean.* Plain-20, which trains well, "
+        "lies higher.": lambda: (
             values("plain20", "gradient decades").mean()
             > values("plain56", "gradient decades").mean()
+            and values("plain20", "training error").max() < 2
         ),
         "a gap is left in float32 on each of three seeds, which differ so much that the 95% "
         "interval of the mean holds zero": lambda: (
@@ -260,23 +289,26 @@ SENTENCES = {
         "plain-20 starts like this, too, and learns": lambda: (
             values("plain20", "training error").max() < 2
         ),
-        "most of the gap of a short run is slowness, and a part stays": lambda: (
+        "Most of the gap of a short run is slowness.": lambda: (
             difference("plain56", "plain20", "training error").max()
             < difference("plain56", "plain20", "training error", "short").min() / 2
-            and difference("plain56", "plain20", "training error").min() > 0
         ),
-        "Degradation is the gap that remains when training is over.": lambda: (
+        "when the rate was first divided, plain-56 was still falling, and faster than "
+        "plain-20": lambda: min(fallen("plain56")) > 2 * max(fallen("plain20")) > 0,
+        "The paper's degradation is a gap at the end of its full schedule.": lambda: (
             difference("plain56", "plain20", "training error").min() > 0
+        ),
+        "He's rule alone with errors that differ much from seed to seed": lambda: (
+            np.ptp(outcome("initialisation-without-bn", "He", "train_error")) > 20
         ),
     },
     "02-residual-learning": {
-        "Both 95% intervals of the mean ({doc}`terms`) hold zero. At 20 layers zero lies just "
-        "inside; at 56, where the seeds lie far apart, the interval reaches from a large advantage "
-        "of the shortcuts to a smaller disadvantage.": lambda: (
-            -1 < (found := interval("short/resnet20-single-layer - plain20/training error"))[0] < 0
-            and found[1] > 2
-            and (deep := interval("short/resnet56-single-layer - plain56/training error"))[0] < -20
-            and 0 < deep[1] < -deep[0] / 2
+        "Both 95% intervals of the mean ({doc}`terms`) hold zero": lambda: all(
+            (found := interval(f"short/{pair}/training error"))[0] < 0 < found[1]
+            for pair in (
+                "resnet20-single-layer - plain20",
+                "resnet56-single-layer - plain56",
+            )
         ),
     },
     "04-shortcut-options": {
@@ -289,15 +321,22 @@ SENTENCES = {
             and published("P2/Table 1/exclusive gating, b = -6").value
             < published("P2/Table 1/exclusive gating, b = -7").value
         ),
-        "The rest ends within a few points of the identity": lambda: (
-            all(
-                abs(difference(arm, "resnet20", "test error", "short").mean()) < 5
+        "The rest ends within about half a point of the identity, whose own seeds lie further "
+        "apart": lambda: (
+            np.ptp(values("resnet20", "test error", "short")) > 1
+            and all(
+                abs(difference(arm, "resnet20", "test error", "short").mean()) < 0.6
                 for arm in behind()[:-2]
             )
             and all(
                 difference(arm, "resnet20", "test error", "short").min() > 5
                 for arm in behind()[-2:]
             )
+        ),
+        "Of these changes only the gate that starts almost open comes near": lambda: (
+            published("P2/Table 1/shortcut-only gating, b = -6").value
+            - published("P2/Table 1/ResNet-110").value
+            < 0.5
         ),
     },
     "07-testing": {
@@ -307,16 +346,15 @@ SENTENCES = {
         ),
     },
     "06-training": {
-        "more than half of what ResNet-56 seems to lose against it in tier *short* goes away with "
-        "a slower start": lambda: (
-            difference("resnet56 with warm-up", "resnet20", "training error", "short").mean()
-            < difference("resnet56", "resnet20", "training error", "short").mean() / 2
-        ),
-        "The same warm-up changes the training error of ResNet-20 by {archive}`short/resnet20 with "
-        "warm-up - resnet20/training error::value`; the 95% interval of that mean holds zero."
-        ")": lambda: (
-            (found := interval("short/resnet20 with warm-up - resnet20/training error"))[0] < 0
-            and found[1] > 0
+        "How much of the gap the start makes three seeds do not settle": lambda: (
+            (
+                found := interval(
+                    "short/resnet56 - resnet20 - resnet56 with warm-up + resnet20 with warm-up"
+                    "/training error"
+                )
+            )[0]
+            < 0
+            < found[1]
         ),
         "ends at the first look on every seed": lambda: (
             set(values("resnet56 with warm-up", "end of warm-up", "short")) == {100}
@@ -349,8 +387,11 @@ SENTENCES = {
         ),
     },
     "playground": {
-        "on CIFAR-10 at full width B ends below A at this depth": lambda: (
-            difference("resnet56-B", "resnet56", "training error", "short").max() < 0
+        "on CIFAR-10 at full width B ended below A at this depth on each of three seeds, which "
+        "does not settle it": lambda: (
+            len(found := difference("resnet56-B", "resnet56", "training error", "short")) == 3
+            and found.max() < 0
+            and interval("short/resnet56-B - resnet56/training error")[1] > 0
         ),
     },
     "05-bottleneck": {
@@ -358,12 +399,13 @@ SENTENCES = {
             [len(values(f"{kind}83", "training error", "short")) for kind in ("plain", "resnet")]
             == [1, 1]
         ),
-        "plain nets of bottlenecks degrade, too, and 54 more layers cost far less with "
-        "shortcuts": lambda: (
+        "plain-83 sets off far more slowly than plain-29, and ResNet-83 much less so": lambda: (
             difference("plain83", "plain29", "training error", "short").min()
             > 2 * difference("resnet83", "resnet29", "training error", "short").max()
             > 0
         ),
+        "Whether a gap is left after the full schedule, as footnote 4 says, is not "
+        "measured": lambda: not ARCHIVE.runs("plain83", "paper"),
         "ResNet-29 is, on both its seeds, worse than its plain twin, where with blocks of two "
         "layers the shortcuts help at such a depth": lambda: (
             len(found := difference("resnet29", "plain29", "training error", "short")) == 2
@@ -381,9 +423,14 @@ SENTENCES = {
             and (found < 0).sum() == 1
             and len(found) == 3
         ),
-        "plain-20 is behind on every seed, by about the point at which we draw the line": lambda: (
-            difference("plain20", "resnet20", "test error").min() > 0.5
-            and (found := interval("paper/plain20 - resnet20/test error"))[0] < 1 < found[1]
+        "Plain-20 is behind on every seed, and the 95% interval of the mean leaves zero "
+        "out": lambda: (
+            difference("plain20", "resnet20", "test error").min() > 0
+            and 0 < (found := interval("paper/plain20 - resnet20/test error"))[0] < 1 < found[1]
+        ),
+        "our ResNet-56 is worse, and our ResNet-20 somewhat better": lambda: (
+            interval("paper/resnet20/test error")[1] < published("P1/Table 6/ResNet-20").value
+            and values("resnet56", "test error").min() > published("P1/Table 6/ResNet-56").value
         ),
         "(Mean and standard deviation over three seeds.)": lambda: (
             list(difference("resnet56", "resnet56 with warm-up", "test error").index) == [0, 1, 2]
@@ -394,8 +441,36 @@ SENTENCES = {
             > max(first_thousand("resnet20", seed) for seed in range(3))
             and values("resnet56", "test error").idxmin() == starts.index(max(starts))
         ),
-        "On every seed the warm-up ends the first time that we look": lambda: (
-            list(values("resnet56 with warm-up", "end of warm-up")) == [100] * 3
+        "On every seed the warm-up is over the first time that we look, after 100 "
+        "iterations": lambda: list(values("resnet56 with warm-up", "end of warm-up")) == [100] * 3,
+        "Nor are the warmed-up nets much faster over these; they pull ahead later.": lambda: (
+            all(
+                0 < first_thousand("resnet56", seed) - first_thousand(WARM, seed) < 7
+                for seed in range(3)
+            )
+            and max(errors_by(WARM, 3_200)) < min(errors_by("resnet56", 3_200))
+        ),
+        "Seed 1 ends worst and seed 2 best, with the warm-up and without.": lambda: all(
+            list(values(arm, "test error").sort_values().index) == [2, 0, 1]
+            for arm in ("resnet56", WARM)
+        ),
+        "In the first two stages the median residual layer responds more weakly than its plain "
+        "twin, in the last more strongly.": lambda: all(
+            [weaker(depth, stage) for stage in ("conv2_x", "conv3_x", "conv4_x")]
+            == [True, True, False]
+            for depth in (20, 56)
+        ),
+        "And none is near zero in the median": lambda: all(
+            median_response(arm, stage) > 0.2
+            for arm in ("resnet20", "resnet56")
+            for stage in ("conv2_x", "conv3_x", "conv4_x")
+        ),
+        "There the loss of one block costs the deeper net far less in the median; and yet single "
+        "blocks of it matter.": lambda: (
+            (nets := one_block_less().set_index("net")).loc["resnet56", "median"] < 11
+            and nets.loc["resnet20", "median"] > 30
+            and nets.loc["resnet56", "highest"] > nets.loc["resnet56", "whole"] + 15
+            and abs(nets.loc["resnet56", "whole"] - nets.loc["resnet20", "whole"]) < 0.5
         ),
         "With the warm-up ResNet-56 makes fewer errors on every seed": lambda: (
             len(found := difference("resnet56", "resnet56 with warm-up", "test error")) == 3
@@ -448,8 +523,7 @@ SENTENCES = {
             dead("resnet56 with warm-up")[0] == 0
             and sum(dead("resnet56 with warm-up")) < sum(dead("resnet56")) / 5
         ),
-        "on the full schedule most of that effect from 20 layers to 56 is there without "
-        "shortcuts": lambda: (
+        "most of that effect from 20 layers to 56 is there without shortcuts": lambda: (
             difference("plain56", "plain20", "layer response").mean()
             < difference("resnet56", "resnet20", "layer response").mean() / 2
             < 0
@@ -489,10 +563,27 @@ def test_the_records_say_what_the_sentence_says(page: str, sentence: str) -> Non
 def test_the_notes_of_claims_say_what_the_records_show():
     """As the chapters' sentences do; they stand beside the claims."""
     notes = {each.id: each.note for each in read_claims()}
-    assert "in the mean over the measurements the gradient vanishes in none" in notes["6"]
+    assert "in that mean the gradient vanishes in none" in notes["6"]
     for tier in ("short", "paper"):
         for arm in ("plain20", "plain56"):
-            assert decades(arm, tier).iloc[1:].mean() > -1, (arm, tier)
+            assert values(arm, "gradient loss", tier).max() < 1, (arm, tier)
+    assert "both nets lay within the bound; in the mean over training they lie on it" in notes["6d"]
+    for arm in ("plain20", "plain56"):
+        apart = values(arm, "gradient decades per value").mean()
+        assert abs(apart - 1) < 0.1, "on it"
+        ratios = decades(arm).iloc[1:]
+        assert abs(ratios - np.log10(2)).mean() < 1, "within it"
+    told = "On the one seed that there is the start makes more of a difference than the depth"
+    assert told in notes["17c"]
+    assert len(difference("resnet110", "resnet56", "test error")) == 1
+    by_start = difference("resnet56", WARM, "test error")[0]
+    assert by_start > difference(WARM, "resnet110", "test error")[0]
+    assert "in the first two stages, and more strongly in the last" in notes["13"]
+    assert "The interval leaves zero out: the twins differ." in notes["18"]
+    assert interval("paper/resnet20 - plain20/test error")[1] < 0
+    assert "err less together than the best of them: one set, of two depths" in notes["59b"]
+    together = values(WARM, "ensemble minus best member error").dropna()
+    assert (together < 0).to_list() == [True]
     assert "With one the archive's ResNet-56 is better still" in notes["36b"]
     warm = difference("resnet56 with warm-up", "resnet56", "test error", "short")
     assert warm.max() < 0
@@ -545,7 +636,6 @@ def test_the_readmes_figures_of_speed_stand_in_the_log():
 
 
 def test_three_times_the_iterations_are_told_with_their_seeds():
-    told = " ".join((BOOK / "01-degradation.md").read_text().split())
-    assert "The paper's own nets on CIFAR-10, three seeds each:" in told
+    """Both numbers of the sentence come with n from the role; it compares equal seeds."""
     assert len(difference("plain56 x3", "plain20 x3", "training error", "short")) == 3
     assert len(difference("plain56", "plain20", "training error", "short")) == 3

@@ -117,7 +117,7 @@ def product_of_scales(answer: Any) -> str | None:
     if not is_number(answer):
         return "Answer with one number."
     value, right = float(answer), 0.5**54
-    if abs(value / right - 1) < 1e-6:
+    if abs(value / right - 1) < 1e-2:
         return None
     if value == 0:
         return "It is small, but not zero: give it as a power."

@@ -175,7 +175,8 @@ def test_kinds_of_an_error_share_a_cell_and_say_which():
     assert heads == ["net", "top-1 error, printed", "here", "parameters, printed", "here"]
     row = next(row for row in rows if row[0] == "ResNet-110")
     assert row[1] == "6.43% (best of 5); 6.61% (mean of 5); 0.16% (standard deviation of 5)"
-    assert "seed" in row[2] and "of 5" not in row[2], "our own is no mean of theirs"
+    assert "seed" in row[2]
+    assert "of 5" not in row[2], "our own is no mean of theirs"
 
 
 def ours(heads: list[str], row: list[str]) -> list[str]:
