@@ -30,6 +30,7 @@ from resnet_lib.analysis import (
     dead_channels,
     describe,
     direction,
+    errors_at,
     first_to_last,
     gap,
     health,
@@ -278,6 +279,30 @@ def test_the_ratio_of_first_to_last_layer_is_a_geometric_mean_over_seeds():
     found = first_to_last(frame, "x").to_dict()
     wanted = {("a", 0): 8**0.5, ("a", 7): 0.1875**0.5, ("b", 0): 0.1, ("b", 7): 1.0}
     assert found == pytest.approx(wanted)
+
+    found = first_to_last(frame[frame["model"] == "a"], "x", [0, 3, 7]).to_dict()
+    assert found == pytest.approx({("a", 0): 8**0.5, ("a", 3): 9.0, ("a", 7): 0.1875**0.5})
+
+
+def test_the_error_by_some_iterations_is_that_of_a_window_before_them():
+    found = errors_at(curves(), [100, 200], window=100)
+    assert found.loc[100].to_dict() == {"deep": 57.5, "shallow": 30.0}
+    assert found.loc[200].to_dict() == {"deep": 25.5, "shallow": 27.5}
+    assert errors_at(curves(), [200], window=200).loc[200, "deep"] == 41.5
+
+
+@pytest.mark.parametrize(
+    ("names", "split", "told"),
+    [
+        (("deep", "ResNet-56"), "train", "'ResNet-56': the nearest are resnet56"),
+        (("deep", "shallow"), "training", "split 'training' is unknown"),
+    ],
+)
+def test_a_gap_between_what_there_is_not_is_told_so(names, split, told):
+    """It read as not measured."""
+    with pytest.raises(ConfigError, match=told):
+        gap(complete_curves(), *names, split=split)
+    assert not len(gap(complete_curves(), "plain20, small init", "plain20")), "a net without runs"
 
 
 @pytest.mark.parametrize(

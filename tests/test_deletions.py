@@ -1,6 +1,7 @@
 """Blocks taken out of trained nets: the errors, the sets, and the file beside the record."""
 
 import copy
+import statistics
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
@@ -30,6 +31,7 @@ from resnet_lib.deletions import (
     deletion_cost,
     deletion_errors,
     keep_row,
+    one_block_less,
     random_sets,
     record_deletions,
     single_deletions,
@@ -124,6 +126,14 @@ def test_the_file_names_its_run_and_holds_every_deletion(run):
     assert whole[()] == pytest.approx(last)
     part = kept.errors(20)
     assert sorted(set(map(len, part))) == [0, 2, 3, 4, 5, 6, 7]
+
+
+def test_the_loss_of_one_block_is_told_in_a_row_a_net(run):
+    errors = record(run).errors(100)
+    (row,) = one_block_less(run).to_dict("records")
+    ones = sorted(error for blocks, error in errors.items() if len(blocks) == 1)
+    assert (row["whole"], row["lowest"], row["highest"]) == (errors[()], ones[0], ones[-1])
+    assert row["median"] == statistics.median(ones)
 
 
 def test_a_stopped_measurement_goes_on(run):

@@ -14,6 +14,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from torch import nn
 
 from resnet_lib import ConfigError, exercises
 from resnet_lib.exercises import CHECKS, judge
@@ -101,6 +102,19 @@ def test_the_untouched_exercise_is_not_done(name: str, capsys: pytest.CaptureFix
 def test_the_solution_passes(name: str) -> None:
     verdict = judge(name, solution(name))
     assert verdict.state == "right", verdict
+
+
+def test_a_rounded_number_and_one_relu_used_twice_are_right() -> None:
+    assert judge("04-scale", 5.55e-17).state == "right"
+
+    def branch(width: int) -> nn.Sequential:
+        relu = nn.ReLU()
+        first = nn.Conv2d(4 * width, width, 1, bias=False), nn.BatchNorm2d(width), relu
+        second = nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), relu
+        last = nn.Conv2d(width, 4 * width, 1, bias=False), nn.BatchNorm2d(4 * width)
+        return nn.Sequential(*first, *second, *last)
+
+    assert judge("05-branch", branch).state == "right"
 
 
 @pytest.mark.parametrize("name", sorted(CHECKS))

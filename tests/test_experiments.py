@@ -196,6 +196,16 @@ def test_a_label_means_one_net_one_recipe_and_one_data_set():
     assert all(len(keys) == 1 for keys in meanings.values())
 
 
+def test_a_tier_takes_other_seeds_and_another_length():
+    quick = TIERS["quick"]
+    assert quick.with_seeds(None) is quick
+    assert quick.with_seeds([3, 4]).seeds == (3, 4)
+    assert quick.with_seeds(3).seeds == (3,)
+    longer = quick.with_iterations(160)
+    assert (longer.train.iterations, longer.train.milestones) == (160, (80, 120))
+    assert [spec.train.seed for spec in plan("figure6-plain", quick.with_seeds(7))] == [7, 7]
+
+
 def test_a_run_that_experiments_share_is_probed_whichever_asks_for_it(monkeypatch):
     shared = Experiment("shared", "a test", ("plain20", "plain26"))
     assert [run.probe for run in plan(shared, "short", [0], "embedded")] == ["signals", None]

@@ -69,6 +69,29 @@ def test_one_line_a_net_and_split_with_the_seeds_mean() -> None:
     assert len(ax.collections) == len(lines), "each line has its band over seeds"
 
 
+def test_a_split_or_a_net_may_stand_alone() -> None:
+    """A text is one name, not a row of letters."""
+    _, (left, right) = figures.panels(2)
+    figures.plot_curves(frame(**NETS), left, splits="test")
+    assert len(left.get_lines()) == len(NETS)
+    figures.plot_ends(frame(**NETS), right, models="resnet56")
+    assert right.get_xticklabels()[0].get_text() == "ResNet-56"
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rows, ax: figures.plot_curves(rows, ax, splits=["training"]),
+        lambda rows, ax: figures.plot_ends(rows, ax, split="training"),
+        lambda rows, ax: figures.ends_in_words(rows, "training"),
+    ],
+)
+def test_an_unknown_split_is_told_so(draw) -> None:
+    _, (ax,) = figures.panels()
+    with pytest.raises(ConfigError, match="split 'training' is unknown: it is one of 'train', 'te"):
+        draw(frame(**NETS), ax)
+
+
 def test_kinds_differ_by_colour_depths_by_dashes_splits_by_width() -> None:
     _, (ax,) = figures.panels()
     figures.plot_curves(frame(**NETS), ax)
@@ -104,6 +127,8 @@ def test_layers_are_drawn_on_a_relative_axis() -> None:
     assert list(line.get_ydata()) == [12, 24, 36]
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (10, 45)
+    with pytest.raises(ConfigError, match=r"nothing was measured at iteration 7: it was at 0, 1\."):
+        figures.plot_layers(pd.DataFrame(rows), ax, "response_std", 7)
     assert ax.get_yscale() == "log"
 
 

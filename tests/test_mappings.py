@@ -85,6 +85,16 @@ def test_a_block_whose_last_layer_is_another_is_refused():
             act()
 
 
+def test_a_block_that_is_never_the_identity_is_refused():
+    with pytest.raises(ConfigError, match="take one whose shortcut is"):
+        shrinking(dict(tiny_net().blocks())["conv3_x.0"], torch.rand(2, 4, 8, 8))
+
+
+def test_an_unknown_option_is_no_option_a():
+    with pytest.raises(ConfigError, match="shortcut option 'plain' is unknown"):
+        stack(1, 4, "plain", 0)
+
+
 def test_an_unknown_part_is_named(inside):
     with pytest.raises(ConfigError, match="part 'bias' is unknown"):
         shrink(inside[0], "bias", 0)

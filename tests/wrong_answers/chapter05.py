@@ -6,13 +6,14 @@ WEIGHTS = 2 * 512 * 128 + 9 * 128 * 128
 AREA = 28 * 28
 
 
-def branch(width, outside=4, middle=None, bias=False, padding=1, norm=True, last=False):
+def branch(width, outside=4, middle=None, bias=False, padding=1, norm=True, last=False, wide=1):
     """A residual branch with one thing or another wrong."""
     inner = width if middle is None else middle
     sizes = ((outside * width, inner, 1), (inner, inner, 3), (inner, outside * width, 1))
     layers = []
     for number, (before, after, size) in enumerate(sizes):
-        layers.append(nn.Conv2d(before, after, size, padding=padding * (size == 3), bias=bias))
+        more = {"padding": padding * wide, "dilation": wide} if size == 3 else {}
+        layers.append(nn.Conv2d(before, after, size, bias=bias, **more))
         if norm or number < 2:
             layers.append(nn.BatchNorm2d(after))
         if number < 2 or last:
@@ -44,6 +45,7 @@ WRONG = {
         (lambda width: branch(width, last=True), "after the addition"),
         (lambda width: branch(width, middle=4 * width), "`width` channels"),
         (lambda width: branch(width, outside=1), "returns 64"),
+        (lambda width: branch(width, wide=2), "something else than the paper's"),
         (branch(16), "a function"),
     ],
     "05-ratio": [
