@@ -6,11 +6,11 @@ record = train(build_model("resnet20"), load("cifar10"), recipe)
 record.curves
 """
 
-from resnet_lib.analysis import deepen
 from resnet_lib.archive import archived
 from resnet_lib.checkpoints import load_net
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
+from resnet_lib.constructions import deepen
 from resnet_lib.data import DataError, load
 from resnet_lib.devices import find_device
 from resnet_lib.experiments import EXPERIMENTS, TIERS, images_in, reproduce

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
-import re
-from collections.abc import Iterable, Sequence
-from statistics import mean, stdev
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,21 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_lib.blocks import BasicBlock, ProjectionShortcut, ResidualUnit
+from resnet_lib.blocks import ResidualUnit
 from resnet_lib.complexity import is_side_path
-from resnet_lib.configs import ConfigError, whole
+from resnet_lib.configs import ConfigError
 from resnet_lib.data import (
     AnyNormaliser,
     ImageSet,
     Normaliser,
     check_images,
-    normaliser_of,
-    source_of,
 )
-from resnet_lib.devices import exact, one_thread
-from resnet_lib.models import ResNet, build_model, model_config
-from resnet_lib.outputs import MINUS
-from resnet_lib.runs import of_split, one_run_each
+from resnet_lib.devices import exact
+from resnet_lib.models import ResNet
 
 
 def main_path(model: nn.Module) -> list[tuple[str, nn.Conv2d, nn.Module]]:
@@ -109,87 +102,6 @@ class SignalProbe:
 
 
 PROBES = {"signals": SignalProbe}
-
-
-def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> pd.Series:
-    """The deep net's last top-1 error minus the shallow one's, in points, for each seed.
-
-    frame: rows as from `load_runs`. Positive: the deeper net is worse. A seed counts only where
-    both runs are complete: a run that diverged or was stopped is no degradation.
-    Errors: `ConfigError` where a net and seed have several runs, and for a name that is neither in
-    the frame nor a net's.
-    """
-    for name in {deep, shallow} - {*frame["model"]}:
-        model_config(re.split("[ ,]", name)[0])  # "plain20, small init" is a plain20
-    rows = of_split(frame, split)
-    rows = rows[rows["status"] == "complete"]
-    rows = one_run_each(rows[rows["model"].isin([deep, shallow])])
-    last = rows.sort_values("iteration").groupby(["model", "seed"])["top1_error"].last()
-    ends = last.unstack("model").reindex(columns=[deep, shallow]).dropna()
-    return (ends[deep] - ends[shallow]).rename(f"{deep} - {shallow}, {split}")
-
-
-def errors_at(frame: pd.DataFrame, moments: Iterable[int], window: int) -> pd.DataFrame:
-    """The training error that nets come to by some iterations, in percent.
-
-    frame: rows as from `load_runs`. window: how many iterations that end there count. One row a
-    moment, one column a model: means over the window and the seeds.
-    """
-    train = frame[frame["split"] == "train"]
-    ends = {end: train[train["iteration"].between(end - window + 1, end)] for end in moments}
-    means = {end: rows.groupby("model")["top1_error"].mean() for end, rows in ends.items()}
-    return pd.DataFrame(means).T.rename_axis("iteration")
-
-
-def direction(values: pd.Series) -> str:
-    """Whether all seeds agree: "higher", "lower", or "unclear" when they do not or are none."""
-    if len(values) and values.min() > 0:
-        return "higher"
-    return "lower" if len(values) and values.max() < 0 else "unclear"
-
-
-# Student's t for an interval of 95%, by degrees of freedom; the last serves all beyond.
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-
-
-def confidence_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95% interval of the mean over seeds, by Student's t; without bounds below two seeds."""
-    n = len(values)
-    if n < 2:
-        return -math.inf, math.inf
-    half = STUDENT[min(n - 2, len(STUDENT) - 1)] * stdev(values) / math.sqrt(n)
-    return mean(values) - half, mean(values) + half
-
-
-def describe(values: pd.Series) -> str:
-    """A difference over seeds in words, whatever it is: mean, range, and what is not settled."""
-    if not len(values):
-        return "not measured (no seed with both runs complete)"
-    shown = [f"{round(v, 1):+.1f}" for v in (values.mean(), values.min(), values.max())]
-    middle, low, high = ("0.0" if each[1:] == "0.0" else each.replace("-", MINUS) for each in shown)
-    seeds = len(values)
-    if seeds == 1:
-        return f"{middle} points (1 seed)"
-    if low == high == "0.0":
-        return f"0.0 points (on each of {seeds} seeds)"
-    doubt = ""
-    if direction(values.round(1)) == "unclear":
-        doubt = "; they do not agree"
-    elif math.prod(confidence_interval(list(values))) <= 0:
-        doubt = "; the 95% interval holds zero"
-    return f"{middle} points ({low} to {high} over {seeds} seeds{doubt})"
-
-
-def compare(before: pd.Series, after: pd.Series) -> str:
-    """What became of a gap after more training, as the rest of a sentence that begins "it"."""
-    if direction(before) != "higher":
-        return "was not there on every seed to begin with"
-    if direction(after) == "lower":
-        return "turned round"
-    if direction(after) == "unclear":
-        return "closed on some seeds only"
-    change = direction((after - before).dropna())
-    return {"lower": "shrank and stayed open", "higher": "grew"}.get(change, "stayed open")
 
 
 def dead_channels(model: nn.Module, bound: float = 0.01) -> pd.DataFrame:
@@ -282,101 +194,6 @@ def weaker_layers(frame: pd.DataFrame, residual: str, plain: str) -> pd.Series:
     return 100 * (both[residual] < both[plain]).groupby("seed").mean()
 
 
-@torch.no_grad()
-def deepen(net: ResNet, depth: int, data: ImageSet) -> ResNet:
-    """A deeper net that computes what `net` computes: the added blocks are identities.
-
-    The construction behind the paper's argument: a deeper net can copy the shallower one and add
-    identity mappings. New blocks follow the old ones of each stage, where inputs are outputs of a
-    ReLU and so not negative. A residual block becomes the identity by a zero last scale and
-    shift; a plain one needs two Dirac kernels, and BN undone by its own statistics
-    (gamma = sqrt(var + eps), beta = mean), which holds in evaluation mode. The statistics are
-    those of 256 training images.
-
-    Errors: `ConfigError` when `depth` is smaller than the net's, or under option C, whose
-    projections are no identities. Source: Paper, section 1 and section 3.1.
-    """
-    whole(depth, 1, "depth")
-    if depth < net.config.depth:
-        raise ConfigError(f"depth {depth} is not deeper than the net's {net.config.depth}.")
-    usual = ("basic", "original", "add")
-    if (net.config.block, net.config.order, net.config.junction) != usual:
-        raise ConfigError(f"{net.config.name} is not built of the paper's two-layer blocks.")
-    if net.config.shortcut == "C":
-        raise ConfigError("option C projects on every shortcut: its blocks are no identities.")
-    check_images(net, data)
-    deep = build_model(dataclasses.replace(net.config, depth=depth), seed=net.seed)
-    deep.load_state_dict(net.state_dict(), strict=False)
-    deep.source = source_of(net)
-    old = dict(net.blocks())
-    hooks = []
-    for name, block in deep.blocks():
-        if name in old:
-            continue
-        make_identity(block)
-        for norm in (block.bn1, block.bn2):
-            if isinstance(norm, nn.BatchNorm2d):
-                hooks.append(norm.register_forward_pre_hook(undo_norm))
-    normalise = normaliser_of([net], data)
-    deep.eval()(normalise(data.train_images[:: max(1, len(data.train_images) // 256)]))
-    for hook in hooks:
-        hook.remove()
-    return deep
-
-
-def make_identity(block: BasicBlock) -> None:
-    """Set a block's convolutions so that inputs that are not negative pass, BN aside."""
-    for conv in (block.conv1, block.conv2):
-        nn.init.dirac_(conv.weight)
-        if conv.bias is not None:
-            conv.bias.zero_()
-    if block.shortcut is not None:
-        last = block.bn2 if isinstance(block.bn2, nn.BatchNorm2d) else block.conv2
-        last.weight.zero_()
-        last.bias.zero_()
-
-
-@torch.no_grad()
-def with_projections(net: ResNet, option: str, data: ImageSet) -> ResNet:
-    """A net of option B or C that computes what `net`, of fewer projections, computes.
-
-    Every projection that `net` lacks copies its input's channels (a 1x1 kernel with ones on the
-    diagonal, at the block's stride), and its BN is undone by its own statistics, which holds in
-    evaluation mode. The statistics are those of 256 training images.
-
-    Errors: `ConfigError` unless the net has shortcuts and `option` has more projections.
-    """
-    order = ("A", "B", "C")
-    given = net.config.shortcut
-    if given not in order or option not in order[order.index(given) + 1 :]:
-        raise ConfigError(
-            f"{net.config.name} has option {given!r}: it can be rewritten with more projections "
-            "only, from A to B or C and from B to C."
-        )
-    check_images(net, data)
-    wider = build_model(dataclasses.replace(net.config, shortcut=option), seed=net.seed)
-    wider.load_state_dict(net.state_dict(), strict=False)
-    wider.source = source_of(net)
-    old, hooks = dict(net.blocks()), []
-    for name, block in wider.blocks():
-        if not projects(block) or projects(old[name]):
-            continue
-        nn.init.dirac_(block.shortcut.conv.weight)
-        norm = block.shortcut.bn
-        if isinstance(norm, nn.BatchNorm2d):
-            hooks.append(norm.register_forward_pre_hook(undo_norm))
-    normalise = normaliser_of([net], data)
-    wider.eval()(normalise(data.train_images[:: max(1, len(data.train_images) // 256)]))
-    for hook in hooks:
-        hook.remove()
-    return wider
-
-
-def projects(block: nn.Module) -> bool:
-    """Whether a block's shortcut is a projection."""
-    return isinstance(block.shortcut, ProjectionShortcut)
-
-
 def share_read(path: nn.Module, channels: int, size: int) -> float:
     """The share of its input's values on which the output of a path depends, in percent.
 
@@ -421,37 +238,3 @@ def end_of_branch(block: nn.Module) -> nn.Module:
     if not norms:
         raise ConfigError("without BN a block's F(x) is no output of a layer.")
     return norms[-1]
-
-
-def undo_norm(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
-    """Give a BN layer the statistics of its input, and undo it by them unless its scale is zero."""
-    var, mean = torch.var_mean(inputs[0], (0, 2, 3))
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_(var)
-    if norm.weight.any():
-        norm.weight.copy_((var + norm.eps).sqrt())
-        norm.bias.copy_(mean)
-
-
-@torch.no_grad()
-def construction_error(shallow: nn.Module, deep: nn.Module, data: ImageSet) -> dict[str, float]:
-    """Test errors of a net and of one built from it, and how far their outputs differ.
-
-    Computed in evaluation mode, on images normalised as `shallow` has seen them. Returns shallow
-    and deep (top-1 error in percent), difference (largest absolute difference of two outputs) and
-    scale (largest output).
-    """
-    check_images(shallow, data)
-    x = normaliser_of([shallow], data)(data.test_images)
-    with one_thread():
-        logits = [
-            torch.cat([net(batch) for batch in x.split(500)])
-            for net in (copy.deepcopy(net).cpu().eval() for net in (shallow, deep))
-        ]
-    wrong = [100 * (each.argmax(1) != data.test_labels).double().mean().item() for each in logits]
-    return {
-        "shallow": wrong[0],
-        "deep": wrong[1],
-        "difference": (logits[0] - logits[1]).abs().max().item(),
-        "scale": logits[0].abs().max().item(),
-    }

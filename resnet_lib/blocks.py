@@ -67,6 +67,11 @@ def make_shortcut(
     return ZeroPadShortcut(in_channels, out_channels, stride) if changes else nn.Identity()
 
 
+def projects(block: nn.Module) -> bool:
+    """Whether a block's shortcut is a projection."""
+    return isinstance(block.shortcut, ProjectionShortcut)
+
+
 def make_norm(channels: int, batch_norm: bool) -> nn.Module:
     """BN, or nothing where the net is built without it."""
     return nn.BatchNorm2d(channels) if batch_norm else nn.Identity()

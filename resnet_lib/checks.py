@@ -13,16 +13,18 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from resnet_lib.analysis import deepen, main_path, projects
+from resnet_lib.analysis import main_path
 from resnet_lib.blocks import (
     BasicBlock,
     Bottleneck,
     ConstantScaling,
     ResidualUnit,
     make_shortcut,
+    projects,
 )
 from resnet_lib.complexity import complexity, count
 from resnet_lib.configs import ModelConfig
+from resnet_lib.constructions import deepen
 from resnet_lib.data import ImageSet, Normaliser
 from resnet_lib.models import MODELS, build_model
 from resnet_lib.numerics import random_stream

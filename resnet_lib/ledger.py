@@ -30,7 +30,6 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from resnet_lib.analysis import confidence_interval
 from resnet_lib.archive import Archive, arms_in, survey
 from resnet_lib.checks import CHECKS, Check
 from resnet_lib.complexity import complexity
@@ -39,6 +38,7 @@ from resnet_lib.experiments import find_arm
 from resnet_lib.measures import UNITS, digits
 from resnet_lib.outputs import MINUS, printed_name
 from resnet_lib.paper import SCALES, SUFFIXES, TABLES, Published, published
+from resnet_lib.seeds import confidence_interval
 
 VERDICTS = (
     "holds",

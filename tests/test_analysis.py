@@ -25,23 +25,18 @@ from resnet_lib import MODELS, ConfigError, ModelConfig, build_model, deepen
 from resnet_lib.analysis import (
     PROBES,
     SignalProbe,
-    compare,
-    construction_error,
     dead_channels,
-    describe,
-    direction,
-    errors_at,
     first_to_last,
-    gap,
     health,
     main_path,
     response_sizes,
     signals,
     weaker_layers,
-    with_projections,
 )
 from resnet_lib.configs import SHORTCUTS
+from resnet_lib.constructions import construction_error, with_projections
 from resnet_lib.data import Normaliser
+from resnet_lib.seeds import compare, describe, direction, errors_at, gap
 from resnet_lib.testing import measure_errors
 from resnet_lib.training import evaluate
 

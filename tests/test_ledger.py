@@ -13,7 +13,6 @@ import pytest
 from helpers import ROOT, write_record
 
 from resnet_lib import ConfigError
-from resnet_lib.analysis import STUDENT
 from resnet_lib.archive import arms_in, survey
 from resnet_lib.checks import CHECKS
 from resnet_lib.experiments import find_arm
@@ -33,6 +32,7 @@ from resnet_lib.ledger import (
 )
 from resnet_lib.measures import MEASURES
 from resnet_lib.paper import published
+from resnet_lib.seeds import STUDENT
 
 CLAIMS = {claim.id: claim for claim in read_claims()}
 LISTED = (ROOT / "data" / "paper" / "claims.toml").read_text(encoding="utf-8")

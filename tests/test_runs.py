@@ -28,11 +28,12 @@ from resnet_lib import (
     load_records,
     load_runs,
 )
-from resnet_lib.analysis import SignalProbe, first_to_last, gap, response_sizes, weaker_layers
+from resnet_lib.analysis import SignalProbe, first_to_last, response_sizes, weaker_layers
 from resnet_lib.archive import survey
 from resnet_lib.configs import OF_JUNCTIONS
 from resnet_lib.figures import panels, plot_layers
 from resnet_lib.runs import ARCHIVE, CURVES, curves, one_run_each, probes, run_id, write_whole
+from resnet_lib.seeds import gap
 
 PROPERTIES = {
     "model",

@@ -11,8 +11,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from resnet_lib.analysis import make_identity
 from resnet_lib.blocks import BasicBlock
+from resnet_lib.constructions import make_identity
 from resnet_lib.explore import show
 from resnet_lib.figures import colour, legend, panels
 from resnet_lib.pictures import SOURCE, head

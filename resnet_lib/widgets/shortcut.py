@@ -12,8 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from resnet_lib.analysis import block_maps, projects
+from resnet_lib.analysis import block_maps
 from resnet_lib.archive import survey
+from resnet_lib.blocks import projects
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.deletions import checksum
 from resnet_lib.explore import show

@@ -49,7 +49,7 @@ def test_every_explorer_has_an_entry(book: Path) -> None:
 
 @pytest.mark.parametrize("name", ["build_model", "reproduce", "load", "gap", "count"])
 def test_signatures_are_those_of_the_source(name: str) -> None:
-    module = next(m for m in ("models", "experiments", "data", "analysis", "complexity")
+    module = next(m for m in ("models", "experiments", "data", "seeds", "complexity")
                   if name in api.definitions(f"resnet_lib.{m}"))  # fmt: skip
     home = f"resnet_lib.{module}"
     shown = api.signature(api.definitions(home)[name])
