@@ -72,9 +72,18 @@ def same_scale(axes: Iterable[Axes]) -> None:
 
 
 def legend(ax: Axes) -> None:
-    """A legend without a box, which would hide the page's colour; empty axes say so."""
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=8.5, frameon=False)
+    """A legend without a box, which would hide the page's colour; empty axes say so.
+
+    A panel of its own grows by it, below: there it lies on no line.
+    """
+    figure, (handles, names) = ax.figure, ax.get_legend_handles_labels()
+    style = {"fontsize": 8.5, "frameon": False}
+    if names and len(figure.axes) == 1 and figure.get_layout_engine() is not None:
+        style |= {"loc": "outside lower center", "ncols": 2, "columnspacing": 1.2}
+        figure.legend(handles, names, **style)
+        figure.set_figheight(figure.get_figheight() + 0.19 * -(-len(names) // 2))
+    elif names:
+        ax.legend(**style)
     else:
         ax.text(0.5, 0.5, "not recorded yet", ha="center", va="center", transform=ax.transAxes)
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -268,6 +269,25 @@ def test_a_colour_has_dashes_for_four_tables() -> None:
     assert len(ax.get_lines()) == 0
     figures.plot_tables(dict.fromkeys("abcde", table), ax, "mean", colours=("plain", "residual"))
     assert len(ax.get_lines()) == 5
+
+
+def test_the_legend_of_a_panel_lies_below_its_axes() -> None:
+    """On a line of the chart neither could be read."""
+    (figure,), (ax,) = figures.panels()
+    figures.plot_curves(frame(**NETS), ax)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    bottom = ax.xaxis.label.get_window_extent().y0
+    assert 0 <= legend.get_window_extent().y0 < legend.get_window_extent().y1 <= bottom
+    assert len(legend.get_texts()) == 2 * len(NETS)
+
+
+def test_axes_of_a_shared_figure_keep_their_legends() -> None:
+    figure, axes = plt.subplots(1, 2)
+    for ax in axes:
+        figures.plot_curves(frame(**NETS), ax)
+    assert not figure.legends
+    assert all(ax.get_legend() for ax in axes)
 
 
 def test_empty_axes_say_so() -> None:
