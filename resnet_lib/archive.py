@@ -256,7 +256,7 @@ def survey(folder: Path | str = ARCHIVE) -> Archive:
         try:
             if not (path / "record.json").exists() and (path / CHECKPOINT).exists():
                 continue  # being trained
-            read.append((path, RunRecord.load(path)))
+            read.append((path, read_record(path)))
         except RecordError as error:
             refused.append(Refusal(path, shorter(error, folder)))
     ids = Counter(record.run_id for _, record in read)
@@ -292,6 +292,19 @@ def survey(folder: Path | str = ARCHIVE) -> Archive:
         dict(diverged),
         tuple(record for _, record in read),
     )
+
+
+def read_record(folder: Path) -> RunRecord:
+    """A record of a net that can be built, and so be compared. Errors: `RecordError`."""
+    record = RunRecord.load(folder)
+    try:
+        present_numerics(*configs_of(record))
+    except (RuntimeError, TypeError):  # torch's own, for sizes that no tensor can have
+        raise RecordError(
+            f"{folder / 'record.json'} is of a net that is too large to be built: its width, "
+            "channels or classes are damaged."
+        ) from None
+    return record
 
 
 def is_of_arm(record: RunRecord) -> bool:

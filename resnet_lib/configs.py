@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,7 @@ IMAGENET_BLOCKS: dict[str, dict[int, tuple[int, ...]]] = {
 INITS = ("he", "he-fan-out", "xavier", "small")
 PRECISIONS = ("auto", "float32", "bfloat16")
 NORMALISATIONS = ("per-pixel", "per-channel")
+LARGEST = sys.float_info.max
 
 
 class ConfigError(ValueError):
@@ -72,20 +73,15 @@ def is_flag(value: object) -> bool:
     return isinstance(value, (bool, np.bool_))
 
 
-def at_least(value: float, smallest: float, what: str) -> None:
-    """Raise `ConfigError` unless `value` is a number of at least `smallest`."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < smallest:
-        raise ConfigError(
-            f"{what} is {value!r}: it must be a finite number of at least {smallest}."
-        )
+def finite(value: float, what: str, smallest: float = -LARGEST) -> None:
+    """Raise `ConfigError` unless `value` is a finite number, of at least `smallest`.
 
-
-def finite(value: float, what: str) -> None:
-    """Raise `ConfigError` unless `value` is a finite number."""
+    A whole number that no float can hold is as little of use as infinity.
+    """
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value):
-        raise ConfigError(f"{what} is {value!r}: it must be a finite number.")
+    if not number or not smallest <= value <= LARGEST:
+        least = "" if smallest == -LARGEST else f" of at least {smallest}"
+        raise ConfigError(f"{what} is {value!r}: it must be a finite number{least}.")
 
 
 def whole(value: int, smallest: int, what: str) -> None:
@@ -240,7 +236,7 @@ class ModelConfig(Config):
         for name in ("shortcut_scale", "residual_scale", "gate_bias"):
             finite(getattr(self, name), name)
         for name in ("shortcut_dropout", "dropout"):
-            at_least(getattr(self, name), 0, name)
+            finite(getattr(self, name), name, 0)
             if getattr(self, name) > 1:
                 raise ConfigError(
                     f"{name} is {getattr(self, name)}: it must be a share from 0 to 1."
@@ -393,7 +389,7 @@ class TrainConfig(Config):
     eval_every: int = 1_000
     seed: int = 0
     precision: str = "auto"
-    deterministic: bool = field(default=False)
+    deterministic: bool = False
     normalisation: str = "per-pixel"
     pad_first: bool = False
     scale_range: tuple[float, float] | None = None
@@ -403,7 +399,7 @@ class TrainConfig(Config):
         for name in ("iterations", "batch_size", "window", "eval_every"):
             whole(getattr(self, name), 1, name)
         for name in ("lr", "momentum", "weight_decay", "warmup_error"):
-            at_least(getattr(self, name), 0, name)
+            finite(getattr(self, name), name, 0)
         whole(self.pad, 0, "pad")
         for name in ("decay_all", "flip", "deterministic", "pad_first"):
             one_of(getattr(self, name), (True, False), name)
@@ -413,7 +409,7 @@ class TrainConfig(Config):
         if self.scale_range is not None:
             self.check_scales()
         if self.warmup_lr is not None:
-            at_least(self.warmup_lr, 0, "warmup_lr")
+            finite(self.warmup_lr, "warmup_lr", 0)
         elif "warmup_error" in self.changes():
             raise ConfigError(
                 f"warmup_error is {self.warmup_error} and does nothing without a warmup_lr."
@@ -433,7 +429,7 @@ class TrainConfig(Config):
         if not isinstance(scales, tuple) or len(scales) != 2:
             raise ConfigError(f"scale_range is {scales!r}: it must be two scales, (low, high).")
         for scale in scales:
-            at_least(scale, 1, "each scale of scale_range")
+            finite(scale, "each scale of scale_range", 1)
         if scales[0] > scales[1]:
             raise ConfigError(f"scale_range {scales} must not fall.")
         if self.pad_first:

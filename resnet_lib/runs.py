@@ -1,7 +1,8 @@
 """The record of a run: a folder of readable files, and all records as one pandas frame.
 
 record.json     configuration, environment, numerics hash, seed, device, precision, status
-curves.csv      one row per measurement: iteration, epoch, split, loss, top1_error, lr, seconds
+curves.csv      one row per measurement: run_id, iteration, epoch, split, loss, top1_error, lr,
+                seconds
 probe.csv       what was measured on the net during training, where a probe was given
 """
 

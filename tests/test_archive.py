@@ -49,6 +49,11 @@ def rewrite(folder: Path, **values) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
+def rewrite_in(folder: Path, part: str, **values) -> None:
+    """Change fields of the net or the recipe in a record.json."""
+    rewrite(folder, **{part: json.loads((folder / "record.json").read_text())[part] | values})
+
+
 def refused(runs: Path) -> dict[str, str]:
     return {each.folder.name: each.reason for each in survey(runs).refused}
 
@@ -91,11 +96,18 @@ DAMAGES = {
     "cut short": (cut_curves, "does not reach iteration 3,200"),
     "other arithmetic": (lambda f: rewrite(f, numerics="0123456789ab"), "0123456789ab"),
     "another seed": (lambda f: rewrite(f, model_seed=9), "id does not fit"),
-    "another recipe": (
-        lambda f: rewrite(
-            f, train=json.loads((f / "record.json").read_text())["train"] | {"lr": 0.2}
-        ),
-        "id does not fit",
+    "another recipe": (lambda f: rewrite_in(f, "train", lr=0.2), "id does not fit"),
+    "a rate that no float can hold": (
+        lambda f: rewrite_in(f, "train", lr=10**400),
+        "must be a finite number of at least 0",
+    ),
+    "a net that no machine can hold": (
+        lambda f: rewrite_in(f, "model", width=10**13),
+        "too large to be built",
+    ),
+    "a width that no tensor can have": (
+        lambda f: rewrite_in(f, "model", width=10**30),
+        "too large to be built",
     ),
     "another run's curves": (edit_curves("plain20-", "plain26-"), "belongs to another run"),
     "other data": (

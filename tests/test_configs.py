@@ -332,6 +332,11 @@ def test_a_seed_is_one_for_a_net_and_for_a_recipe(seed):
         (lambda: ModelConfig(20, shortcut_dropout=0.1), "shortcut_dropout.*'dropout'"),
         (lambda: TrainConfig(warmup_error=60.0), "warmup_error.*warmup_lr"),
         (lambda: TrainConfig(flip=0), "flip 0 is unknown"),
+        (lambda: TrainConfig(weight_decay=10**400), "decay is 10+: it must be a finite number of"),
+        (
+            lambda: ModelConfig(20, junction="constant", shortcut_scale=-(10**400)),
+            r"finite number\.$",
+        ),
     ],
 )
 def test_a_value_that_would_do_nothing_or_passes_for_another_is_refused(make, told):
