@@ -81,7 +81,7 @@ def classify_photo(path: Path | str | None = None, model: str = "resnet50") -> p
     path: of the photograph; without one, Colab asks for a file.
     """
     try:
-        photo = choose_photo(path)  # first: without one, no weights are fetched
+        photo = open_photo(choose_photo(path))  # first: without one, no weights are fetched
         return load_classifier(model)(photo)
     except (ConfigError, DataError) as error:
         print(f"Skipped: {error}")

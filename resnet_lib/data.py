@@ -246,16 +246,41 @@ def data_folder() -> Path:
     return DATA / "downloads" if DATA.is_dir() else Path.home() / ".cache" / "resnet_lib"
 
 
+def download_folder() -> Path:
+    """`data_folder`, for what is fetched into it. Errors: `DataError` where it was mistyped."""
+    root = data_folder()
+    if os.environ.get("RESNET_LIB_DATA") and not root.is_dir():
+        fault = (
+            "a file: name a folder" if root.exists() else "no folder: make it, or correct the name"
+        )
+        raise DataError(f"RESNET_LIB_DATA names {root}, which is {fault}.")
+    return root
+
+
 def find_sheets(name: str) -> Path | None:
-    """The folder that holds a data set's class sheets, or None."""
+    """The folder that holds a data set's class sheets, or None for what no folder is called.
+
+    Errors: `DataError` for a folder that is no data set of ours and lacks one of the splits.
+    """
     if name == "embedded":
         try:
             return in_repository(EMBEDDED / "train").parent
         except ConfigError as error:
             raise DataError(str(error)) from None
-    for folder in (data_folder() / name, Path(name)):
-        if (folder / "train").is_dir() and (folder / "test").is_dir():
+    lacking = {
+        folder: [split for split in ("train", "test") if not (folder / split).is_dir()]
+        for folder in (data_folder() / name, Path(name))
+        if name and folder.is_dir()
+    }
+    for folder, splits in lacking.items():
+        if not splits:
             return folder
+    if lacking and name not in DATASETS:
+        folder, splits = next(iter(lacking.items()))
+        raise DataError(
+            f"{folder} has no folder {' and no folder '.join(splits)}: a folder of class sheets "
+            "has them as train/{label}_{class}.webp and test/{label}_{class}.webp."
+        )
     return None
 
 
@@ -266,7 +291,7 @@ def read_sheets(name: str, folder: Path) -> ImageSet:
         images, labels = [], []
         for path in sorted((folder / split).glob("*.webp")):
             label, _, title = path.stem.partition("_")
-            if not label.isdigit() or not title:
+            if not label.isdecimal() or not title:
                 raise DataError(f"{path} is not named as a class sheet: {{label}}_{{class}}.webp.")
             if classes.setdefault(int(label), title) != title:
                 raise DataError(
@@ -275,8 +300,17 @@ def read_sheets(name: str, folder: Path) -> ImageSet:
             tiles = read_sheet(path)
             images.append(tiles)
             labels.append(np.full(len(tiles), int(label), np.int64))
-        if len({tiles.shape[1:] for tiles in images}) != 1:
-            raise DataError(f"{folder / split} holds no class sheets, or sheets of unequal tiles.")
+        if not images:
+            raise DataError(
+                f"{folder / split} holds no class sheets: they are lossless WebP images, "
+                "{label}_{class}.webp."
+            )
+        sides = sorted({tiles.shape[1] for tiles in images})
+        if len(sides) > 1:
+            raise DataError(
+                f"{folder / split} holds sheets of unequal tiles, {' and '.join(map(str, sides))} "
+                "pixels wide: all must have one size."
+            )
         splits[split] = np.concatenate(images), np.concatenate(labels)
     sizes = [images.shape[1] for images, _ in splits.values()]
     if len(set(sizes)) > 1:
@@ -328,11 +362,7 @@ def from_torchvision(name: str) -> ImageSet:
     import torchvision
 
     kind = getattr(torchvision.datasets, DATASETS[name].torchvision)
-    root = data_folder()
-    if os.environ.get("RESNET_LIB_DATA") and not root.is_dir():
-        raise DataError(
-            f"RESNET_LIB_DATA names {root}, which is no folder: make it, or correct it."
-        )
+    root = download_folder()
     splits = {}
     try:
         for split in ("train", "test"):

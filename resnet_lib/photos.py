@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from resnet_lib.configs import ConfigError
-from resnet_lib.data import DataError, data_folder, one_download, patient, reason
+from resnet_lib.data import DataError, data_folder, download_folder, one_download, patient, reason
 
 # Imagenette's ten classes and their numbers among ImageNet's thousand, which stand in the order
 # of their wnids.
@@ -137,9 +137,8 @@ def download_imagenette() -> Path:
     """Fetch Imagenette (1.5 GB) through torchvision. Errors: `DataError`."""
     from torchvision.datasets import Imagenette
 
-    root = data_folder()
+    root = download_folder()
     try:
-        root.mkdir(parents=True, exist_ok=True)
         with one_download(root), patient():
             Imagenette(root, split="val", download=True)
     except Exception as error:

@@ -68,10 +68,13 @@ def test_without_a_network_it_is_skipped_in_one_sentence(monkeypatch, photo, cap
 
 
 def test_without_a_photo_nothing_is_downloaded(monkeypatch, capsys) -> None:
+    """Nor for a name that no file has."""
     monkeypatch.setattr(WEIGHTS, "get_state_dict", lambda *a, **k: pytest.fail("downloaded"))
     assert classify_photo(None, model="resnet18") is None
     told = "Skipped: no photograph was given: set PHOTO to the path of one.\n"
     assert capsys.readouterr().out == told
+    assert classify_photo("typo.jpg", model="resnet18") is None
+    assert capsys.readouterr().out.startswith("Skipped: typo.jpg cannot be read as a picture")
 
 
 def test_a_file_that_is_no_picture_is_named(theirs, tmp_path) -> None:

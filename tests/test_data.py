@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import http.server
+import shutil
 import socket
 import ssl
 import threading
@@ -290,7 +291,9 @@ def test_a_damaged_sheet_is_named(sheets, damage, split):
     assert str(path) in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["cat.webp", "x_cat.webp", "0_.webp", "_cat.webp", "0.webp"])
+@pytest.mark.parametrize(
+    "name", ["cat.webp", "x_cat.webp", "0_.webp", "_cat.webp", "0.webp", "²_a.webp"]
+)
 def test_a_misnamed_sheet_is_named(sheets, name):
     (sheets / "train" / "0_cat.webp").rename(sheets / "train" / name)
     with pytest.raises(DataError) as error:
@@ -315,16 +318,24 @@ def test_labels_run_without_gaps(sheets):
 
 def test_a_split_without_sheets_is_named(sheets):
     for path in (sheets / "test").iterdir():
-        path.unlink()
-    with pytest.raises(DataError) as error:
+        path.rename(path.with_suffix(".png"))
+    with pytest.raises(DataError, match=r"test holds no class sheets: .*\.webp\.$"):
         load(sheets)
-    assert str(sheets / "test") in str(error.value)
+
+
+def test_a_folder_that_lacks_a_split_is_no_unknown_name(sheets):
+    shutil.rmtree(sheets / "test")
+    with pytest.raises(DataError, match=r"small has no folder test: a folder of class sheets has"):
+        load(sheets)
+    shutil.rmtree(sheets / "train")
+    with pytest.raises(DataError, match="no folder train and no folder test"):
+        load(sheets)
 
 
 def test_sheets_of_unequal_tiles_are_refused(sheets, tmp_path):
     other = write_sheets(tmp_path / "larger", *random_images(size=8), CLASSES)
     (other / "train" / "0_cat.webp").replace(sheets / "train" / "0_cat.webp")
-    with pytest.raises(DataError, match="unequal"):
+    with pytest.raises(DataError, match=r"train holds sheets of unequal tiles, 4 and 8 pixels"):
         load(sheets)
 
 
@@ -402,8 +413,12 @@ def test_torchvision_s_data_equal_the_sheets(name, tmp_path, monkeypatch):
     forget_checksum(name, monkeypatch)
     monkeypatch.setattr(f"torchvision.datasets.{kind}", fake(kind, images, labels, log))
     monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path / "downloads"))
-    with pytest.raises(DataError, match="RESNET_LIB_DATA names"):
+    with pytest.raises(DataError, match=r"RESNET_LIB_DATA names .* no folder: make it"):
         load(name)
+    (tmp_path / "downloads").touch()
+    with pytest.raises(DataError, match=r"RESNET_LIB_DATA names .* a file: name a folder"):
+        load(name)
+    (tmp_path / "downloads").unlink()
     (tmp_path / "downloads").mkdir()
     data = load(name)
     assert log == [(str(tmp_path / "downloads"), split, True) for split in (True, False)]

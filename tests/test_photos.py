@@ -372,6 +372,9 @@ def test_images_that_cannot_be_downloaded_are_one_sentence(
     monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path / "data"))
     monkeypatch.setattr("torchvision.datasets.imagenette.download_and_extract_archive", no_route)
     options = ("resnet18", "--weights", "torchvision", "--data")
+    assert "make it, or correct the name" in fail(capsys, *options, "imagenette")
+    assert not (tmp_path / "data").exists()
+    (tmp_path / "data").mkdir()
     text = fail(capsys, *options, "imagenette")
     place = tmp_path / "data" / "imagenette2" / "val"
     assert f"{place}/<wnid>/*.JPEG" in text
