@@ -125,24 +125,34 @@ def load_net(run: RunRecord | Path | str, runs: Path | str = ".") -> ResNet:
     """The trained net of a recorded run, in evaluation mode on the CPU.
 
     run: its folder, with record.json and weights.safetensors, or its record; runs: then the folder
-    that runs are kept in. Where the weights are missing, the copy that the repository keeps is
-    taken, if there is one. Errors: `RecordError`.
+    that runs are kept in, with one for each by its id. Where the weights are missing, the copy that
+    the repository keeps is taken, if there is one. Errors: `RecordError`.
     """
-    folder = Path(runs) / run.run_id if isinstance(run, RunRecord) else Path(run)
-    record = RunRecord.load(folder)
-    path = weights_of(record, folder)
-    if record.status != "complete" and not path.exists():
-        raise RecordError(
-            f"{record.run_id} is {record.status} after {record.iterations_done} iterations, so "
-            f"there is no {path}: run it to its end."
-        )
-    return net_of(record, path)
+    if isinstance(run, RunRecord):
+        return net_of(run, weights_of(run, Path(runs) / run.run_id))
+    record = RunRecord.load(run)
+    return net_of(record, weights_of(record, run))
 
 
 def weights_of(record: RunRecord, folder: Path | str) -> Path:
-    """Where a run's weights are: in its folder, or else the repository's copy."""
-    path, kept = Path(folder) / WEIGHTS, kept_weights(record)
-    return path if path.exists() or not kept.exists() else kept
+    """Where a run's weights are: in its folder, or else the repository's copy.
+
+    Errors: `RecordError` where they are in neither.
+    """
+    places = Path(folder) / WEIGHTS, kept_weights(record)
+    for path in places:
+        if path.exists():
+            return path
+    ended = record.status == "complete"
+    status = "" if ended else f" is {record.status} after {record.iterations_done} iterations and"
+    remedy = {
+        "complete": "name the folder that its weights are in, or train it again",
+        "diverged": "a run that diverges leaves no net",
+    }.get(record.status, "run it to its end")
+    raise RecordError(
+        f"{record.run_id}{status} has no {places[0]}, and the repository keeps no weights of it: "
+        f"{remedy}."
+    )
 
 
 def kept_weights(record: RunRecord, folder: Path | None = None) -> Path:

@@ -115,19 +115,25 @@ def first_weights(depth: int) -> Any:
     return get_model_weights(f"resnet{depth}").IMAGENET1K_V1
 
 
-def pretrained(model: str) -> ResNet:
-    """torchvision's ResNet of a name, with its weights IMAGENET1K_V1, in evaluation mode.
-
-    They were trained with option B and the stride in a bottleneck's 3x3 convolution, so the net is
-    built so. Errors: `ConfigError` for other nets; `DataError` where the weights cannot be had.
-    """
+def torchvision_depth(model: str) -> int:
+    """The depth of a net whose weights torchvision has. Errors: `ConfigError` for other nets."""
     config = model_config(model)
     if config.name.removesuffix("-B") not in TORCHVISION_NETS:
         raise ConfigError(
             f"torchvision has no weights for {model}: it has them for "
             f"{', '.join(TORCHVISION_NETS)}, all of option B."
         )
-    weights = first_weights(config.depth)
+    return config.depth
+
+
+def pretrained(model: str) -> ResNet:
+    """torchvision's ResNet of a name, with its weights IMAGENET1K_V1, in evaluation mode.
+
+    They were trained with option B and the stride in a bottleneck's 3x3 convolution, so the net is
+    built so. Errors: `ConfigError` for other nets; `DataError` where the weights cannot be had.
+    """
+    depth = torchvision_depth(model)
+    weights = first_weights(depth)
     try:
         with patient():
             state = weights.get_state_dict(progress=True, check_hash=True, weights_only=True)
@@ -138,7 +144,7 @@ def pretrained(model: str) -> ResNet:
             f"({type(error).__name__}): put {weights.url} by hand where torchvision looks for it, "
             f"{place}, or give a weights file of your own."
         ) from None
-    return from_torchvision(state, config.depth)
+    return from_torchvision(state, depth)
 
 
 def read_net(model: str, source: Path) -> ResNet:
@@ -160,7 +166,7 @@ def read_net(model: str, source: Path) -> ResNet:
         if record is not None:
             net.record = record
     elif "layer1.0.conv1.weight" in weights and model_config(model).family == "imagenet":
-        return from_torchvision(weights, model_config(model).depth)
+        return from_torchvision(weights, torchvision_depth(model))
     else:
         net = build_model(model, seed=0, **sizes_of(weights))
     load_weights(net, weights)
@@ -194,10 +200,11 @@ def find_record(source: Path) -> tuple[RunRecord | None, Path]:
         folder = source if source.is_dir() else source.parent
         record = RunRecord.load(folder)
         return record, weights_of(record, folder)
-    beside = source.parent / "record.json"
-    archived = sorted(ARCHIVE.glob(f"*/{source.stem}/record.json"))
-    known = [beside] if source.name == WEIGHTS and beside.exists() else archived
-    return (RunRecord.load(known[0].parent) if known else None), source
+    if source.name == WEIGHTS and (source.parent / "record.json").exists():
+        return RunRecord.load(source.parent), source
+    runs = (path.parent for path in sorted(ARCHIVE.glob("*/*/record.json")))
+    folder = next((each for each in runs if each.name == source.stem), None)
+    return (RunRecord.load(folder) if folder else None), source
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

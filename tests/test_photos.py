@@ -277,6 +277,14 @@ def test_a_file_of_torchvision_s_is_taken_by_its_names(
     assert outs[0] == outs[1]
 
 
+@pytest.mark.parametrize("name", ["plain18", "resnet18-C"])
+def test_a_file_of_torchvision_s_is_of_no_other_net(tmp_path, torchvision_s, name) -> None:
+    """The residual net of option B that it holds would be tested under another's name."""
+    torch.save(torchvision_s.state_dict(), tmp_path / "own.pth")
+    with pytest.raises(ConfigError, match=f"torchvision has no weights for {name}"):
+        read_net(name, tmp_path / "own.pth")
+
+
 def test_torchvision_s_weights_may_be_one_of_an_ensemble(
     capsys, tmp_path, imagenette, torchvision_s
 ) -> None:
@@ -407,6 +415,7 @@ def test_weights_that_cannot_be_downloaded_are_one_sentence(
         (("plain34", "--weights", "torchvision", "--data", "imagenette"), ("plain34", "resnet50")),
         (("resnet8", "--weights", "no.pt"), ("no.pt", "does not exist")),
         (("resnet8", "--weights", "no.safetensors"), ("no.safetensors", "does not exist")),
+        (("resnet8", "--weights", "we**ights.pt"), ("we**ights.pt", "does not exist")),
         (("resnet8", "--weights", "no/record.json"), ("record.json",)),
         (("resnet8", "--weights", WEIGHTS_HERE, "--data", "embeded"), ("embeded", "embedded")),
         (("resnet8", "--weights", WEIGHTS_HERE), ("3 channels", "embedded")),

@@ -166,8 +166,10 @@ def test_kept_weights_belong_to_their_runs():
 def test_a_run_without_weights_takes_the_kept_copy(tmp_path):
     record, path = KEPT_NETS[0]
     record.save(tmp_path)
-    found, kept = load_net(tmp_path), net_of(record, path)
-    assert torch.equal(found.fc.weight, kept.fc.weight)
+    kept = net_of(record, path)
+    for found in (load_net(tmp_path), load_net(record)):  # the latter has no folder here
+        assert torch.equal(found.fc.weight, kept.fc.weight)
+        assert found.record.run_id == record.run_id
     own = build_model(kept.config, seed=9)
     save_weights(own, tmp_path)
     assert torch.equal(load_net(tmp_path).fc.weight, own.fc.weight), "its own come first"

@@ -42,10 +42,12 @@ from resnet_lib import (
 from resnet_lib.analysis import SignalProbe
 from resnet_lib.configs import SHORTCUTS
 from resnet_lib.data import Normaliser, TrainingBatches
+from resnet_lib.deletions import record_deletions
 from resnet_lib.devices import choose_precision, exact
 from resnet_lib.progress import interruptible
 from resnet_lib.runs import CURVES
 from resnet_lib.training import evaluate, lr_at, make_optimiser, training_step
+from resnet_lib.weights import read_net
 
 CPU = torch.device("cpu")
 
@@ -692,11 +694,31 @@ def test_a_finished_run_keeps_its_net(tmp_path, option):
     assert record.images_per_second > 0
 
 
-def test_the_net_of_an_unfinished_run_is_a_record_error(tmp_path):
-    tiny_train(folder=tmp_path, stop=stop_after(2))
-    with pytest.raises(RecordError) as error:
-        load_net(tmp_path)
-    assert str(tmp_path / "weights.safetensors") in str(error.value)
+@pytest.mark.parametrize(
+    ("status", "parts"),
+    [
+        ("interrupted", ("is interrupted after 2 iterations", "run it to its end.")),
+        ("diverged", ("is diverged after 2 iterations", "leaves no net.")),
+        ("complete", (" has no ", "the folder that its weights are in, or train it again.")),
+    ],
+)
+def test_a_run_without_weights_is_one_sentence_wherever_they_are_wanted(tmp_path, status, parts):
+    """A folder of the archive, say, whose weights the repository does not keep."""
+    record = tiny_train(folder=tmp_path, stop=stop_after(2))
+    record.status, record.diverged_at = status, 2
+    record.save(tmp_path)
+    wanting = (
+        lambda: load_net(tmp_path),
+        lambda: read_net("resnet8", tmp_path),
+        lambda: record_deletions(tmp_path, data=tiny_data()),
+    )
+    for want in wanting:
+        with pytest.raises(RecordError) as error:
+            want()
+        told = str(error.value)
+        assert told.startswith(record.run_id)
+        assert f"has no {tmp_path / 'weights.safetensors'}, and the repository keeps no" in told
+        assert all(part in told for part in parts)
 
 
 def test_damaged_weights_are_a_record_error(tmp_path):
