@@ -113,11 +113,10 @@ class Statement:
     bound: float
 
     @classmethod
-    def of_entry(cls, entry: Mapping[str, str], where: str) -> Statement:
-        """From an entry of claims.toml. Errors: `ConfigError` that names the claim."""
-        if set(entry) != {"of", "measure", "is"}:
-            raise ConfigError(f"{where}: a test has the keys of, measure and is, not {[*entry]}.")
-        rule, bound = rule_of(entry["is"], where)
+    def of_entry(cls, entry: Mapping[str, str]) -> Statement:
+        """From an entry of claims.toml. Errors: `ConfigError`."""
+        check_texts(entry, "a test", "of", "measure", "is")
+        rule, bound = rule_of(entry["is"])
         for _, label in arms_in(entry["of"]):
             find_arm(label)
         if entry["measure"] not in UNITS:
@@ -246,14 +245,27 @@ def claim_in_words(rule: str, bound: float, unit: str) -> str:
     return f"{rule} {bound:g}{unit.removesuffix('s') if bound == 1 else unit}"
 
 
-def rule_of(text: str, where: str) -> tuple[str, float]:
+def check_texts(entry: object, what: str, *keys: str) -> None:
+    """Raise `ConfigError` unless an entry of claims.toml has just these keys, each with a text."""
+    if (
+        not isinstance(entry, Mapping)
+        or set(entry) != set(keys)
+        or not all(isinstance(value, str) for value in entry.values())
+    ):
+        *others, last = keys
+        listed = f"{', '.join(others)} and {last}"
+        raise ConfigError(f"{what} has the keys {listed}, each with a text, and is not {entry!r}.")
+
+
+def rule_of(text: str) -> tuple[str, float]:
     """The rule and bound of "above 0". Errors: `ConfigError`."""
     rule, _, bound = text.partition(" ")
     try:
         one_of(rule, tuple(RULES), "rule")
         return rule, float(bound)
     except ValueError as error:
-        raise ConfigError(f"{where}: {text!r} is no rule and bound ({error}).") from None
+        told = str(error).removesuffix(".")
+        raise ConfigError(f"{text!r} is no rule and bound: {told}.") from None
 
 
 @dataclass(frozen=True)
@@ -287,35 +299,45 @@ class Claim:
     @classmethod
     def of_entry(cls, entry: Mapping[str, Any]) -> Claim:
         """From an entry of claims.toml. Errors: `ConfigError` that names the claim."""
-        where = f"claims.toml, claim {entry.get('id', '?')}"
-        known = [each.name for each in fields(cls)]
-        for key in entry:
-            if key not in known:
-                raise ConfigError(f"{where}: {unknown_name(key, known, 'field of a claim')}")
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
         try:
-            tests = tuple(Statement.of_entry(each, where) for each in values.pop("tests", ()))
+            known = [each.name for each in fields(cls)]
+            for key in entry:
+                if key not in known:
+                    raise unknown_name(key, known, "field of a claim")
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+            tests = tuple(map(Statement.of_entry, values.pop("tests", ())))
             claim = cls(**values, tests=tests)
-            one_of(claim.kind, KINDS, "kind")
-            if claim.check and claim.check not in CHECKS:
-                raise unknown_name(claim.check, list(CHECKS), "check")
-            for id in claim.published:
-                published(id)
-            for each in claim.printed:
-                compare_printed(each, where)
+            claim.check_values()
         except (TypeError, ConfigError) as error:
-            raise ConfigError(f"{where}: {error}") from None
-        decided = sum(map(bool, (claim.tests, claim.check, claim.follows)))
-        if decided > 1:
-            raise ConfigError(f"{where}: tests, check and follows exclude each other.")
-        if not decided and not claim.why:
-            raise ConfigError(f"{where}: nothing decides it, and it does not say why.")
+            told = str(error).removesuffix(".")
+            raise ConfigError(f"claims.toml, claim {entry.get('id', '?')}: {told}.") from None
         return claim
 
+    def check_values(self) -> None:
+        """Raise `ConfigError` unless all that it names exists, and one thing decides it."""
+        one_of(self.kind, KINDS, "kind")
+        for tier in self.tiers:
+            one_of(tier, TIERS, "tier")
+        if self.check and self.check not in CHECKS:
+            raise unknown_name(self.check, list(CHECKS), "check")
+        for id in self.published:
+            published(id)
+        for each in self.printed:
+            compare_printed(each)
+        decided = sum(map(bool, (self.tests, self.check, self.follows)))
+        if decided > 1:
+            raise ConfigError("tests, check and follows exclude each other.")
+        if not decided and not self.why:
+            raise ConfigError("nothing decides it, and it does not say why.")
 
-def compare_printed(entry: Mapping[str, str], where: str) -> tuple[str, bool | None]:
-    """Hold a statement against printed numbers: a sentence, and whether they agree."""
-    rule, bound = rule_of(entry["is"], where)
+
+def compare_printed(entry: Mapping[str, str]) -> tuple[str, bool | None]:
+    """Hold a statement against printed numbers: a sentence, and whether they agree.
+
+    Errors: `ConfigError`.
+    """
+    check_texts(entry, "a printed statement", "of", "is")
+    rule, bound = rule_of(entry["is"])
     terms = [(sign, published(id)) for sign, id in arms_in(entry["of"])]
     total = round(sum(sign * each.value for sign, each in terms), 6)
     shown = sum_of([(sign, each.text) for sign, each in terms])
@@ -431,7 +453,7 @@ class Row:
     @property
     def printed(self) -> list[tuple[str, bool | None]]:
         """What the papers' own numbers say of it."""
-        return [compare_printed(each, self.claim.id) for each in self.claim.printed]
+        return [compare_printed(each) for each in self.claim.printed]
 
     @property
     def published(self) -> list[Published]:
@@ -537,8 +559,10 @@ class Ledger(Mapping[str, Row]):
 def read_claims(path: Path = TABLES / "claims.toml") -> tuple[Claim, ...]:
     """The claims of a file. Errors: `ConfigError` that names the claim and the fault."""
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))["claim"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+        entries = tomllib.loads(path.read_text(encoding="utf-8")).get("claim")
+        if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+            raise ValueError("each claim begins with [[claim]]")
+    except (OSError, ValueError) as error:  # what is no TOML, or no UTF-8, is a ValueError
         raise ConfigError(f"{path.name} cannot be read as a list of claims: {error}.") from None
     claims = tuple(Claim.of_entry(entry) for entry in entries)
     ids = [claim.id for claim in claims]
@@ -596,7 +620,7 @@ def looked_up(archive: Archive, id: str) -> tuple[Sample, str, int]:
     tier, _, rest = id.partition("/")
     of, _, measure = rest.rpartition("/")
     one_of(tier, TIERS, "tier")
-    statement = Statement.of_entry({"of": of, "measure": measure, "is": "above 0"}, id)
+    statement = Statement.of_entry({"of": of, "measure": measure, "is": "above 0"})
     return statement.held_against(archive, tier).difference, statement.unit, digits(measure)
 
 

@@ -204,7 +204,7 @@ def test_a_refutation_counts_the_seeds_of_what_refutes(tmp_path):
 
 def test_a_number_beside_itself_is_named_with_its_place():
     sentence, agrees = compare_printed(
-        {"of": "P1/Table 3/ResNet-50 - P1/Table 4/ResNet-50", "is": "above 0"}, "x"
+        {"of": "P1/Table 3/ResNet-50 - P1/Table 4/ResNet-50", "is": "above 0"}
     )
     assert sentence.startswith("ResNet-50 in Table 3 \N{MINUS SIGN} ResNet-50 in Table 4: ")
     assert agrees
@@ -477,15 +477,22 @@ def test_the_papers_numbers_agree_with_their_own_claims():
         ({"tests": [{"of": "plain20", "measure": "test error", "is": "over 0"}]}, "'above'"),
         ({"tests": [{"of": "plain20", "measure": "test error", "is": "above"}]}, "rule and bound"),
         ({"tests": [{"of": "plain20"}]}, "of, measure and is"),
+        ({"tests": [{"of": 5, "measure": "test error", "is": "above 0"}]}, "each with a text"),
+        ({"tests": ["plain20"]}, "of, measure and is"),
+        ({"tests": 5}, "not iterable"),
+        ({"printed": [{"of": "P1/Table 6/ResNet-56"}]}, "the keys of and is, each with a text"),
+        ({"printed": [{"of": "P1/Table 6/ResNet-56", "is": 5}]}, "each with a text"),
+        ({"tiers": ["papr"]}, "tier 'papr' is unknown: it is one of 'paper', 'short'"),
         ({"published": ["P1/Table 6/ResNet-65"]}, "P1/Table 6/ResNet-56"),
         ({}, "nothing decides it"),
         ({"check": "weighted layers", "follows": "y"}, "exclude each other"),
     ],
 )
 def test_a_wrong_entry_is_one_sentence(change, told):
-    with pytest.raises(ConfigError, match=r"claims\.toml, claim x") as error:
+    with pytest.raises(ConfigError, match=r"^claims\.toml, claim x: .*[^.]\.$") as error:
         Claim.of_entry(entry(**change))
     assert told in str(error.value)
+    assert str(error.value).count("claims.toml") == 1
     assert "\n" not in str(error.value)
 
 
@@ -493,12 +500,15 @@ def test_a_wrong_file_is_one_sentence(tmp_path):
     path = tmp_path / "claims.toml"
     for text, told in (
         ("[[claim]\n", "cannot be read"),
-        ("x = 1\n", "cannot be read"),
+        ("x = 1\n", "begins with [[claim]]"),
+        ("claim = 5\n", "begins with [[claim]]"),
+        ("claim = [5]\n", "begins with [[claim]]"),
+        ("# \N{LATIN SMALL LETTER E WITH ACUTE}".encode("latin-1"), "cannot be read"),
         (LISTED.replace('id = "2b"', 'id = "2"'), "2 claims 2"),
         (LISTED.replace('follows = "2"', 'follows = "200"'), "follows '200'"),
         (f"{LISTED}\n{CHAINED}", "claim zz follows 3, which follows another"),
     ):
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
         with pytest.raises(ConfigError, match=r"claims\.toml") as error:
             read_claims(path)
         assert told in str(error.value)
