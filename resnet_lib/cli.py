@@ -25,6 +25,7 @@ from resnet_lib.configs import (
     ModelConfig,
     TrainConfig,
     unknown_name,
+    whole,
 )
 from resnet_lib.data import DATASETS, DataError, ImageSet, load
 from resnet_lib.deletions import record_deletions
@@ -42,7 +43,7 @@ from resnet_lib.models import MODELS, ResNet, model_config
 from resnet_lib.photos import is_photos, load_photos
 from resnet_lib.recipes import RECIPES, compare_recipes, describe_recipe
 from resnet_lib.repository import in_repository
-from resnet_lib.runner import RunError, RunSpec, Stopped, run_one
+from resnet_lib.runner import RunError, RunSpec, Stopped, load_once, run_one
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
 from resnet_lib.testing import PROTOCOLS, measure_errors
 from resnet_lib.weights import pretrained, read_net
@@ -231,16 +232,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def do_train(options: argparse.Namespace) -> int:
     """Train one net as the options say."""
     tier = TIERS[options.tier]
-    model_config(options.model)  # a wrong name is said before any data are fetched
     check_out(options.out)
-    data = options.data or tier.data
-    size = size_in(tier, data)
-    images = load(data, size)
     usual = replace(tier.train, seed=options.seed)
     recipe = at_length(usual, options.iterations) if options.iterations is not None else usual
     own = arm(options.model, **changes_of(options))
     recipe = replace(recipe, **own.of_train)
-    of_data = images.net_fields
+    # Only here, where all that cannot be has been said, are data fetched.
+    data = options.data or tier.data
+    size = size_in(tier, data)
+    of_data = load_once(data, size).net_fields
     config = own.net(**tier.model, **of_data)
     as_it_is = model_config(options.model, **tier.model, **of_data)
     changed = recipe != usual or config != as_it_is or data != tier.data
@@ -334,6 +334,9 @@ def summary(records: Sequence[RunRecord]) -> pd.DataFrame:
 def do_evaluate(options: argparse.Namespace) -> int:
     """Test a net, or an ensemble of several weights."""
     model_config(options.model.partition("-")[0])  # a wrong name is said before all else
+    for name in ("images", "size", "batch_size"):
+        if getattr(options, name) is not None:
+            whole(getattr(options, name), 1, name)
     photos = options.data is not None and is_photos(options.data)
     if photos and options.size is not None:
         raise ConfigError("--size reduces class sheets; photographs keep their protocol's sizes.")

@@ -9,17 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from resnet_lib.analysis import PROBES
-from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, one_of, unknown_name, whole
+from resnet_lib.configs import (
+    ConfigError,
+    ModelConfig,
+    TrainConfig,
+    as_seed,
+    one_of,
+    unknown_name,
+    whole,
+)
 from resnet_lib.data import DATASETS, ImageSet
 from resnet_lib.models import model_config
-from resnet_lib.runner import RunSpec, Stopped, load_once, run_all
+from resnet_lib.runner import RunSpec, Stopped, at_once, load_once, run_all
 from resnet_lib.runs import RunRecord
 
 
@@ -483,11 +490,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 def find_experiments(name: str) -> list[Experiment]:
     """The entry of a name, or those of a group. Errors: `ConfigError` that lists the nearest."""
-    if name in GROUPS:
-        return [EXPERIMENTS[each] for each in GROUPS[name]]
-    if name not in EXPERIMENTS:
-        raise unknown_name(name, [*EXPERIMENTS, *GROUPS], "experiment")
-    return [EXPERIMENTS[name]]
+    names = [*EXPERIMENTS, *GROUPS]
+    if name not in names:
+        raise unknown_name(name, names, "experiment")
+    return [EXPERIMENTS[each] for each in GROUPS.get(name, (name,))]
 
 
 def find_arm(label: str) -> tuple[Experiment, Arm]:
@@ -558,11 +564,11 @@ def plan(
     One that two of them share stands once, with the probe that one of them asks for. data: another
     data set than the tier's; channels and classes of the nets follow it.
     """
-    one = isinstance(experiments, (str, Experiment))
+    several = isinstance(experiments, Iterable) and not isinstance(experiments, str)
     entries = [
         entry
-        for each in ([experiments] if one else experiments)
-        for entry in (find_experiments(each) if isinstance(each, str) else [each])
+        for each in (experiments if several else [experiments])
+        for entry in ([each] if isinstance(each, Experiment) else find_experiments(each))
     ]
     tier = find_tier(tier)
     seeds = listed(seeds)
@@ -581,10 +587,10 @@ def plan(
 
 
 def listed(seeds: Iterable[int] | int | None) -> tuple[int, ...] | None:
-    """Seeds as a tuple; one may stand alone."""
+    """Seeds as a tuple; one may stand alone. Errors: `ConfigError` for what is none."""
     if seeds is None:
         return None
-    return (int(seeds),) if isinstance(seeds, Integral) else tuple(seeds)
+    return tuple(map(as_seed, seeds if isinstance(seeds, Iterable) else [seeds]))
 
 
 def size_in(tier: Tier, data: str) -> int | None:
@@ -643,6 +649,7 @@ def reproduce(
     Errors: `ConfigError` for a name or number that cannot be, `RunError` where a process was
     killed, `Stopped` after Ctrl-C: what is done is kept in `folder`, and the same call goes on.
     """
+    jobs = at_once(jobs)  # before the plan, which may fetch the data
     specs = [
         replace(each, compiled=compiled, recompute=recompute)
         for each in plan(experiments, tier, seeds, data)

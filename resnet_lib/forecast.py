@@ -15,7 +15,7 @@ from resnet_lib.devices import choose_layout, exact, find_device, one_thread
 from resnet_lib.experiments import Experiment, Tier, plan
 from resnet_lib.graphs import GraphedStep
 from resnet_lib.models import build_model
-from resnet_lib.runner import RunSpec, default_jobs, load_once, recorded
+from resnet_lib.runner import RunSpec, at_once, load_once, recorded
 from resnet_lib.training import make_optimiser, make_step
 
 WORTH_TIMING = 1_000  # iterations from which on a forecast is worth its seconds
@@ -29,12 +29,14 @@ def forecast(
     seeds: Iterable[int] | None = None,
     data: str | None = None,
     folder: Path | str | None = None,
+    jobs: int | None = None,
 ) -> str:
     """One sentence: how many runs are to be done, and in long tiers how long that takes here.
 
     Arguments as of `reproduce`. A few training steps of the net that costs most are timed, and
     the time is shared out by multiply-adds; evaluation and probes come on top.
     """
+    jobs = at_once(jobs)
     planned = plan(experiments, tier, seeds, data)
     to_do = [spec for spec in planned if recorded(spec, folder) is None]
     if not to_do:
@@ -44,7 +46,7 @@ def forecast(
         return f"{said}."
     dearest = max(to_do, key=lambda spec: spec.cost / spec.train.iterations)
     rate = seconds_of_a_step(dearest) / (dearest.cost / dearest.train.iterations)
-    jobs = min(default_jobs(), len(to_do))
+    jobs = min(jobs, len(to_do))
     seconds = rate * sum(spec.cost for spec in to_do) / jobs
     return (
         f"{said}: about {in_words(seconds)} on this machine ({find_device().type}, {jobs} at once)."

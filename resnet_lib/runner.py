@@ -168,8 +168,7 @@ def run_all(
     the order of `specs`. Errors: `ConfigError` for a number of jobs below 1; `RunError` when a
     process was killed; the first error of a run, once all that run beside it have ended.
     """
-    jobs = default_jobs() if jobs is None else jobs
-    whole(jobs, 1, "jobs")
+    jobs = at_once(jobs)
     records = [recorded(spec, folder) for spec in specs]
     missing = [i for i, record in enumerate(records) if record is None]
     to_do = [specs[i] for i in missing]
@@ -181,6 +180,13 @@ def run_all(
     for i, record in zip(missing, done, strict=True):
         records[i] = record
     return [record for record in records if record is not None]
+
+
+def at_once(jobs: int | None) -> int:
+    """How many runs go on at once: so many, or `default_jobs`. Errors: `ConfigError` below 1."""
+    jobs = default_jobs() if jobs is None else jobs
+    whole(jobs, 1, "jobs")
+    return jobs
 
 
 def default_jobs() -> int:

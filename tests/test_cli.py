@@ -19,9 +19,10 @@ from resnet_lib import EXPERIMENTS, MODELS, TIERS, RunRecord, load_records
 from resnet_lib.archive import survey
 from resnet_lib.cli import main, parser
 from resnet_lib.complexity import OTHER_NETS
-from resnet_lib.data import DATASETS
+from resnet_lib.data import DATASETS, load
 from resnet_lib.experiments import GROUPS, Experiment, arm
 from resnet_lib.ledger import Ledger
+from resnet_lib.runner import load_once
 
 COMMANDS = next(
     action.choices for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
@@ -398,6 +399,41 @@ def test_a_mistake_is_one_sentence(capsys, tmp_path, monkeypatch, arguments, par
     text = fail(capsys, *arguments, *out)
     for part in parts:
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("command", "part"),
+    [
+        ("train resnet20 --set lr", "FIELD=VALUE"),
+        ("train resnet20 --lr nan", "lr is nan"),
+        (f"train resnet20 --set weight_decay=1{400 * '0'}", "must be a finite number"),
+        ("train resnet20 --iterations 0", "iterations is 0"),
+        ("train resnet20 --seed -1", "seed is -1"),
+        ("train resnet20 --set order=preact", "order 'preact'"),
+        ("train resnet20 --width 0", "width is 0"),
+        ("reproduce figure6-plain --jobs 0", "jobs is 0"),
+        ("reproduce figure6-plain --seeds 0 -1", "seed is -1"),
+        ("evaluate resnet50 --weights torchvision --data imagenette --images 0", "images is 0"),
+        ("evaluate resnet50 --weights torchvision --data imagenette --batch-size 0", "batch_size"),
+        ("evaluate resnet20 --weights torchvision --size 0", "size is 0"),
+    ],
+    ids=lambda value: value[:60],
+)
+def test_a_mistake_is_told_before_anything_is_fetched(capsys, monkeypatch, command, part):
+    monkeypatch.setattr("resnet_lib.runner.load", lambda *_: pytest.fail("data were fetched"))
+    monkeypatch.setattr("resnet_lib.cli.pretrained", lambda _: pytest.fail("weights were fetched"))
+    assert part in fail(capsys, *command.split())
+
+
+def test_train_reads_its_data_once_in_each_size(capsys, monkeypatch):
+    """Those of the smoke tier whole, to see their sizes, and then reduced."""
+    read = []
+    monkeypatch.setattr(
+        "resnet_lib.runner.load", lambda name, size: read.append(size) or load(name, size)
+    )
+    load_once.cache_clear()
+    succeed(capsys, *TINY)
+    assert read == [None, 14]
 
 
 def test_a_failed_download_is_one_sentence(capsys, tmp_path, monkeypatch):

@@ -26,15 +26,16 @@ def test_what_is_recorded_is_not_to_be_done(tmp_path):
 
 
 @pytest.mark.parametrize(("jobs", "told"), [(1, "6 hours"), (2, "3 hours"), (8, "3 hours")])
-def test_long_runs_get_a_time(monkeypatch, jobs, told):
-    """Shared out among processors; no more of them than runs."""
+@pytest.mark.parametrize("given", [True, False])
+def test_long_runs_get_a_time(monkeypatch, jobs, told, given):
+    """Shared out among processors, or as many as are asked for; no more of them than runs."""
     smoke = TIERS["smoke"]
     tier = replace(smoke, name="long", train=replace(smoke.train, iterations=10 * WORTH_TIMING))
     monkeypatch.setattr("resnet_lib.forecast.seconds_of_a_step", lambda spec: 0.5)
-    monkeypatch.setattr("resnet_lib.forecast.default_jobs", lambda: jobs)
+    monkeypatch.setattr("resnet_lib.runner.default_jobs", lambda: 4 if given else jobs)
     monkeypatch.setattr("resnet_lib.forecast.find_device", lambda: type("", (), {"type": "cpu"}))
     # plain56 takes 15,000 s, plain20 less by the ratio of their multiply-adds.
-    assert forecast("footnote3", tier, seeds=[0]) == (
+    assert forecast("footnote3", tier, seeds=[0], jobs=jobs if given else None) == (
         f"2 of 2 runs are to be done: about {told} on this machine (cpu, {min(jobs, 2)} at once)."
     )
 
