@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from resnet_lib import widgets
-from resnet_lib.configs import ConfigError
+from resnet_lib.configs import ConfigError, without_numpy
 
 if TYPE_CHECKING:
     import anywidget
@@ -83,6 +83,7 @@ def show(
     own_data: the data are not what the module's `data()` gives without arguments. A name that no
     control has is told on the widget. Errors: `ConfigError` for a value that no control can have.
     """
+    state = {key: without_numpy(value) for key, value in state.items()}
     for key, value in state.items():
         if not isinstance(value, (str, int, float)):
             raise ConfigError(

@@ -6,6 +6,7 @@ import gc
 import gzip
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -255,6 +256,13 @@ def test_what_the_pages_need_is_written_anew_where_it_changes(tmp_path: Path, mo
     write_pages(tmp_path)
     assert data.read_text() == wanted
     assert view.stat().st_mtime_ns == before
+
+
+def test_where_to_write_must_be_said(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["resnet_lib.widgets"])
+    monkeypatch.delitem(sys.modules, "resnet_lib.widgets.__main__")
+    with pytest.raises(SystemExit, match=r"resnet_lib\.widgets FOLDER"):
+        runpy.run_module("resnet_lib.widgets", run_name="__main__")
 
 
 def test_an_unknown_explorer_is_one_sentence() -> None:
@@ -607,8 +615,11 @@ def test_the_door_lists_the_explorers_and_knows_no_other() -> None:
 def test_what_no_control_can_be_set_to_is_refused() -> None:
     with pytest.raises(ConfigError, match="net is "):
         explore.deletion(net=object())
-    with pytest.raises(ConfigError, match="no run record"):
-        explore.runs(["plain20"])
+    assert explore.runs([record_of("plain20")], at=np.int64(5)).state == {"at": 5}
+    for explorer in (explore.runs, explore.signals):
+        for wrong in (["plain20"], 5):
+            with pytest.raises(ConfigError, match="no run record: give records, or the folder"):
+                explorer(wrong)
     with pytest.raises(ConfigError, match="takes a folder of runs"):
         explore.deletion([record_of("plain20")])
 

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import measured
 from docutils import nodes
 from docutils.parsers.rst import directives
-from pages import colab_address, language_of
+from pages import colab_address, language_of, with_caption
 from pybtex.database import Entry
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.plain import Style as PlainStyle
@@ -105,15 +105,7 @@ class NotebookFigure(SphinxDirective):
         drawing["classes"] = ["notebook-output"]
         if "alt" in self.options:
             drawing = described(markup, self.options["alt"])
-        if not self.content:
-            return [drawing]
-        figure = nodes.figure("", drawing, classes=["notebook-figure"])
-        text = "\n".join(self.content)
-        caption, messages = self.state.inline_text(text, self.content_offset + 1)
-        figure += nodes.caption(text, "", *caption)
-        self.set_source_info(figure)
-        self.add_name(figure)
-        return [figure, *messages]
+        return with_caption(self, drawing)
 
     def location(self) -> tuple[str, int]:
         """Where the directive stands, for messages."""

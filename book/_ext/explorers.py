@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from hosted import publish, published
+from hosted import name_in_book, publish
 from pages import colab_address, language_of
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -140,7 +140,7 @@ def add_host(
     """Let pages that have an explorer load the script that runs it."""
     if 'data-explorer="' not in context.get("body", ""):
         return
-    files = {key: published(path) for key, path in files_of(Path(app.srcdir)).items()}
+    files = {key: name_in_book(path) for key, path in files_of(Path(app.srcdir)).items()}
     script = context["pathto"](f"_static/{FOLDER}/{files.pop('host')}", 1)
     values = {"files": files, "links": links(app, context)}
     attributes = " ".join(f'data-{k}="{html.escape(json.dumps(v))}"' for k, v in values.items())

@@ -10,7 +10,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 
-def published(path: Path) -> str:
+def name_in_book(path: Path) -> str:
     """The name under which a file lies in the book."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
     return f"{path.stem}.{digest}{path.suffix}"
@@ -22,4 +22,4 @@ def publish(app: Sphinx, folder: str, paths: Iterable[Path]) -> None:
     shutil.rmtree(target, ignore_errors=True)
     for path in paths:
         target.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target / published(path))
+        shutil.copyfile(path, target / name_in_book(path))

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
-from hosted import publish, published
+from hosted import name_in_book, publish
 from pages import language_of
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -167,7 +167,7 @@ def add_host(
     """Let the page with the playground load the script that starts it."""
     if '<div id="playground"' not in context.get("body", ""):
         return
-    names = {key: published(path) for key, path in FILES.items()}
+    names = {key: name_in_book(path) for key, path in FILES.items()}
     script = context["pathto"](f"_static/{FOLDER}/{names['host']}", 1)
     data = f'data-module="{names["module"]}" data-images="{names["images"]}"'
     context["body"] += f'<script defer src="{script}" {data}></script>\n'

@@ -19,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from resnet_lib.configs import unknown_name
+
 Check = Callable[[Any], str | None]
 
 CHECKS: dict[str, Check] = {}
@@ -51,8 +53,6 @@ def judge(name: str, answer: Any) -> Verdict:
     Errors: `ConfigError` for a name that is no exercise.
     """
     if name not in CHECKS:
-        from resnet_lib.configs import unknown_name
-
         raise unknown_name(name, list(CHECKS), "exercise")
     if answer is None:
         return Verdict("not done yet")

@@ -122,8 +122,9 @@ def usable(
         refused = [{"run_id": each.folder.name, "why": each.reason} for each in archive.refused]
         return list(archive.records), refused
     whole, refused = [], []
-    records = [records] if isinstance(records, RunRecord) else records
-    for each in load_records(records) if isinstance(records, (Path, str)) else records:
+    if isinstance(records, (Path, str)):
+        records = load_records(records)
+    for each in records if isinstance(records, Iterable) else [records]:
         if not isinstance(each, RunRecord):
             raise ConfigError(
                 f"{each!r} is no run record: give records, or the folder they are in."

@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from pages import with_caption
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
@@ -153,15 +154,7 @@ class DrawingDirective(SphinxDirective):
             log.error("{drawing} %s: no such drawing; there are: %s", name, known, location=place)
             return []
         picture = nodes.container("", nodes.raw("", DRAWINGS[name].html(), format="html"))
-        if not self.content:
-            return [picture]
-        figure = nodes.figure("", picture, classes=["notebook-figure"])
-        text = "\n".join(self.content)
-        caption, messages = self.state.inline_text(text, self.content_offset + 1)
-        figure += nodes.caption(text, "", *caption)
-        self.set_source_info(figure)
-        self.add_name(figure)
-        return [figure, *messages]
+        return with_caption(self, picture)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
