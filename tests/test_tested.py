@@ -207,8 +207,9 @@ def test_the_best_of_the_kept_ensembles_is_the_net_that_claim_59b_names() -> Non
     whole = read_tests().query("protocol == 'centre-crop' and images == 10_000")
     alone = whole.set_index("run_ids")["top1_error"]
     together = [ids.split() for ids in alone.index if " " in ids]
-    assert len(together) == 3
-    assert all(alone[ids].idxmin().startswith("preresnet56-") for ids in together)
+    briefly = [ids for ids in together if "-3200-" in ids[0]]
+    assert (len(briefly), len(together)) == (3, 4)
+    assert all(alone[ids].idxmin().startswith("preresnet56-") for ids in briefly)
 
 
 def test_the_kept_tests_are_of_recorded_runs() -> None:
