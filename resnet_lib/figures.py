@@ -79,9 +79,12 @@ def legend(ax: Axes) -> None:
     figure, (handles, names) = ax.figure, ax.get_legend_handles_labels()
     style = {"fontsize": 8.5, "frameon": False}
     if names and len(figure.axes) == 1 and figure.get_layout_engine() is not None:
-        style |= {"loc": "outside lower center", "ncols": 2, "columnspacing": 1.2}
+        rows = -(-len(names) // 2)
+        wide = sum(max(map(len, half), default=0) for half in (names[:rows], names[rows:]))
+        columns = 2 if wide < 11 * figure.get_figwidth() else 1  # letters that fit beside handles
+        style |= {"loc": "outside lower center", "ncols": columns, "columnspacing": 1.2}
         figure.legend(handles, names, **style)
-        figure.set_figheight(figure.get_figheight() + 0.19 * -(-len(names) // 2))
+        figure.set_figheight(figure.get_figheight() + 0.19 * -(-len(names) // columns))
     elif names:
         ax.legend(**style)
     else:

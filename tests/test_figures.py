@@ -282,6 +282,18 @@ def test_the_legend_of_a_panel_lies_below_its_axes() -> None:
     assert len(legend.get_texts()) == 2 * len(NETS)
 
 
+def test_a_legend_of_long_names_is_no_wider_than_its_panel() -> None:
+    names = ("original", "BN after addition", "ReLU-only pre-activation", "full pre-activation")
+    for shown in (names, [f"{net}, training" for net in NETS]):
+        (figure, *_), (ax, *_) = figures.panels(2)
+        for name in shown:
+            ax.plot([0, 1], label=name)
+        figures.legend(ax)
+        figure.draw_without_rendering()
+        box = figure.legends[0].get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width, shown
+
+
 def test_axes_of_a_shared_figure_keep_their_legends() -> None:
     figure, axes = plt.subplots(1, 2)
     for ax in axes:
