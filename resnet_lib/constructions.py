@@ -38,10 +38,7 @@ def deepen(net: ResNet, depth: int, data: ImageSet) -> ResNet:
         raise ConfigError(f"{net.config.name} is not built of the paper's two-layer blocks.")
     if net.config.shortcut == "C":
         raise ConfigError("option C projects on every shortcut: its blocks are no identities.")
-    check_images(net, data)
-    deep = build_model(dataclasses.replace(net.config, depth=depth), seed=net.seed)
-    deep.load_state_dict(net.state_dict(), strict=False)
-    deep.source = source_of(net)
+    deep = rebuilt(net, data, depth=depth)
     old, norms = dict(net.blocks()), []
     for name, block in deep.blocks():
         if name not in old:
@@ -80,10 +77,7 @@ def with_projections(net: ResNet, option: str, data: ImageSet) -> ResNet:
             f"{net.config.name} has option {given!r}: it can be rewritten with more projections "
             "only, from A to B or C and from B to C."
         )
-    check_images(net, data)
-    wider = build_model(dataclasses.replace(net.config, shortcut=option), seed=net.seed)
-    wider.load_state_dict(net.state_dict(), strict=False)
-    wider.source = source_of(net)
+    wider = rebuilt(net, data, shortcut=option)
     old, norms = dict(net.blocks()), []
     for name, block in wider.blocks():
         if projects(block) and not projects(old[name]):
@@ -91,6 +85,15 @@ def with_projections(net: ResNet, option: str, data: ImageSet) -> ResNet:
             norms.append(block.shortcut.bn)
     undo_norms(wider, norms, normaliser_of([net], data), data)
     return wider
+
+
+def rebuilt(net: ResNet, data: ImageSet, **changes: object) -> ResNet:
+    """A net of other fields with the weights of `net` wherever both have a layer of a name."""
+    check_images(net, data)
+    made = build_model(dataclasses.replace(net.config, **changes), seed=net.seed)
+    made.load_state_dict(net.state_dict(), strict=False)
+    made.source = source_of(net)
+    return made
 
 
 def undo_norms(
