@@ -80,12 +80,13 @@
 
   // Not at every step of a slider: browsers refuse an address that changes too often.
   let noting = 0;
+  let known = location.hash; // as it was when this was last heard of
   const note = (address) => {
     clearTimeout(noting);
-    const before = location.href;
     noting = setTimeout(() => {
-      // A link may have been followed just now, and be about to be heard of.
-      if (location.href === before) history.replaceState(null, "", address);
+      if (location.hash !== known) return; // a link was followed just now, and is about to be heard of
+      history.replaceState(null, "", address);
+      known = location.hash;
     }, 200);
   };
 
@@ -98,6 +99,7 @@
   };
   async function follow() {
     clearTimeout(noting); // what was seen before must not take the address's place
+    known = location.hash;
     const place = places.find((each) => location.hash.slice(1).split("?")[0] === each.id);
     if (!place) return;
     const state = asked(place);

@@ -95,18 +95,18 @@ export function pageAddress(): Address {
   const there = (): string => (location.hash.startsWith(MARK) ? location.hash.slice(MARK.length) : "");
   let own = there();
   let waiting = 0;
-  let before = location.href;
+  let known = location.hash; // as it was when this was last heard of
   const later = (time: number): void => {
     clearTimeout(waiting);
-    before = location.href;
     waiting = window.setTimeout(put, time);
   };
   const put = (): void => {
     waiting = 0;
-    if (location.href !== before) return; // a link was followed just now, and is about to be heard of
+    if (location.hash !== known) return; // a link was followed just now, and is about to be heard of
     const page = location.pathname + location.search;
     try {
       history.replaceState(history.state, "", page + (own && MARK + own));
+      known = location.hash;
     } catch {
       later(10_000); // it has changed too often
     }
@@ -132,6 +132,7 @@ export function pageAddress(): Address {
   addEventListener("hashchange", () => {
     clearTimeout(waiting); // the reader went elsewhere
     waiting = 0;
+    known = location.hash;
     if (!location.hash.startsWith(MARK) || there() === own) return;
     own = there();
     address.onchange?.();
