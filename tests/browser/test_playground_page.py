@@ -767,12 +767,12 @@ def test_seeds_that_have_ended_stay_when_training_goes_on(
     tab.get_by_role("button", name="Train", exact=True).click()
     tab.evaluate(  # in the page: a busy machine would come too late
         """() => new Promise((done) => {
-            const bar = document.querySelector(".playground .bar");
-            const stop = [...document.querySelectorAll(".playground button")]
-                .find((each) => each.textContent === "Stop");
             const look = () => {
-                if (+bar?.style.getPropertyValue("--done") <= 0.75) return setTimeout(look);
-                stop.click();
+                const bar = document.querySelector(".playground .bar");
+                const share = Number(bar?.style.getPropertyValue("--done") ?? 0);
+                if (!(share > 0.75)) return setTimeout(look);
+                [...document.querySelectorAll(".playground button")]
+                    .find((each) => each.textContent === "Stop").click();
                 done();
             };
             look();
