@@ -183,6 +183,19 @@ def response_sizes(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns).reset_index().drop(columns="depth")
 
 
+def responses_by_stage(frame: pd.DataFrame) -> pd.DataFrame:
+    """How strongly the layers that respond with F(x) do so in each stage, at the last moment.
+
+    frame: rows as from `runs.probes`. Medians over layers and seeds: a row a net, from shallow to
+    deep, and a column a stage.
+    """
+    rows = by_part(frame[frame["iteration"] == frame["iteration"].max()])["F"]
+    stages = rows["name"].str.split(".").str[0].rename("stage")
+    found = rows.groupby(["depth", "model", stages])["response_std"].median().unstack()
+    found.columns = [f"stage {number}" for number, _ in enumerate(found, 1)]
+    return found.reset_index().drop(columns="depth")
+
+
 def weaker_layers(frame: pd.DataFrame, residual: str, plain: str) -> pd.Series:
     """In how many percent of the layers the residual net responds more weakly, for each seed.
 

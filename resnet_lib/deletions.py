@@ -233,9 +233,10 @@ def one_block_less(folder: Path | str = ARCHIVE / "paper") -> pd.DataFrame:
         whole = frame[frame["images"] == frame["images"].max()].set_index("deleted")["top1_error"]
         median, low, high = whole[1].median(), whole[1].min(), whole[1].max()
         names = {"net": record.model_name, "seed": record.train["seed"], "whole": whole[0]}
-        rows.append({"depth": record.model["depth"], **names, "median": median, "lowest": low})
-        rows[-1]["highest"] = high
-    return pd.DataFrame(rows).sort_values(["depth", "net", "seed"]).drop(columns="depth")
+        errors = {"median": median, "lowest": low, "highest": high}
+        rows.append({"depth": record.model["depth"], **names, **errors})
+    columns = ["depth", "net", "seed", "whole", "median", "lowest", "highest"]
+    return pd.DataFrame(rows, columns=columns).sort_values(columns[:3]).drop(columns="depth")
 
 
 def checksum(path: Path) -> str:

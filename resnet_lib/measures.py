@@ -92,9 +92,9 @@ def gradient_loss(
         decades = decades + np.log10(first_values / last_values) / 2
     decades = decades.abs() if either_way else decades
     first, *later = decades.sort_index().items()
-    if start or not later:
-        return float(first[1]) if start else math.nan
-    return mean_over(*zip(*later, strict=True))
+    if start:
+        return float(first[1])
+    return mean_over(*zip(*later, strict=True)) if later else math.nan
 
 
 def mean_over(moments: Sequence[float], values: Sequence[float]) -> float:

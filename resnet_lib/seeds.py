@@ -38,7 +38,7 @@ def errors_at(frame: pd.DataFrame, moments: Iterable[int], window: int) -> pd.Da
     frame: rows as from `load_runs`. window: how many iterations that end there count. One row a
     moment, one column a model: means over the window and the seeds.
     """
-    train = frame[frame["split"] == "train"]
+    train = of_split(frame, "train")
     ends = {end: train[train["iteration"].between(end - window + 1, end)] for end in moments}
     means = {end: rows.groupby("model")["top1_error"].mean() for end, rows in ends.items()}
     return pd.DataFrame(means).T.rename_axis("iteration")

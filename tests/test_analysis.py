@@ -30,6 +30,7 @@ from resnet_lib.analysis import (
     health,
     main_path,
     response_sizes,
+    responses_by_stage,
     signals,
     weaker_layers,
 )
@@ -277,6 +278,28 @@ def test_the_ratio_of_first_to_last_layer_is_a_geometric_mean_over_seeds():
 
     found = first_to_last(frame[frame["model"] == "a"], "x", [0, 3, 7]).to_dict()
     assert found == pytest.approx({("a", 0): 8**0.5, ("a", 3): 9.0, ("a", 7): 0.1875**0.5})
+
+
+def test_responses_of_f_are_medians_of_a_stage_at_the_last_moment():
+    rows = [
+        {
+            "model": "n",
+            "depth": 8,
+            "iteration": moment,
+            "name": name,
+            "response_std": value + moment,
+        }
+        for moment in (0, 9)
+        for name, value in (
+            ("conv1", 100.0),
+            ("conv2_x.0.conv1", 50.0),
+            ("conv2_x.0.conv2", 1.0),
+            ("conv2_x.1.conv2", 3.0),
+            ("conv3_x.0.conv2", 7.0),
+        )
+    ]
+    found = responses_by_stage(pd.DataFrame(rows)).to_dict("records")
+    assert found == [{"model": "n", "stage 1": 11.0, "stage 2": 16.0}]
 
 
 def test_the_error_by_some_iterations_is_that_of_a_window_before_them():

@@ -136,6 +136,10 @@ def test_the_loss_of_one_block_is_told_in_a_row_a_net(run):
     assert row["median"] == statistics.median(ones)
 
 
+def test_without_deletions_there_is_no_row_and_nothing_fails(tmp_path):
+    assert len(one_block_less(tmp_path)) == 0
+
+
 def test_a_stopped_measurement_goes_on(run):
     whole = record(run)
     some = whole.frame.iloc[::2]

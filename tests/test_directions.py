@@ -141,7 +141,7 @@ def median_response(arm: str, stage: str) -> float:
     """Of the layers that respond with F(x), in one stage, after the full schedule."""
     rows = by_part(probes(ARCHIVE.runs(arm, "paper")["bfloat16"].values()))["F"]
     last = rows[(rows["iteration"] == rows["iteration"].max()) & rows["name"].str.contains(stage)]
-    return last["response_std"].median()
+    return last["response_std"].median()  # once more, by other code than the chapter's table
 
 
 def weaker(depth: int, stage: str) -> bool:

@@ -28,7 +28,13 @@ from resnet_lib import (
     load_records,
     load_runs,
 )
-from resnet_lib.analysis import SignalProbe, first_to_last, response_sizes, weaker_layers
+from resnet_lib.analysis import (
+    SignalProbe,
+    first_to_last,
+    response_sizes,
+    responses_by_stage,
+    weaker_layers,
+)
 from resnet_lib.archive import survey
 from resnet_lib.configs import OF_JUNCTIONS
 from resnet_lib.figures import panels, plot_layers
@@ -230,7 +236,7 @@ def test_without_a_probe_there_is_nothing_to_see_and_nothing_fails():
     plot_layers(frame, ax, "response_std", 0)
     assert [text.get_text() for text in ax.texts] == ["not recorded yet"]
     assert len(first_to_last(frame, "activation_gradient")) == 0
-    assert len(response_sizes(frame)) == 0
+    assert len(response_sizes(frame)) == len(responses_by_stage(frame)) == 0
     assert len(weaker_layers(frame, "resnet20", "plain20")) == 0
 
 

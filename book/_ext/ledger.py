@@ -242,11 +242,11 @@ def resting(rows: Iterable[Any], chinese: bool = False) -> str:
     if chinese:
         return (
             f"“成立”的 {len(held)} 条中，{counted} 条靠计数或证明；"
-            f"{len(trained)} 条靠训练，都来自同样的 {len(runs)} 次训练。"
+            f"{len(trained)} 条靠训练，一共用到 {len(runs)} 次训练。"
         )
     return (
         f"Of the {len(held)} that hold, {counted} rest on counting or proof, and {len(trained)} on "
-        f"training: on the same {len(runs)} runs."
+        f"training: on {len(runs)} runs in all."
     )
 
 
