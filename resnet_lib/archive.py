@@ -190,8 +190,8 @@ def precision_of(experiment: Experiment, arm: Arm, tier: Tier) -> str:
 
 def key_of_record(record: RunRecord) -> Key:
     """What a record shares with the other runs of its arm."""
-    net, recipe = ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
-    recipe = replace(recipe, seed=0, precision="auto")
+    net = record.model_config
+    recipe = replace(record.train_config, seed=0, precision="auto")
     name = record.data["name"]
     known = DATASETS.get(name)
     fits = known is None or (net.in_channels, net.classes) == (known.channels, known.classes)
@@ -274,7 +274,7 @@ def survey(folder: Path | str = ARCHIVE) -> Archive:
             if (
                 record.status == "diverged"
                 and is_of_arm(record)
-                and record.numerics == present_numerics(*configs_of(record))
+                and record.numerics == arithmetic_of(record)
             ):
                 diverged[key_of_record(record), record.precision].add(record.model_seed)
         else:
@@ -298,7 +298,7 @@ def read_record(folder: Path) -> RunRecord:
     """A record of a net that can be built, and so be compared. Errors: `RecordError`."""
     record = RunRecord.load(folder)
     try:
-        present_numerics(*configs_of(record))
+        arithmetic_of(record)
     except (RuntimeError, TypeError):  # torch's own, for sizes that no tensor can have
         raise RecordError(
             f"{folder / 'record.json'} is of a net that is too large to be built: its width, "
@@ -312,10 +312,9 @@ def is_of_arm(record: RunRecord) -> bool:
     return record.model_seed == record.train["seed"] and record.start is None
 
 
-def configs_of(record: RunRecord) -> tuple[ModelConfig, TrainConfig]:
-    """The net and the recipe of a record, but for its seed."""
-    recipe = TrainConfig.from_dict(record.train)
-    return ModelConfig.from_dict(record.model), replace(recipe, seed=0)
+def arithmetic_of(record: RunRecord) -> str:
+    """The numerics hash that a record would have with the present code."""
+    return present_numerics(record.model_config, replace(record.train_config, seed=0))
 
 
 def folders_of_records(folder: Path) -> set[Path]:
@@ -330,9 +329,9 @@ def shorter(error: RecordError, folder: Path) -> str:
 
 def fault(record: RunRecord, checksums: dict[tuple[str, int], str]) -> str | None:
     """Why a record that can be read is kept apart, or None."""
-    net, recipe = ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
+    length = record.train["iterations"]
     place = (record.data["name"], record.data["size"])
-    arithmetic = present_numerics(net, replace(recipe, seed=0))
+    arithmetic = arithmetic_of(record)
     if record.status == "diverged":
         return f"its loss was not finite at iteration {record.diverged_at:,}"
     if record.status != "complete":
@@ -342,9 +341,9 @@ def fault(record: RunRecord, checksums: dict[tuple[str, int], str]) -> str | Non
         return "its curves.csv holds a number that is not finite"
     if set(record.curves["run_id"]) != {record.run_id}:
         return "its curves.csv belongs to another run"
-    last = record.curves[record.curves["iteration"] == recipe.iterations]
+    last = record.curves[record.curves["iteration"] == length]
     if set(last["split"]) != {"train", "test"}:
-        return f"its curves.csv does not reach iteration {recipe.iterations:,}"
+        return f"its curves.csv does not reach iteration {length:,}"
     if record.numerics != arithmetic:
         return f"its arithmetic is {record.numerics}, and that of the present code {arithmetic}"
     if record.data["checksum"] != checksums.get(place):
@@ -352,7 +351,7 @@ def fault(record: RunRecord, checksums: dict[tuple[str, int], str]) -> str | Non
             f"its data have the checksum {record.data['checksum']}, and {place[0]} has "
             f"{checksums.get(place) or 'none that is known'}"
         )
-    if record.run_id != id_of(record, net, recipe):
+    if record.run_id != id_of(record):
         return "its id does not fit what it says was trained"
     wanted = probe_of_record(record)
     if wanted and not len(record.probe):
@@ -393,11 +392,11 @@ def present_numerics(net: ModelConfig, recipe: TrainConfig | None = None) -> str
     return numerics_hash(made, *alternatives(recipe or TrainConfig()))
 
 
-def id_of(record: RunRecord, net: ModelConfig, recipe: TrainConfig) -> str:
+def id_of(record: RunRecord) -> str:
     """The id that a record should have."""
     data = SimpleNamespace(name=record.data["name"], checksum=record.data["checksum"])
-    decides = record.model_seed, recipe, data, record.numerics, record.precision, record.start
-    return run_id(net, *decides)
+    net, recipe = (record.model_config, record.model_seed), record.train_config
+    return run_id(*net, recipe, data, record.numerics, record.precision, record.start)
 
 
 def expected_checksums(records: list[RunRecord]) -> dict[tuple[str, int], str]:

@@ -18,7 +18,7 @@ import torch
 from filelock import FileLock, Timeout
 from safetensors.torch import load_file, save_file
 
-from resnet_lib.configs import ConfigError, ModelConfig
+from resnet_lib.configs import ConfigError
 from resnet_lib.models import ResNet, build_model
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, on_disk
 
@@ -171,7 +171,7 @@ def check_data(record: RunRecord, checksum: str) -> None:
 
 def net_of(record: RunRecord, path: Path) -> ResNet:
     """A record's net with weights from a file. Errors: `RecordError`."""
-    net = build_model(ModelConfig.from_dict(record.model), seed=record.model_seed)
+    net = build_model(record.model_config, seed=record.model_seed)
     try:
         net.load_state_dict(load_file(path))
     except Exception as error:

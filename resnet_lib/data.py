@@ -624,7 +624,7 @@ def normaliser_of(nets: Iterable[nn.Module], data: ImageSet) -> AnyNormaliser:
     for a net without a record. Errors: `ConfigError` where they do not agree.
     """
     records = [source_of(net) for net in nets]
-    recipes = [TrainConfig.from_dict(each.train) if each else TrainConfig() for each in records]
+    recipes = [each.train_config if each else TrainConfig() for each in records]
     if len({each.normalisation for each in recipes}) > 1:
         raise ConfigError("the nets of an ensemble must have seen images normalised alike.")
     return make_normaliser(data, recipes[0])

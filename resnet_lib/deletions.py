@@ -31,7 +31,7 @@ from filelock import FileLock
 from torch import Tensor, nn
 
 from resnet_lib.checkpoints import check_data, net_of, weights_of
-from resnet_lib.configs import BLOCKS, ConfigError, TrainConfig, as_seed, whole
+from resnet_lib.configs import BLOCKS, ConfigError, as_seed, whole
 from resnet_lib.data import (
     ImageSet,
     Normaliser,
@@ -278,7 +278,7 @@ def record_deletions(
     }
     kept = kept_deletions(folder, about)
     names = deletable(net)
-    normalise = make_normaliser(data, TrainConfig.from_dict(record.train))
+    normalise = make_normaliser(data, record.train_config)
     plans = (
         (
             data.test_images[::PART],

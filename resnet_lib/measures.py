@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from resnet_lib.complexity import complexity
-from resnet_lib.configs import ModelConfig, TrainConfig
 from resnet_lib.runs import RunRecord
 from resnet_lib.tested import read_tests
 
@@ -35,7 +34,7 @@ def last_of(split: str, column: str = "top1_error") -> Callable[[RunRecord], flo
 def early_training_error(record: RunRecord) -> float:
     """Mean training error over the windows before the first milestone."""
     rows = record.curves[record.curves["split"] == "train"]
-    recipe = TrainConfig.from_dict(record.train)
+    recipe = record.train_config
     first = min(recipe.milestones, default=recipe.iterations)
     return float(rows[rows["iteration"] <= first]["top1_error"].mean())
 
@@ -86,7 +85,7 @@ def gradient_loss(
     if not len(decades):
         return math.nan
     if per_value:
-        net = complexity(ModelConfig.from_dict(record.model), record.data["size"])
+        net = complexity(record.model_config, record.data["size"])
         conv1, *_, last, _fc = net.stages
         first_values, last_values = (each.channels * each.size**2 for each in (conv1, last))
         decades = decades + np.log10(first_values / last_values) / 2

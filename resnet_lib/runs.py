@@ -203,6 +203,16 @@ class RunRecord:
         layers = self.probe.groupby("iteration").size()
         return set(moments) <= set(layers.index) and layers.nunique() <= 1
 
+    @property
+    def model_config(self) -> ModelConfig:
+        """The configuration of its net."""
+        return ModelConfig.from_dict(self.model)
+
+    @property
+    def train_config(self) -> TrainConfig:
+        """The recipe that it was trained by."""
+        return TrainConfig.from_dict(self.train)
+
     @classmethod
     def load(cls, folder: Path | str) -> RunRecord:
         """Read a record. Errors: `RecordError` that names the file and the fault."""
@@ -216,8 +226,7 @@ class RunRecord:
                 raise RecordError(f"{path} has a field {strange[0]!r}, which no record has.")
             record = cls(**values)
             record.check()
-            ModelConfig.from_dict(record.model)
-            TrainConfig.from_dict(record.train)
+            _ = record.model_config, record.train_config  # both can be made
             if not {"seed", "iterations"} <= set(record.train):
                 raise RecordError(f"{path} does not say which seed or length it is of.")
             path = path.with_name("curves.csv")
@@ -245,7 +254,7 @@ class RunRecord:
 
     def properties(self) -> dict[str, Any]:
         """What tells this run from others in a frame."""
-        config = ModelConfig.from_dict(self.model)
+        config = self.model_config
         values = (
             self.model_name,
             config.depth,
@@ -263,8 +272,8 @@ class RunRecord:
 
     def setting(self) -> str:
         """Eight hexadecimal digits that runs share if they differ in their seeds alone."""
-        net = ModelConfig.from_dict(self.model).changes()
-        recipe = TrainConfig.from_dict(self.train).changes()
+        net = self.model_config.changes()
+        recipe = self.train_config.changes()
         recipe = {key: value for key, value in recipe.items() if key not in ("seed", "precision")}
         same = [net, recipe, self.data["checksum"], self.numerics, self.precision, self.start]
         return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:8]

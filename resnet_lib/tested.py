@@ -19,7 +19,7 @@ import pandas as pd
 from filelock import FileLock
 
 from resnet_lib.checkpoints import check_data, load_net
-from resnet_lib.configs import ConfigError, TrainConfig, whole
+from resnet_lib.configs import ConfigError, whole
 from resnet_lib.data import ImageSet, load, make_normaliser
 from resnet_lib.devices import one_thread
 from resnet_lib.repository import DATA
@@ -82,7 +82,7 @@ def measure_test(
                 [load_net(folder) for folder in folders],
                 data,
                 protocol,
-                normalise=make_normaliser(data, TrainConfig.from_dict(first.train)),
+                normalise=make_normaliser(data, first.train_config),
                 images=row["images"],
                 batch_size=100,
                 device="cpu",
@@ -105,4 +105,4 @@ def keep_row(row: dict[str, Any], path: Path) -> pd.DataFrame:
 
 def given(record: RunRecord) -> tuple[str, str]:
     """What decides how a net was given its images: the data, and their normalisation."""
-    return record.data["checksum"], TrainConfig.from_dict(record.train).normalisation
+    return record.data["checksum"], record.train_config.normalisation

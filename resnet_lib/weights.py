@@ -158,7 +158,7 @@ def read_net(model: str, source: Path) -> ResNet:
     """
     record, path = find_record(source)
     weights = read_weights(path)
-    config = ModelConfig.from_dict(record.model) if record is not None else config_in(path)
+    config = record.model_config if record is not None else config_in(path)
     if config is not None:
         if model not in (config.name, config.name.partition("-")[0]):
             raise ConfigError(f"{source} is a {config.name}, and not a {model}.")

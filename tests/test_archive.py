@@ -288,7 +288,9 @@ def test_a_gradient_that_fades_is_lost_and_one_that_grows_is_not(first, later, m
         for iteration, norms in ((0, first), (5, later), (9, later))
         for layer, norm in ((2, norms[1]), (1, 3.0), (0, norms[0]))
     ]
-    record = SimpleNamespace(probe=pd.DataFrame(rows), model={"depth": 20}, data={"size": 32})
+    record = SimpleNamespace(
+        probe=pd.DataFrame(rows), model_config=ModelConfig(20), data={"size": 32}
+    )
     assert MEASURES[measure](record) == pytest.approx(value)
 
 
@@ -312,7 +314,7 @@ def made_up(milestones=(20, 30), warmup_ended=None) -> SimpleNamespace:
         for layer, (response, gradient) in enumerate(rows, 1)
     ]
     return SimpleNamespace(
-        train=TrainConfig(iterations=40, milestones=milestones, window=10).to_dict(),
+        train_config=TrainConfig(iterations=40, milestones=milestones, window=10),
         warmup_ended=warmup_ended,
         curves=pd.DataFrame(curves, columns=["split", "iteration", "top1_error"]),
         probe=pd.DataFrame(
@@ -411,7 +413,8 @@ def test_a_run_on_other_data_keeps_its_arm_s_label():
         each for each in plan("recipe", "short", [0], "embedded") if each.train.momentum == 0
     )
     record = SimpleNamespace(
-        model=spec.model.to_dict(),
+        model_config=spec.model,
+        train_config=spec.train,
         train=spec.train.to_dict(),
         data={"name": "embedded", "size": 28},
         model_name=spec.model.name,
@@ -464,9 +467,8 @@ def test_a_net_with_other_outputs_is_no_run_of_an_arm(tmp_path):
     own = folder_of(tmp_path, "resnet20")
     record = RunRecord.load(own)
     record.model["classes"] = 12
-    record.numerics = present_numerics(ModelConfig.from_dict(record.model))
-    net, recipe = ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
-    record.run_id = id_of(record, net, recipe)
+    record.numerics = present_numerics(record.model_config)
+    record.run_id = id_of(record)
     record.curves = record.curves.assign(run_id=record.run_id, top1_error=99.0)
     record.save(tmp_path / "short" / record.run_id)
     archive = survey(tmp_path)
@@ -478,9 +480,7 @@ def test_a_run_from_other_weights_is_no_run_of_an_arm(tmp_path):
     write_record(tmp_path, "resnet20", 0)
     record = RunRecord.load(folder_of(tmp_path, "resnet20"))
     record.start = "0123abcd"
-    record.run_id = id_of(
-        record, ModelConfig.from_dict(record.model), TrainConfig.from_dict(record.train)
-    )
+    record.run_id = id_of(record)
     record.curves = record.curves.assign(run_id=record.run_id, top1_error=99.0)
     record.save(tmp_path / "short" / record.run_id)
     archive = survey(tmp_path)

@@ -491,8 +491,8 @@ def test_the_archive_is_whole():
         records = load_records(ARCHIVE)
     for record in records:
         assert record.curves["run_id"].eq(record.run_id).all()
-        assert record.properties()["model"] == ModelConfig.from_dict(record.model).name
-        config = TrainConfig.from_dict(record.train)
+        assert record.properties()["model"] == record.model_config.name
+        config = record.train_config
         if record.status == "complete":
             assert record.iterations_done == config.iterations
             last = record.curves.iloc[-1]

@@ -157,7 +157,7 @@ def test_a_switch_moves_id_hash_and_weights(changes) -> None:
     assert ids[0] != ids[1]
     record = tiny_train(**changes)
     assert record.numerics == numerics_hash(usual, *alternatives(config))
-    assert TrainConfig.from_dict(record.train) == config
+    assert record.train_config == config
 
 
 SWITCHED = [ChannelNormaliser, PadFirstBatches, ScaledBatches]

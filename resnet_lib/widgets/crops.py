@@ -14,7 +14,7 @@ from torch import nn
 
 from resnet_lib.archive import survey
 from resnet_lib.checkpoints import kept_nets, net_of
-from resnet_lib.configs import ConfigError, ModelConfig, unknown_name, whole
+from resnet_lib.configs import ConfigError, unknown_name, whole
 from resnet_lib.data import AnyNormaliser, ChannelNormaliser
 from resnet_lib.deletions import checksum
 from resnet_lib.explore import show
@@ -87,7 +87,7 @@ def data(records: Iterable[RunRecord] | None = None) -> dict[str, Any]:
 
 def order(record: RunRecord) -> tuple[bool, int, int]:
     """Residual nets before plain ones, shallow before deep; of a net its lowest seed."""
-    config = ModelConfig.from_dict(record.model)
+    config = record.model_config
     return config.kind == "plain", config.depth, record.train["seed"]
 
 

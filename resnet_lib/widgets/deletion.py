@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from resnet_lib.archive import survey
-from resnet_lib.configs import ConfigError, ModelConfig
+from resnet_lib.configs import ConfigError
 from resnet_lib.deletions import DELETIONS, Deletions, block_responses
 from resnet_lib.explore import show
 from resnet_lib.figures import colour, legend, panels
@@ -73,7 +73,7 @@ def comparable(nets: list[dict[str, Any]], depth: int) -> list[dict[str, Any]]:
 def net(folder: Path) -> dict[str, Any]:
     """One net: its blocks with their responses, and the errors in percent without some of them."""
     record, deletions = RunRecord.load(folder), Deletions.load(folder)
-    config = ModelConfig.from_dict(record.model)
+    config = record.model_config
     names = [f"{each.stage}.{each.index}" for each in layout(config)]
     responses = block_responses(record)
     images = sorted(deletions.frame["images"].unique().tolist())

@@ -53,7 +53,7 @@ def data(records: Iterable[RunRecord] | Path | str | None = None) -> dict[str, A
     if records is None:
         whole = one_precision(whole)
     one_way_each(whole)
-    configs = {name_of(each): ModelConfig.from_dict(each.model) for each in whole}
+    configs = {name_of(each): each.model_config for each in whole}
     planned = [arm.net() for each in EXPERIMENTS.values() for arm in each.arms]
     # The papers' nets, and their kin of options B and C; other variants once they are recorded.
     known = {net.name: net for net in planned if net.name in MODELS or kind_of(net) in ("B", "C")}

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from resnet_lib import widgets
 from resnet_lib.archive import survey
-from resnet_lib.configs import INITS, ModelConfig, one_of
+from resnet_lib.configs import INITS, one_of
 from resnet_lib.experiments import EXPERIMENTS, TIERS, at_length
 from resnet_lib.explore import page_view, show, widget_class
 from resnet_lib.figures import panels, plot_curves
@@ -270,7 +270,7 @@ def data(session: Session | None = None, data_set: str = "embedded") -> dict[str
 
 def curve(run: RunRecord | RunSpec, name: str, rows: pd.DataFrame) -> dict[str, Any]:
     """One run with its curves, for the chart."""
-    model = run.model if isinstance(run.model, ModelConfig) else ModelConfig.from_dict(run.model)
+    model = run.model_config if isinstance(run, RunRecord) else run.model
     return {
         "run_id": run.run_id,
         "name": name,
