@@ -40,7 +40,7 @@ from resnet_lib.data import (
     make_normaliser,
     normaliser_of,
 )
-from resnet_lib.devices import choose_layout, one_thread
+from resnet_lib.devices import as_device, choose_layout, exact, one_thread
 from resnet_lib.models import ResNet, layout
 from resnet_lib.numerics import random_stream
 from resnet_lib.runs import ARCHIVE, EXACT, RecordError, RunRecord, write_whole
@@ -99,13 +99,15 @@ def deletion_errors(
 ) -> Iterator[tuple[Blocks, float]]:
     """Yield each set of blocks with the top-1 error in percent of the net without them.
 
-    images: uint8 (N, C, H, W). Evaluation mode, BN statistics as they are. The images go through
-    the net once, and for each set again from its first block on; so the sets come ordered by it.
+    images: uint8 (N, C, H, W). Evaluation mode, BN statistics as they are, on the net's device. The
+    images go through the net once, and for each set again from its first block on; so the sets come
+    ordered by it.
     Errors: `ConfigError` when a set names a block that cannot be deleted.
     """
     check_sets(net, sets)
     net.eval()
-    memory = choose_layout(images.device)
+    device = net.fc.weight.device
+    memory, labels = choose_layout(device), labels.to(device)
     layers = [
         (f"{stage}.{name}", layer)
         for stage in net.stages
@@ -114,7 +116,10 @@ def deletion_errors(
 
     def through(chosen: list[nn.Module], batches: list[Tensor]) -> Iterator[Tensor]:
         for x in batches:
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            with (
+                torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
+                exact(precision == "float32" and device.type == "cuda"),
+            ):
                 for layer in chosen:
                     x = layer(x)
             yield x
@@ -127,7 +132,8 @@ def deletion_errors(
         )
         return 100 * wrong / len(labels)
 
-    raw = (normalise(part).contiguous(memory_format=memory) for part in images.split(batch_size))
+    inputs = (normalise(part).to(device) for part in images.split(batch_size))
+    raw = (part.contiguous(memory_format=memory) for part in inputs)
     reached = list(through([Stem(net)], raw))
     for number, (name, layer) in enumerate(layers):
         for each in sets:
@@ -341,12 +347,15 @@ def block_responses(record: RunRecord) -> pd.Series:
     return ends.groupby("block", sort=False)["response_std"].last()
 
 
-def single_deletions(net: ResNet, data: ImageSet, count: int = 10_000) -> pd.DataFrame:
+def single_deletions(
+    net: ResNet, data: ImageSet, count: int = 10_000, *, device: torch.device | str | None = None
+) -> pd.DataFrame:
     """Test error of a trained net as it is, and without each of its blocks that can be deleted.
 
     count: of test images at most, spread over the classes, normalised as the net's record says, or
-    with the per-pixel mean. Columns model, kind, depth, seed, block ("" for the whole net), number
-    (the block's among all, 0 for the whole net), top1_error in percent.
+    with the per-pixel mean. device: found by itself unless given. Columns model, kind, depth, seed,
+    block ("" for the whole net), number (the block's among all, 0 for the whole net), top1_error in
+    percent. Errors: `ConfigError`.
     """
     whole(count, 1, "count")
     check_images(net, data)
@@ -355,7 +364,7 @@ def single_deletions(net: ResNet, data: ImageSet, count: int = 10_000) -> pd.Dat
     numbers = {name: number for number, (name, _) in enumerate(net.blocks(), 1)}
     sets = [(), *((name,) for name in deletable(net))]
     normalise = normaliser_of([net], data)
-    net = copy.deepcopy(net).cpu()  # the caller's keeps its mode and place
+    net = copy.deepcopy(net).to(as_device(device))  # the caller's keeps its mode and place
     rows = []
     with one_thread():
         for each, error in deletion_errors(net, images, labels, normalise, sets):

@@ -349,6 +349,9 @@ def test_single_deletions_are_a_tidy_table(model):
     assert set(table["model"]) == {model}
     whole = evaluate(net, data.test_images, data.test_labels, Normaliser(data))[1]
     assert table["top1_error"].iloc[0] == pytest.approx(whole)
+    assert table.equals(single_deletions(net, data, device="cpu"))
+    with pytest.raises(ConfigError, match="there is no device 'nowhere' here"):
+        single_deletions(net, data, device="nowhere")
     assert len(set(single_deletions(net, data, 10)["top1_error"] % 10)) == 1, "on ten images"
     found = single_deletions(net, data, 30)["top1_error"].iloc[0]
     images, labels = data.test_images[::4], data.test_labels[::4]  # 25: no more than asked for

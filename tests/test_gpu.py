@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import contextmanager
 
 import pytest
@@ -10,6 +11,8 @@ from helpers import same_weights, tiny_data, tiny_net, tiny_train
 
 from resnet_lib import TrainConfig, find_device, graphs
 from resnet_lib.analysis import SignalProbe
+from resnet_lib.data import Normaliser
+from resnet_lib.deletions import deletable, deletion_errors, single_deletions
 from resnet_lib.graphs import GraphedStep
 from resnet_lib.overlapping import Streams
 from resnet_lib.training import make_optimiser, training_step
@@ -138,6 +141,19 @@ def test_compiled_steps_wait_for_them_and_keep_what_they_read(monkeypatch, preci
     assert curves[1]["loss"].to_numpy() == pytest.approx(curves[0]["loss"].to_numpy(), rel=1e-3)
     for one, other in zip(*(net.parameters() for net in nets), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_blocks_are_deleted_on_the_gpu_as_on_the_cpu(precision) -> None:
+    net, data = tiny_net(), tiny_data()
+    normalise = Normaliser(data)
+    sets = [(), *((name,) for name in deletable(net))]
+    images = data.test_images, data.test_labels, normalise, sets, precision
+    cpu = dict(deletion_errors(net, *images))
+    gpu = dict(deletion_errors(copy.deepcopy(net).cuda(), *images))
+    assert gpu == pytest.approx(cpu, abs=10)  # near ties may fall otherwise
+    assert single_deletions(net, data)["top1_error"].between(0, 100).all()
+    assert net.fc.weight.device.type == "cpu"
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_where_it_happened() -> None:
