@@ -299,11 +299,8 @@ def read_record(folder: Path) -> RunRecord:
     record = RunRecord.load(folder)
     try:
         arithmetic_of(record)
-    except (RuntimeError, TypeError):  # torch's own, for sizes that no tensor can have
-        raise RecordError(
-            f"{folder / 'record.json'} is of a net that is too large to be built: its width, "
-            "channels or classes are damaged."
-        ) from None
+    except ConfigError as error:
+        raise RecordError(f"{folder / 'record.json'} is damaged: {error}") from None
     return record
 
 

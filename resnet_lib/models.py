@@ -303,8 +303,17 @@ def build_model(model: str | ModelConfig, seed: int | None = None, **changes) ->
     """
     config = model_config(model, **changes)
     seed = int(torch.randint(2**31, ())) if seed is None else as_seed(seed)
-    with undrawn():
-        net = ResNet(config)
+    try:
+        with undrawn():
+            net = ResNet(config)
+    except (RuntimeError, TypeError) as error:  # torch's own, for what no memory or number can hold
+        if not re.search("allocate|overflow|out of memory", str(error), re.IGNORECASE):
+            raise
+        raise ConfigError(
+            f"{config.name} is too large to be built here, with width {config.width}, "
+            f"{config.in_channels} channels of input and {config.classes} classes: "
+            "give smaller numbers."
+        ) from None
     net.seed = seed
     if not net.fc.weight.is_meta:
         initialise(net, config.init, net.seed)

@@ -103,7 +103,7 @@ DAMAGES = {
     ),
     "a net that no machine can hold": (
         lambda f: rewrite_in(f, "model", width=10**13),
-        "too large to be built",
+        "too large to be built here, with width 10000000000000",
     ),
     "a width that no tensor can have": (
         lambda f: rewrite_in(f, "model", width=10**30),

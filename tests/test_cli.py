@@ -411,6 +411,7 @@ def test_a_mistake_is_one_sentence(capsys, tmp_path, monkeypatch, arguments, par
         ("train resnet20 --seed -1", "seed is -1"),
         ("train resnet20 --set order=preact", "order 'preact'"),
         ("train resnet20 --width 0", "width is 0"),
+        ("train resnet20 --tier smoke --width 10000000000", "resnet20 is too large to be built"),
         ("reproduce figure6-plain --jobs 0", "jobs is 0"),
         ("reproduce figure6-plain --seeds 0 -1", "seed is -1"),
         ("evaluate resnet50 --weights torchvision --data imagenette --images 0", "images is 0"),
