@@ -272,11 +272,11 @@ def rule_of(text: str) -> tuple[str, float]:
 class Claim:
     """One claim, as data/paper/claims.toml has it.
 
-    id: its number. title: in a few words. says, zh: the claim in English, and in Chinese where it
-    is short. source: its place. kind: what can decide it here. chapter: the chapter that treats
-    it, without number. note: qualifications and corrections. own: decided on other nets, data or
-    recipes than the paper's, so that a direction is the most that can be had. tiers: whose runs can
-    speak of it. why: for what is not measured.
+    id: its number. title: in a few words. says, zh: the claim in English and in Chinese. source:
+    its place. kind: what can decide it here. chapter: the chapter that treats it, without number.
+    note: qualifications and corrections. own: decided on other nets, data or recipes than the
+    paper's, so that a direction is the most that can be had. tiers: whose runs can speak of it.
+    why: for what is not measured.
     """
 
     id: str

@@ -302,7 +302,8 @@ def test_every_claim_is_worded_and_placed(id):
     assert each.says.endswith(".")
     assert not each.title.endswith(".")
     assert re.match(r"P1|P2|N\b|own|He et al", each.source)
-    assert re.search(r"[\u4e00-\u9fff]", each.zh or "\u4e00")
+    assert re.search(r"[\u4e00-\u9fff]", each.zh)
+    assert each.zh.endswith(("。", "。）"))
     for text in (each.title, each.says, each.note, each.why):
         assert not any(verdict in text for verdict in VERDICTS if verdict != "holds"), text
     if each.kind in ("count", "proof") and not each.why:

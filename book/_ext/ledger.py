@@ -309,7 +309,8 @@ def card(row: Any) -> nodes.Node:
     head += nodes.inline("", row.short, classes=["verdict", f"verdict-{slug(row.verdict)}"])
     box += [head, nodes.paragraph("", claim.says)]
     if claim.zh:
-        box += nodes.paragraph("", claim.zh, classes=["claim-zh"])
+        zh = f"{claim.zh}（{CHINESE[row.verdict]}）"
+        box += nodes.paragraph("", zh, classes=["claim-zh"])
     own = " An experiment of our own: a direction is the most it can give." if claim.own else ""
     source = small("Source: ")
     source += [*linked(claim.source), nodes.Text(f". To be settled {WAYS[claim.kind]}.{own}")]
