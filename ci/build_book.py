@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from chinese import in_chinese
 from icons import trim_icons
 from run_notebooks import (
     ROOT,
@@ -189,7 +190,7 @@ def publish(rendered: Path, html: Path) -> None:
     shutil.copytree(ROOT / "book" / "_vendor", fresh / "_static" / "vendor", dirs_exist_ok=True)
     for page in fresh.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        text = mark_english(lit(lean(text, searches=page.name == "search.html")))
+        text = in_chinese(lit(lean(text, searches=page.name == "search.html")))
         page.write_text(text, encoding="utf-8")
     for copy in (fresh / "_sources" / "notebooks").glob("*.ipynb"):
         shutil.copyfile(ROOT / "notebooks" / copy.name, copy)
@@ -216,14 +217,6 @@ def start_page() -> str:
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f'<meta http-equiv="refresh" content="0; url={first}">\n<a href="{first}">{title}</a>\n'
     )
-
-
-def mark_english(page: str) -> str:
-    """A Chinese page with the theme's English parts marked as such."""
-    if '<html lang="zh"' not in page:
-        return page
-    parts = 'id="pst-primary-sidebar"|id="pst-search-dialog"|class="bd-header-article'
-    return re.sub(rf"<(?=\w+ (?:{parts}))(\w+)", r'<\1 lang="en"', page)
 
 
 def lit(page: str) -> str:

@@ -329,7 +329,7 @@ def mend_markup(
     one id for what is in them.
     """
     if language_of(page) == "zh":
-        context["language"] = "zh"
+        context["language"] = "zh-CN"  # as the copy buttons' script knows it
     body = context.get("body", "").replace('role="doc-biblioentry"', 'role="listitem"')
     context["body"] = re.sub(r' id="(?:exercise|solution)-content"', "", body)
 

@@ -3,7 +3,7 @@
 (() => {
   const LOST = {
     en: "The playground could not be loaded, so nothing can be trained here; the figure shows recorded runs.",
-    zh: "游乐场无法加载，不能在此训练；图中是存档的训练。",
+    zh: "游乐场无法加载，不能在此训练；图中是存档的训练记录。",
   };
   const { module, images } = document.currentScript.dataset;
   const place = document.getElementById("playground");

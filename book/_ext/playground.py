@@ -60,9 +60,10 @@ class Playground(SphinxDirective):
         usual = language_of(self.env.docname) or self.config.language
         language = self.options.get("language", usual)
         hint = html.escape(HINT.get(language, HINT["en"]))
+        english = "" if language == "en" else ' lang="en"'  # the library draws and speaks English
         markup = (
             f'<div id="playground" data-language="{html.escape(language)}">'
-            f'<div class="playground-recorded">{playground.plain_view()}</div>'
+            f'<div class="playground-recorded"{english}>{playground.plain_view()}</div>'
             f'<p class="playground-hint" hidden>{hint}</p>'
             f"<noscript><p>{hint}</p></noscript></div>"
         )

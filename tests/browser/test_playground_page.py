@@ -381,7 +381,7 @@ def test_what_the_numbers_of_the_table_are_is_to_be_read(tab: Tab, site: str) ->
     for seed in ("0", "1"):
         batches = [r for r in rows if r["seed"] == seed and r["split"] == "batch"]
         means.append(sum(float(row["loss"]) for row in batches[-50:]) / 50)
-    assert small.first.inner_text() == f"{min(means):.3f} – {max(means):.3f}"
+    assert small.first.inner_text() == f"{min(means):.3f}\u2013{max(means):.3f}"
     assert "at" not in small.nth(2).inner_text()
     note = tab.locator("table.nets + p")
     assert "mean of the last 50 batches" in note.inner_text()

@@ -422,7 +422,7 @@ const zh: Words = {
     { from: 1e6, unit: 1e4, decimals: 0, name: "万" },
   ],
   youSaid: "你的预测：{answer} 亿次。",
-  answer: "ResNet-152 需要 {resnet} 亿次（论文表 1 印的是 {printed} 亿），VGG-19 需要 {vgg} 亿次：层数是八倍，计算量反而更小。",
+  answer: "ResNet-152 需要 {resnet} 亿次（论文表 1 给出 {printed} 亿），VGG-19 需要 {vgg} 亿次：层数是八倍，计算量反而更小。",
   images: "图像",
   depth: "深度",
   depthIs: "{depth} = {per}·{n}+2",
@@ -456,11 +456,11 @@ const zh: Words = {
   },
   blockCost: "{shortcut}。{parameters} 个参数，{multiply_adds} 次乘加。",
   beside: "与 VGG 比较乘加次数",
-  printed: "论文表 1 印的是 {printed} 亿。",
+  printed: "论文表 1 给出 {printed} 亿。",
   torchvision: "torchvision 把步长 2 放在 3×3 卷积，论文则放在第一个 1×1 卷积。",
-  twinSame: "有没有方案 A 的捷径，参数和计算量都完全相同：恒等捷径是免费的。",
+  twinSame: "有没有方案 A 的捷径，参数和计算量都完全相同：恒等捷径没有额外的代价。",
   twinLess: "与完全没有捷径相比，它的投影多用 {parameters} 个参数和 {multiply_adds} 次乘加。",
-  vggNote: "VGG 连同全连接层一起计算；论文为 VGG-16 所印的 153 亿没有算全连接层。",
+  vggNote: "VGG 连同全连接层一起计算；论文给出的 VGG-16 的 153 亿不含全连接层。",
 };
 
 export default {

@@ -170,7 +170,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     pointed = -1;
     legend.replaceChildren(
       fill(t.legend, { most: num(most, 2) }),
-      ...now.flatMap((net, i) => [i ? " " : "", h("b", { style: `color:${colour(net)}` }, name(net))]),
+      ...now.flatMap((net, i) => [i ? texts.listComma : "", h("b", { style: `color:${colour(net)}` }, name(net))]),
       t.hatched,
       texts.space,
       t.marks,
@@ -426,8 +426,8 @@ const zh: Words = {
   median: "{net}：完整时 {intact}；去掉一个块，中位数为 {median}（{low} 到 {high}）。",
   meaning: {
     plain: "普通网络的每一层，都是在前一层给它的输出上训练的：少了一个块，下一个块得到的就是从未见过的东西。残差网络中，那个块的输入仍然传到；失去的只是它加上去的部分。",
-    residual: "在这些运行中，少一个块，反而是残差网络受损更大。",
-    both: "在这些运行中，少一个块，两个网络受损差不多。",
+    residual: "在这些训练中，少一个块，反而是残差网络受损更大。",
+    both: "在这些训练中，少一个块，两个网络受损差不多。",
   },
   stripLabel: "块：按一下去掉，再按一下放回",
   block: "{stage} 第 {number} 块",
@@ -436,7 +436,7 @@ const zh: Words = {
   alone: "去掉它，{net} 为 {error}",
   locked: "它改变维度，不能去掉",
   pointAtBlock: "指向或点按一个块，或用方向键移到它上面，这里就会显示它的数值。",
-  legend: "按一个块，就把它去掉。竖条：块中最后一层的响应（BN 之后、相加之前）的标准差（最高的一条为 {most}），",
+  legend: "点按一个块即可去掉它。竖条：块中最后一层的响应（BN 之后、相加之前）的标准差（最高的一条为 {most}），",
   hatched: "。斜纹的块改变维度，必须保留。",
   marks: "误差条中：实线为全部块都在时的误差，点线为随机猜测。",
   intactMark: "完整时：{error}",
@@ -461,7 +461,7 @@ const zh: Words = {
   images: "{data}，网络训练时迭代 {iterations} 次。单个块：用全部 {images} 张测试图像；多个块（随机抽取，两个网络相同）：用其中 {part} 张。线：中位数；色带：最低到最高。",
   data: { cifar10: "CIFAR-10", embedded: "Fashion-MNIST" },
   missing: "尚未测量：{nets}。",
-  nothing: "尚未测量：还没有一个有记录的网络，在去掉一些块之后测过。",
+  nothing: "尚未测量：还没有网络做过去掉块的测试。",
 };
 
 export default {

@@ -384,7 +384,7 @@ const words = {
 
 const zh: Words = {
   question: "要复制输入，必须学会什么？",
-  ask: "一个单通道的块：3x3 卷积核，带缩放 γ 和平移 β 的 BN，ReLU，然后同样的再来一遍。残差块还在最后一个 ReLU 之前加上自己的输入。两种块各有 {numbers} 个数。要让块把给它的图片原样返回，必须设定其中几个？",
+  ask: "一个单通道的块依次为：3x3 卷积、带缩放 γ 和平移 β 的 BN、ReLU，再重复一遍（第二个 ReLU 在最后）。残差块还在最后一个 ReLU 之前加上自己的输入。两种块各有 {numbers} 个数。要让块把给它的图片原样返回，必须设定其中几个？",
   plain: "普通",
   residual: "残差",
   named: { plain: "普通块", residual: "残差块" },
@@ -418,7 +418,7 @@ const zh: Words = {
   kept: "恒等映射时的统计量",
   bnNote: "前者如同训练模式；后者如同评估模式，统计量是先前保存的。",
   seed: "随机种子",
-  chartLabel: "与输入的相似度随块数的变化：选择要读数的块数",
+  chartLabel: "与输入的相似度随块数的变化：选择查看几个块之后",
   blocks: "经过的块数",
   likeness: "相似度",
   slid: "走了 {share}%，经过 {depth} 个块：与输入的相似度，普通块为 {plain}，残差块为 {residual}。",

@@ -582,9 +582,9 @@ const words = {
   askPaper:
     "Perhaps the deeper net only needs longer. Give both nets three times as many iterations: what becomes of the gap in training error? (Such runs are not recorded here: what follows is what the paper says.)",
   paper: "the paper's value",
-  paperTest: "of the test error",
-  paperData: "of CIFAR-10 only",
-  paperNone: "none for these nets",
+  paperTest: "(of the test error)",
+  paperData: "(of CIFAR-10 only)",
+  paperNone: "(none for these nets)",
   paperRule: "{net} in the paper: {error}%",
   chartLabel: "{error} over iterations: the iteration that is read out",
   iterations: "iterations",
@@ -614,7 +614,7 @@ const zh: Words = {
   },
   ask: {
     plain:
-      "图中是 plain-20 的训练误差。plain-56 由同样的层组成，只是多出 36 层；图像和次序都相同。请把它的训练误差画到图中。",
+      "图中是 plain-20 的训练误差。plain-56 由同样的层组成，只是多出 36 层；训练图像及其顺序都相同。请把它的训练误差画到图中。",
     overfitting:
       "过拟合的网络在训练图像上更准，在新图像上更差。plain-56 的情况能这样解释吗？",
     steps:
@@ -644,11 +644,11 @@ const zh: Words = {
   meaning: {
     plain: {
       higher: "恰恰在训练所用的图像上，更深的网络反而更差。论文称之为退化。",
-      lower: "在这些运行中，更深的普通网络反而更好：没有退化。",
+      lower: "在这些训练中，更深的普通网络反而更好：没有退化。",
       unclear: "哪个网络更好，各个种子并不一致。",
     },
     residual: {
-      higher: "有了捷径，在这些运行中，更深的网络最后的误差仍然更高；请把这个差距与普通网络的差距比一比。",
+      higher: "有了捷径，在这些训练中，更深的网络最后的误差仍然更高；请把这个差距与普通网络的差距比一比。",
       lower: "有了捷径，更深的网络最后的训练误差更低，与论文的图 6 一致。",
       unclear: "有了捷径，哪个网络更好，各个种子并不一致：已没有明显的差距。",
     },
@@ -656,20 +656,20 @@ const zh: Words = {
   overfitting: {
     measured: "细线：训练误差。粗线：测试误差。{deep} 减去 {shallow}：训练误差 {trainGap} 个百分点，测试误差 {testGap} 个百分点。",
     higher: "若是过拟合，训练误差应当更低。它却更高，所以过拟合解释不了。",
-    lower: "这里更深的网络训练误差更低，所以这些运行不能排除过拟合。",
-    unclear: "各个种子并不一致，所以这些运行说明不了什么。",
+    lower: "这里更深的网络训练误差更低，所以这些训练不能排除过拟合。",
+    unclear: "各个种子并不一致，所以这些训练说明不了什么。",
   },
   longer: {
     measured: "训练误差的差距：迭代 {usual} 次后为 {before} 个百分点（淡线），迭代 {longer} 次后为 {after} 个百分点。",
     shrank: "差距缩小了，但仍在：多迭代有帮助，但这么多次还不足以消除它。",
     grew: "差距没有缩小：在这样的训练长度内，迭代太少解释不了它。",
     lower: "差距反了过来：只要迭代够多，这里是更深的网络胜出。",
-    unclear: "在一些种子上差距消失了：这些运行还不能下结论。",
+    unclear: "在一些种子上差距消失了：这些训练还不能下结论。",
     missing: "此处未测量：这两个网络只有一种训练长度的记录。",
     paper: "论文报告说：把自己的迭代次数增加到三倍，也没有消除退化（4.1 节，脚注 3）。",
   },
   noPair: "未测量",
-  pairMissing: "尚未测量：两个网络中，有一个在存档里还没有运行。",
+  pairMissing: "尚未测量：两个网络中，有一个还没有存档的训练。",
   scheduleLabel: "档位",
   schedule: "{tier}：迭代 {iterations} 次，{data}",
   data: { cifar10: "CIFAR-10", embedded: "Fashion-MNIST" },
@@ -684,13 +684,13 @@ const zh: Words = {
   linear: "线性",
   log: "对数",
   askPaper:
-    "也许更深的网络只是需要更久。让两个网络都迭代三倍的次数，训练误差的差距会怎样？（这样的运行这里没有记录：接下来给出的是论文的说法。）",
+    "也许更深的网络只是需要更久。让两个网络都迭代三倍的次数，训练误差的差距会怎样？（这里没有这样的训练记录：接下来给出的是论文的说法。）",
   paper: "论文的值",
-  paperTest: "只有测试误差",
-  paperData: "只有 CIFAR-10",
-  paperNone: "论文没有给出",
+  paperTest: "（只有测试误差）",
+  paperData: "（只有 CIFAR-10）",
+  paperNone: "（论文没有给出）",
   paperRule: "论文中的 {net}：{error}%",
-  chartLabel: "{error}随迭代的变化：选择要读数的迭代",
+  chartLabel: "{error}随迭代的变化：选择查看哪一次迭代",
   iterations: "迭代次数",
   error: "误差",
   trainingError: "训练误差",
@@ -699,7 +699,7 @@ const zh: Words = {
   atIteration: "迭代 {iteration} 次时，{errors}。",
   errorOf: "{error}：{values}",
   notMeasuredHere: "{error}：此处未测量",
-  nothingRecorded: "还没有任何运行的记录。",
+  nothingRecorded: "还没有任何训练记录。",
   absent: "尚无记录：{nets}。",
   partial: "目前已记录的种子（计划 {wanted} 个）：{nets}。",
   partialNet: "{net} {count} 个",

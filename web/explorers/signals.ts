@@ -260,9 +260,9 @@ const zh: Words = {
   measured: "在 {net} 中，第一层激活的梯度是最后一层的 {ratio} 倍。",
   notMeasured: "{net} 的这个比值未测量。",
   health: {
-    vanishing: "照此看，它在往回传的路上消失了。",
-    healthy: "在 10 倍之内；我们把论文所说的“健康”理解为这样。",
-    exploding: "它在往回传的路上变大：与消失正相反。",
+    vanishing: "按这个标准，它在反向传播途中消失了。",
+    healthy: "在 10 倍之内；本书以此理解论文所说的“健康”。",
+    exploding: "它在反向传播途中变大，与消失正相反。",
   },
   other: "在 {net} 中是 {ratio} 倍。",
   slide: "拖动训练的滑块，看它后来怎样变化。",
@@ -283,7 +283,7 @@ const zh: Words = {
     scaled_weight_gradient: "有 BN 时，权重越大，权重的梯度越小，所以乘以权重的范数。",
   },
   order: "各层排列",
-  layer: "按次序",
+  layer: "按层序",
   sorted: "按大小",
   scale: "坐标",
   linear: "线性",
@@ -293,14 +293,14 @@ const zh: Words = {
   pause: "暂停",
   xLayer: "层",
   xSorted: "层，从值最大的开始",
-  chartLabel: "{quantity}（逐层）：选择要读数的层",
+  chartLabel: "{quantity}（逐层）：选择查看哪一层",
   atLayer: "迭代 {iteration} 次时，第 {layer} 层：{values}。",
   atRank: "迭代 {iteration} 次时，第 {layer} 位：{values}。",
   value: "{net} {value}",
   valueAt: "{net}（{layer}）{value}",
   means: "线是已记录的种子的平均。",
   missing: "尚未测量：{nets}。",
-  none: "存档的训练中，还没有一次测量过各层。",
+  none: "存档的训练都还没有逐层测量过。",
 };
 
 export default {

@@ -43,7 +43,7 @@ function build({ root, data: first, view, t, texts, language, links }: Place<Dat
   root.append(status, reached, bar, h("div", { class: "rnx-controls" }, split.element), chart.element, readout, where);
   if (links) {
     const link = (key: string, label: string) => (links[key] ? h("a", { href: links[key] }, label) : null);
-    where.append(t.needsKernel, texts.space, ...[link("playground", t.playground), link("colab", t.colab)].flatMap((each) => (each ? [each, " "] : [])));
+    where.append(t.needsKernel, texts.space, ...[link("playground", t.playground), link("colab", t.colab)].flatMap((each) => (each ? [each, texts.space] : [])));
   } else where.hidden = true;
 
   const shown = () => [...data.recorded, ...data.session];
@@ -153,8 +153,8 @@ const zh: Words = {
   trainingError: "训练误差",
   testError: "测试误差",
   iterations: "迭代次数",
-  progress: "运行的进度",
-  chartLabel: "{error}随迭代的变化：选择要读数的迭代",
+  progress: "训练的进度",
+  chartLabel: "{error}随迭代的变化：选择查看哪一次迭代",
   atIteration: "迭代 {iteration} 次时，{error}：{values}。",
   preparing: "正在读取图像。",
   started: "正在训练 {net}。",
@@ -162,7 +162,7 @@ const zh: Words = {
   left: "还需约 {seconds} 秒。",
   done: "这里的训练：{count} 次。淡线是同样数据上存档的训练。",
   recorded: "存档的训练：{count} 次。",
-  nothing: "还没有运行：没有哪个记录用过这些图像。请先预测误差，再按“Train”。",
+  nothing: "还没有训练：存档中没有用这些图像的记录。请先预测误差，再按“Train”。",
   needsKernel: "训练需要内核：请在 JupyterLab 或 Colab 中运行 explore.train()。",
   playground: "更小的网络可以在游乐场的页面上训练。",
   colab: "在 Colab 中打开笔记本。",

@@ -174,7 +174,7 @@ export class Playground {
     const { train, test, name } = images;
     this.element = h(
       "section",
-      { class: "playground", lang: texts.tag, "aria-label": "Residual Playground" },
+      { class: "playground", lang: texts.tag, "aria-label": texts.name },
       this.above,
       h("div", { class: "buttons" }, this.main, this.stepper, this.stopper, this.resetter),
       this.hint,
@@ -542,7 +542,7 @@ export class Playground {
 
   /** Say how it ended, to all readers. */
   private finished(): void {
-    const outcomes = (arms: Arm[]): string => arms.map((arm) => this.outcome(arm)).join(" ");
+    const outcomes = (arms: Arm[]): string => arms.map((arm) => this.outcome(arm)).join(this.texts.space);
     this.speak(outcomes(this.latest));
     const bad = this.latest.filter((arm) => ["diverged", "failed"].includes(arm.state) || exploded(arm));
     if (bad.length > 0) this.tell(outcomes(bad));
@@ -696,7 +696,7 @@ export class Playground {
     const single = lines.length === 0 || lines.some(({ raw }) => raw);
     const note = shown === "loss" ? texts.lossNote(single) : texts.errorNote;
     const notes = [note, several ? texts.seedsNote : "", lost.length > 0 ? texts.recordedNote : ""];
-    say(this.caption, notes.filter(Boolean).join(" "));
+    say(this.caption, notes.filter(Boolean).join(texts.space));
   }
 
   /** What guessing gives; and where plain-56 has to come to, once the reader has predicted. */
@@ -718,7 +718,7 @@ export class Playground {
       const value = this.charted === "loss" ? loss(mean.loss) : percent(mean.test);
       return value ? texts.lineAlt(longName(arm.choice), value) : this.outcome(arm);
     });
-    return texts.chartAlt(this.charted === "loss" ? texts.loss50 : texts.error, lines.join(" "));
+    return texts.chartAlt(this.charted === "loss" ? texts.loss50 : texts.error, lines.join(texts.space));
   }
 
   private drawLayers(): void {

@@ -178,7 +178,7 @@ export class NetTable {
       const speed = (run.milliseconds / run.iteration).toFixed(1);
       const time = arm.runs.reduce((sum, each) => sum + each.milliseconds, 0) / 1000;
       const took = texts.took(cost, duration(time, texts), speed);
-      say(row.detail, `${took}${run.message ? ` ${run.message}` : ""}`);
+      say(row.detail, `${took}${run.message ? texts.space + run.message : ""}`);
     }
   }
 

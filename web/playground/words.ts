@@ -35,7 +35,7 @@ function scientific(value: number): string {
 /** From the lowest to the highest of some numbers; one alone where they are written alike. */
 export function span(values: number[], write: (value: number) => string): string {
   const [low, high] = [write(Math.min(...values)), write(Math.max(...values))];
-  return low === high ? low : `${low} – ${high}`;
+  return low === high ? low : `${low}\u2013${high}`;
 }
 
 /** 76,330 as it is, 1,900,000 as 1.9 million. */

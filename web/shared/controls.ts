@@ -52,7 +52,7 @@ export function toggle(
     set: (value) => void (input.checked = value),
     disable(reason) {
       input.disabled = Boolean(reason);
-      why.textContent = reason && ` (${reason})`;
+      why.textContent = reason && ` ${reason}`;
     },
   };
 }

@@ -10,6 +10,7 @@ const counted = (value: string, noun: string): string => `${value} ${noun}${valu
 
 export const en = {
   tag: "en",
+  name: "Residual Playground",
 
   depth: "Depth",
   layers: (depth: number) => `${depth} layers`,
@@ -35,6 +36,7 @@ export const en = {
     `${parameters} parameters, ${multiplyAdds} multiply-adds an image`,
   variant: (name: string, differences: string) => `${name} (${differences})`,
   comma: ", ",
+  space: " ",
   semicolon: "; ",
   and: (names: string[]) =>
     names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`,

@@ -3,13 +3,14 @@ import type { Texts } from "./en.ts";
 
 export const zh: Texts = {
   tag: "zh",
+  name: "残差游乐场",
 
   depth: "深度",
   layers: (depth) => `${depth} 层`,
   shortcut: "残差网络的捷径（shortcut）",
   options: {
     A: "方案 A：直接加上块的输入，新增的通道补零。没有参数。",
-    B: "方案 B：同 A，但维度变化处用 1x1 卷积投影输入。",
+    B: "方案 B：同 A，但维度改变处用 1x1 卷积投影输入。",
     C: "方案 C：每个块的输入都用 1x1 卷积投影。",
   },
   optionOf: (option) => `方案 ${option}`,
@@ -28,6 +29,7 @@ export const zh: Texts = {
     `${parameters} 个参数，每张图像 ${multiplyAdds} 次乘加`.replaceAll("万 ", "万"),
   variant: (name, differences) => `${name}（${differences}）`,
   comma: "，",
+  space: "",
   semicolon: "；",
   and: (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join("、")} 和 ${names.at(-1)}`),
   million: (value) => `${Number((Number(value) * 100).toPrecision(3))} 万`,
@@ -37,7 +39,7 @@ export const zh: Texts = {
   seconds: (value) => (value < 1 ? "不到 1 秒" : `约 ${value} 秒`),
   minutes: (value) => `约 ${value} 分钟`,
   stopping: "正在停止，先在全部图像上评估……",
-  estimate: (time) => `下次训练：在这台机器上${time}`,
+  estimate: (time) => `在这台机器上，下次训练需${time}`,
   pausedAt: (at) => `${at}，已暂停`,
   result: (name, loss, train, test) => `${name}：训练损失 ${loss}，训练误差 ${train}，测试误差 ${test}。`,
   started: (names) => `正在训练 ${names}。`,
@@ -48,19 +50,19 @@ export const zh: Texts = {
   failed: (name, why) => `${name} 无法训练：${why}`,
   noWorker: "浏览器没有启动它的 Web Worker，或中止了它。",
   notBegun: (name) => `${name} 在第一次迭代之前就停止了。`,
-  there: (names) => `${names} 已经有了，同样的选择会得到同样的数。请改变一个选择，或点网络的名字再运行一次。`,
-  pending: (count) => `链接里有 ${count} 个网络。按“训练”即可重新运行，每次迭代得到的数都与先前相同；中途停止过的网络，这次也会运行到底。`,
+  there: (names) => `${names} 已经训练过，同样的选择会得到同样的数值。请改变一个选择，或点网络的名字再训练一次。`,
+  pending: (count) => `链接里有 ${count} 个网络。点击“训练”即可重新训练，每次迭代得到的数都与先前相同；中途停止过的网络，这次也会训练到底。`,
 
   loss: "损失",
   error: "误差",
   show: "显示",
   lossAxis: "训练损失",
   errorAxis: "误差，%",
-  iterations: "迭代",
-  empty: "请按“训练”。",
+  iterations: "迭代次数",
+  empty: "请点击“训练”。",
   allHidden: "所有网络都已隐藏。",
   predictFirst: "请先预测。",
-  unfinished: "有网络没有训练到最后。请按“训练”得到结果。",
+  unfinished: "有网络没有训练到最后。请点击“训练”得到结果。",
   nextTime: "下次训练：",
   wasReset: "已全部恢复原状。",
   undo: "撤销",
@@ -79,7 +81,7 @@ export const zh: Texts = {
   tableNote: (back, seeds) =>
     (back
       ? "训练损失和训练误差：约十个批的滑动平均，与图中相同。"
-      : "训练损失：最后 50 个批的平均（图中的线约为十个批）。训练误差：最近若干批的，运行结束后则是全部训练图像的。") +
+      : "训练损失：最后 50 个批的平均（图中的线约为十个批）。训练误差：训练途中为最近若干批的平均，训练结束后在全部训练图像上计算。") +
     "测试误差：最近一次评估的结果，若那是较早的一次迭代，就在下面注明。" +
     (seeds ? "有多个随机种子时，上为平均值，下为最低到最高。" : ""),
   atMoment: (iteration) => `第 ${iteration} 次迭代`,
@@ -140,7 +142,7 @@ export const zh: Texts = {
     seeds: "随机种子个数",
   },
   warmupHelp: "期间用学习率的十分之一",
-  warmupAll: (steps) => `${steps} 次迭代全是预热：整个运行只用学习率的十分之一。`,
+  warmupAll: (steps) => `${steps} 次迭代全是预热：整个训练只用学习率的十分之一。`,
   kept: (wrong, value) => `${wrong}仍为 ${value}。`,
   notAllowed: (name, low, high, whole) => `${name}须为 ${low} 到 ${high} 的${whole ? "整数" : "数"}。`,
   differs: {
@@ -217,7 +219,7 @@ export const zh: Texts = {
       after: "深网络本可以照搬浅网络，让其余各层把输入原样传下去。这样的权重存在，并不说明 SGD 能找到它们。",
     },
     "five-times-longer": {
-      title: "五倍的时间",
+      title: "训练时间延长到五倍",
       question: "也许深的普通网络只是慢一些。迭代 1,500 次而不是 300 次，plain-8 与 plain-20 训练损失的差距会怎样？",
       after: "论文给普通网络三倍的迭代，退化并未消除（4.1 节，脚注 3）。在这里，更多的迭代也许还会让差距消失。",
     },
@@ -228,8 +230,8 @@ export const zh: Texts = {
     },
     "with-shortcuts": {
       title: "同样的深度，加上捷径",
-      question: "两个 56 层的孪生网络，初始权重和批都相同；其中一个有捷径，不增加参数。另有一个 20 层的残差网络。三者中哪个最后的训练损失最低？",
-      after: "孪生网络之间的差别只有相加。论文中较深的残差网络还胜过较浅的（表 6）；网络这样小、训练这样短，看不出这一点。",
+      question: "一对 56 层的网络，初始权重和批次都相同，差别只是其中一个有捷径（不增加参数）。另有一个 20 层的残差网络。三者中哪个最后的训练损失最低？",
+      after: "这一对网络的差别只有相加。论文中较深的残差网络还胜过较浅的（表 6）；网络这样小、训练这样短，看不出这一点。",
     },
     "without-bn": {
       title: "去掉 BN",
@@ -243,12 +245,12 @@ export const zh: Texts = {
     },
     options: {
       title: "方案 A、B 还是 C",
-      question: "恒等加补零（A），维度变化处投影（B），处处投影（C）。哪个最后的训练损失最低？",
+      question: "恒等加补零（A），维度改变处投影（B），处处投影（C）。哪个最后的训练损失最低？",
       after: "论文在 ImageNet 上的 34 层网络中，C 略好于 B，B 略好于 A（表 3）。每个捷径都投影，网络中就没有一条让信号原样通过的路；在训练这样短的深网络中，这个坏处可能超过多出的参数带来的好处。",
     },
     "110-layers": {
       title: "110 层",
-      question: "110 层的孪生网络。其中哪些能学会，即最后在训练图像上至多错一半？",
+      question: "一对 110 层的网络：一个普通，一个残差。哪些能学会，即最后在训练图像上至多错一半？",
       after: "论文中 ResNet-110 先预热，五次的平均测试误差为 6.61%（表 6）；plain-110 的误差一直高于 60%（图 6 的说明）。",
     },
     "initialisation-without-bn": {
@@ -259,7 +261,7 @@ export const zh: Texts = {
     "initialisation-with-bn": {
       title: "同样的初始权重，有 BN",
       question: "初始权重仍用这三种方法（He 为默认），这次每个卷积后有 BN。哪个网络最后的训练损失最低？",
-      after: "BN 除以输入的标准差，前面权重的大小便从输出中消失：请与没有 BN 的网络比较层响应。但它并没有从训练中消失：在 BN 之下，权重小一半，梯度就大一倍，同样的学习率会使小权重的方向转得更多。",
+      after: "BN 会除以输入的标准差，前面权重的大小于是不再影响输出：请与没有 BN 的网络比较层响应。但它并没有从训练中消失：在 BN 之下，权重小一半，梯度就大一倍，同样的学习率会使小权重的方向转得更多。",
     },
     "rescue-plain-56": {
       title: "拯救 plain-56",
@@ -268,10 +270,10 @@ export const zh: Texts = {
     },
   },
 
-  noWasm: "这个浏览器不支持带 SIMD 的 WebAssembly，无法在此训练；图中是存档的训练。",
-  noWorkers: "这个浏览器不允许页面启动 Web Worker，无法在此训练；图中是存档的训练。",
-  noData: (why) => `图像无法加载（${why}），不能在此训练；图中是存档的训练。`,
+  noWasm: "这个浏览器不支持带 SIMD 的 WebAssembly，无法在此训练；图中是存档的训练记录。",
+  noWorkers: "这个浏览器不允许页面启动 Web Worker，无法在此训练；图中是存档的训练记录。",
+  noData: (why) => `图像无法加载（${why}），不能在此训练；图中是存档的训练记录。`,
   badAddress: (part) => `链接中的“${part}”不是游乐场的选择，已略去。`,
 
-  data: (name, train, test) => `${name}：${train} 张训练图像，${test} 张测试图像。`,
+  data: (name, train, test) => `${name.replace(", ", "，")}：${train} 张训练图像，${test} 张测试图像。`,
 };
