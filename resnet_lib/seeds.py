@@ -79,7 +79,7 @@ def describe(values: pd.Series) -> str:
     if direction(values.round(1)) == "unclear":
         doubt = "; they do not agree"
     elif math.prod(confidence_interval(list(values))) <= 0:
-        doubt = "; the 95% interval holds zero"
+        doubt = "; the 95% interval contains zero"
     return f"{middle} points ({low} to {high} over {seeds} seeds{doubt})"
 
 

@@ -63,7 +63,7 @@ def test_a_direction_is_one_that_all_seeds_agree_on(values, word):
 
 def test_a_difference_in_words_gives_mean_range_and_doubt():
     assert describe(pd.Series([2.0, 3.0, 2.5])) == "+2.5 points (+2.0 to +3.0 over 3 seeds)"
-    told = "+2.1 points (+1.2 to +3.0 over 3 seeds; the 95% interval holds zero)"
+    told = "+2.1 points (+1.2 to +3.0 over 3 seeds; the 95% interval contains zero)"
     assert describe(pd.Series([1.25, 3.0, 2.0])) == told
     assert describe(pd.Series([0.0, 0.0])) == "0.0 points (on each of 2 seeds)"
     told = "+1.0 points (\N{MINUS SIGN}1.0 to +3.0 over 2 seeds; they do not agree)"
