@@ -294,8 +294,8 @@ SENTENCES = {
             difference("plain56", "plain20", "training error").max()
             < difference("plain56", "plain20", "training error", "short").min() / 2
         ),
-        "when the rate was first divided, plain-56 was still falling, and faster than "
-        "plain-20": lambda: min(fallen("plain56")) > 2 * max(fallen("plain20")) > 0,
+        "when the rate was first divided, plain-56's error was still falling, and faster than "
+        "plain-20's": lambda: min(fallen("plain56")) > 2 * max(fallen("plain20")) > 0,
         "The paper's degradation is a gap at the end of its full schedule.": lambda: (
             difference("plain56", "plain20", "training error").min() > 0
         ),
