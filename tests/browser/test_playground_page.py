@@ -223,7 +223,7 @@ def test_the_net_that_has_the_focus_stands_out(tab: Tab) -> None:
     """By keyboard as by pointer: the other net's line fades while one is looked at."""
     tab.get_by_label("Depth").fill("8")
     train(tab)
-    faded = tab.locator(".chart svg").first.locator("g[opacity='0.35']")
+    faded = tab.locator(".chart svg").first.locator("g[opacity='0.7']")
     for point in (lambda: tab.locator("button.name").first.focus(),
                   lambda: tab.locator("button.name").nth(1).hover()):  # fmt: skip
         assert faded.count() == 0
@@ -252,7 +252,7 @@ def test_looking_back(tab: Tab) -> None:
     first = [r for r in rows if r["iteration"] == "1" and r["split"] == "batch"]
     assert [row[1] for row in shown(tab)] == [f"{float(row['loss']):.3f}" for row in first]
     assert tab.evaluate(curve) != before
-    tab.locator("details.layers").get_by_role("button", name="latest").click()
+    tab.locator("details.layers").get_by_role("button", name="Back to the latest").click()
     drawn(tab)
     assert slider.evaluate("slider => slider === document.activeElement")
     assert shown(tab) == latest
@@ -502,7 +502,7 @@ def test_a_question_wants_a_prediction_first(tab: Tab, site: str, lesson: str) -
     button = tab.get_by_role("button", name="Train", exact=True)
     assert button.is_disabled()
     tab.locator(".answers input").first.check()
-    tab.get_by_role("button", name="That is my prediction").click()
+    tab.get_by_role("button", name="Commit").click()
     assert button.is_enabled()
     assert tab.evaluate("document.activeElement.textContent") == "Train"
     tab.wait_for_function(f"location.hash.includes('answers={lesson}:')")
@@ -580,7 +580,7 @@ def test_a_finger_that_scrolls_leaves_the_last_moment_shown(browser: Browser, si
 def test_a_question_is_answered_by_what_was_measured(tab: Tab, site: str) -> None:
     visit(tab, site, "lesson=plain-8-20")
     tab.locator(".answers input").first.check()
-    tab.get_by_role("button", name="That is my prediction").click()
+    tab.get_by_role("button", name="Commit").click()
     train(tab)
     assert tab.locator(".results .finding").inner_text().endswith("As you predicted.")
     assert tab.locator(".results tbody tr").count() == 2
@@ -621,7 +621,7 @@ def test_a_question_shows_its_nets_that_are_there_already(tab: Tab, site: str) -
     train(tab)
     tab.evaluate("location.hash = 'playground?lesson=plain-8-20'")
     tab.locator(".answers input").first.check()
-    tab.get_by_role("button", name="That is my prediction").click()
+    tab.get_by_role("button", name="Commit").click()
     drawn(tab)
     assert tab.locator(".results tbody tr").count() == 2
     assert tab.locator(".chart svg").first.locator("text.label").count() == 2
@@ -632,7 +632,7 @@ def test_a_shared_question_is_asked_anew(tab: Tab, site: str, context: BrowserCo
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     visit(tab, site, "lesson=plain-8-20")
     tab.locator(".answers input").first.check()
-    tab.get_by_role("button", name="That is my prediction").click()
+    tab.get_by_role("button", name="Commit").click()
     train(tab)
     tab.get_by_role("button", name="Copy link").click()
     tab.get_by_text("The link is in the clipboard").wait_for()
@@ -644,7 +644,7 @@ def test_a_shared_question_is_asked_anew(tab: Tab, site: str, context: BrowserCo
     other.goto(link)
     other.locator("#playground[data-ready]").wait_for()
     other.get_by_role("button", name="Train", exact=True, disabled=True).wait_for()
-    assert other.get_by_role("button", name="That is my prediction").is_visible()
+    assert other.get_by_role("button", name="Commit").is_visible()
     assert other.locator(".chart .empty").first.text_content() == "Predict first."
 
 
@@ -685,7 +685,7 @@ def test_a_second_question_hides_nothing_for_good(tab: Tab, site: str) -> None:
         name.click()
         tab.get_by_role("button", name="Hide", exact=True).click()
         drawn(tab)
-    assert tab.locator(".chart svg text.empty").first.text_content() == "All nets are hidden."
+    assert tab.locator(".chart .empty").first.text_content() == "All nets are hidden."
 
 
 def test_reset_can_be_undone(tab: Tab) -> None:
@@ -847,7 +847,7 @@ def test_nets_that_are_left_stand_out_again(tab: Tab, site: str) -> None:
     train(tab)
     tab.get_by_role("radio", name="B", exact=True).check()
     train(tab)
-    faded = tab.locator(".chart svg").first.locator("g[opacity='0.35']")
+    faded = tab.locator(".chart svg").first.locator("g[opacity='0.7']")
     assert faded.count() == 1, "the net of the training before"
     tab.locator("button.name").last.click()
     tab.get_by_role("button", name="Remove").click()

@@ -1,7 +1,7 @@
 // A line chart as SVG in the book's style. Drawing again with more points touches only what changed.
 import { scaleLinear, scaleLog } from "d3-scale";
 import { area, line } from "d3-shape";
-import { onWidth, s, uniqueId } from "../shared/dom.ts";
+import { h, onWidth, s, uniqueId } from "../shared/dom.ts";
 import { tenTo } from "./words.ts";
 
 export type Point = [x: number, y: number];
@@ -52,7 +52,7 @@ export class Chart {
   private readonly plot = s("g");
   private readonly labels = s("g");
   private readonly cursor = s("line", { class: "cursor", "stroke-dasharray": "2 3" });
-  private readonly note = s("text", { class: "empty", "text-anchor": "middle" });
+  private readonly note = h("p", { class: "empty" }); // outside the picture, where text wraps
   private readonly drawn = new Map<string, { group: SVGElement; sign: string }>();
   private readonly clip = s("rect");
   private frame = "";
@@ -68,8 +68,8 @@ export class Chart {
     const clipPath = s("clipPath", { id });
     clipPath.append(this.clip);
     this.plot.setAttribute("clip-path", `url(#${id})`);
-    this.element.append(clipPath, this.axes, this.levels, this.plot, this.cursor, this.labels, this.note);
-    this.host.append(this.element);
+    this.element.append(clipPath, this.axes, this.levels, this.plot, this.cursor, this.labels);
+    this.host.append(this.element, this.note);
     onWidth(this.host, (width) => {
       this.width = Math.round(width);
       if (this.view) this.draw(this.view);
@@ -125,8 +125,6 @@ export class Chart {
     }
     this.element.setAttribute("aria-label", view.alt);
     this.note.textContent = view.lines.length > 0 ? "" : view.empty;
-    this.note.setAttribute("x", String((LEFT + this.right) / 2));
-    this.note.setAttribute("y", String(this.height / 2));
     this.levels.replaceChildren(
       ...(view.levels ?? []).flatMap(({ value, label, colour }) => [
         s("line", {
@@ -193,7 +191,7 @@ export class Chart {
     if (before?.sign === sign) return;
     const group = before?.group ?? this.plot.appendChild(s("g"));
     this.drawn.set(each.key, { group, sign });
-    group.setAttribute("opacity", each.faded ? "0.35" : "1");
+    group.setAttribute("opacity", each.faded ? "0.7" : "1");
     const path = line<Point>((point) => x(point[0]), (point) => y(point[1]));
     const parts: SVGElement[] = [];
     const fill = { stroke: "none", fill: each.colour };
@@ -202,10 +200,10 @@ export class Chart {
       parts.push(s("path", { d: shape(each.band) ?? "", ...fill, opacity: 0.14 }));
     }
     const pen = { fill: "none", stroke: each.colour, "stroke-linejoin": "round" };
-    if (each.raw) {
+    if (each.raw && !each.faded) {
       parts.push(s("path", { d: path(each.raw) ?? "", ...pen, "stroke-width": 1, opacity: 0.22 }));
     }
-    const stroke = { ...pen, "stroke-width": each.width, "stroke-dasharray": each.dash };
+    const stroke = { ...pen, "stroke-width": each.faded ? each.width * 0.7 : each.width, "stroke-dasharray": each.dash };
     parts.push(s("path", { d: path(each.points) ?? "", ...stroke }));
     if (last && each.lost) {
       const [left, top] = [x(last[0]), y(last[1])];
@@ -219,10 +217,10 @@ export class Chart {
   private drawLabels(lines: Line[], x: (x: number) => number, y: (y: number) => number): void {
     const labels = lines
       .filter(({ label, points }) => label && points.length > 0)
-      .map(({ label, points, colour, faded }) => {
+      .map(({ label, points, colour }) => {
         const [at, value] = points.at(-1)!;
         const top = Math.max(MARGIN.top, Math.min(this.height - MARGIN.bottom, y(value)));
-        return { label, colour, faded, left: x(at) + 6, top: top + 4 };
+        return { label, colour, left: x(at) + 6, top: top + 4 };
       })
       .sort((one, other) => one.top - other.top);
     const bottom = this.height - MARGIN.bottom;
@@ -233,13 +231,7 @@ export class Chart {
       labels[i].top = Math.min(labels[i].top, limit);
     }
     this.labels.replaceChildren(
-      ...labels.map(({ label, colour, faded, left, top }) =>
-        s(
-          "text",
-          { x: left, y: top, fill: colour, class: "label", opacity: faded ? 0.5 : 1 },
-          label,
-        ),
-      ),
+      ...labels.map(({ label, colour, left, top }) => s("text", { x: left, y: top, fill: colour, class: "label" }, label)),
     );
   }
 }

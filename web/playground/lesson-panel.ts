@@ -4,7 +4,7 @@ import { h, uniqueId } from "../shared/dom.ts";
 import type { Choice } from "./choices.ts";
 import { say } from "./dom.ts";
 import {
-  answersOf, decide, KNOBS, type Lesson, mean, type Measured, measuredOf, RESCUE, rescueLine, TRIES,
+  answersOf, decide, KNOBS, type Lesson, LESSONS, mean, type Measured, measuredOf, RESCUE, rescueLine, TRIES,
 } from "./lessons.ts";
 import type { Arm } from "./runs.ts";
 import type { Texts } from "./texts/index.ts";
@@ -42,7 +42,8 @@ export class LessonPanel {
   private readonly form: HTMLFieldSetElement;
   private readonly commit: HTMLButtonElement;
   private readonly said = h("p", { class: "said" });
-  private readonly results = h("div", { class: "results", "aria-live": "polite" });
+  /** What came of it, to be put below the chart. */
+  readonly results = h("div", { class: "results", "aria-live": "polite" });
   private readonly knobs: { [Name in Knob]?: HTMLSelectElement } = {};
   private shortcuts: HTMLInputElement | undefined;
   private readonly tried = h("p", { class: "hint" });
@@ -52,8 +53,7 @@ export class LessonPanel {
     readonly lesson: Lesson,
     private readonly texts: Texts,
     answer: string | undefined,
-    private readonly changed: () => void,
-    leave: () => void,
+    private readonly on: { changed(): void; leave(): void; again(): void; next(id: string): void },
   ) {
     const name = uniqueId();
     const keys = answersOf(lesson);
@@ -77,7 +77,7 @@ export class LessonPanel {
       onclick: () => {
         this.answer = chosen();
         this.show();
-        changed();
+        on.changed();
       },
     }, texts.commit);
     this.form = h(
@@ -101,13 +101,12 @@ export class LessonPanel {
         "header",
         {},
         h("h3", { id: `${name}-title` }, words.title),
-        h("button", { type: "button", class: "small", onclick: leave }, texts.leave),
+        h("button", { type: "button", class: "small", onclick: () => on.leave() }, texts.leave),
       ),
       h("p", {}, words.question),
       this.form,
       this.said,
       lesson.kind === "rescue" ? this.rescue() : undefined,
-      this.results,
     );
     this.show();
   }
@@ -115,7 +114,10 @@ export class LessonPanel {
   private show(): void {
     const { answer, lesson, texts } = this;
     this.form.hidden = answer !== undefined;
-    say(this.said, answer === undefined ? "" : texts.committed(answerText(lesson, answer, texts)));
+    const again = h("button", { type: "button", class: "link", onclick: () => this.on.again() }, texts.again);
+    this.said.replaceChildren(
+      ...(answer === undefined ? [] : [texts.committed(answerText(lesson, answer, texts)), texts.space, again]),
+    );
     const knobs = this.element?.querySelector<HTMLElement>(".knobs");
     if (knobs) knobs.hidden = answer === undefined;
   }
@@ -131,12 +133,12 @@ export class LessonPanel {
     const fields = (Object.keys(KNOBS) as Knob[]).map((name) => {
       const id = uniqueId();
       const options = KNOBS[name].map((value) => h("option", { value }, words[name](value)));
-      const list = (this.knobs[name] = h("select", { id, onchange: () => this.changed() }, ...options));
+      const list = (this.knobs[name] = h("select", { id, onchange: () => this.on.changed() }, ...options));
       list.value = String(RESCUE[name]);
       const label = name === "init" ? texts.init : texts.numbers[name];
       return h("div", { class: "field" }, h("label", { for: id }, label), list);
     });
-    const box = h("input", { type: "checkbox", disabled: true, onchange: () => this.changed() });
+    const box = h("input", { type: "checkbox", disabled: true, onchange: () => this.on.changed() });
     this.shortcuts = box;
     return h(
       "div",
@@ -209,7 +211,17 @@ export class LessonPanel {
         h("tbody", {}, ...rows),
       ),
       h("p", {}, words.after),
+      this.next(),
     );
+  }
+
+  /** A button to the next question; after the last none. */
+  private next(): HTMLElement {
+    const { lesson, texts } = this;
+    const next = LESSONS[LESSONS.indexOf(lesson) + 1];
+    if (!next) return h("p", { hidden: true });
+    const { title } = texts.questions[next.id as keyof typeof texts.questions];
+    return h("p", {}, h("button", { type: "button", onclick: () => this.on.next(next.id) }, texts.nextQuestion(title)));
   }
 
   private drawRescue(arms: Arm[]): void {
@@ -242,6 +254,7 @@ export class LessonPanel {
       h("p", { class: "finding" }, h("strong", {}, judged), " ", texts.reachedHere(reached.length, finished.length)),
       h("p", {}, texts.reachedMeasured(ours, recorded.length)),
       h("p", {}, twin?.ended ? words.after : texts.unlock),
+      this.next(),
     );
   }
 }

@@ -13,6 +13,7 @@ import { LessonPanel } from "./lesson-panel.ts";
 import { LESSONS, rescueLine } from "./lessons.ts";
 import type { Signal } from "./messages.ts";
 import { Arm, Crew } from "./runs.ts";
+import { samples } from "./samples.ts";
 import { NetTable } from "./table.ts";
 import type { Texts } from "./texts/index.ts";
 import {
@@ -67,6 +68,7 @@ export class Playground {
   private readonly downloads: HTMLElement;
   private readonly lessons: HTMLElement;
   private readonly above = h("div", {}); // the question, or the controls
+  private readonly below = h("div", {}); // what came of the question: nothing above the chart moves it
 
   constructor(
     host: HTMLElement,
@@ -122,7 +124,7 @@ export class Playground {
       this.slider.focus(); // the button is of no use any more
       this.look(undefined);
     };
-    this.toLatest = button(texts.live, latest, { class: "small" });
+    this.toLatest = button(texts.toLatest, latest, { class: "small" });
     const forward = (): void => {
       this.look(undefined);
       this.main.focus();
@@ -175,6 +177,7 @@ export class Playground {
     this.element = h(
       "section",
       { class: "playground", lang: texts.tag, "aria-label": texts.name },
+      samples(images, texts),
       this.above,
       h("div", { class: "buttons" }, this.main, this.stepper, this.stopper, this.resetter),
       this.hint,
@@ -187,6 +190,7 @@ export class Playground {
         this.curves.host,
         this.caption,
       ),
+      this.below,
       this.table.element,
       this.table.note,
       this.downloads,
@@ -253,6 +257,10 @@ export class Playground {
 
   private get trained(): Arm[] {
     return this.arms.filter((arm) => arm.iteration > 0);
+  }
+
+  private get working(): Arm[] {
+    return this.arms.filter(({ state }) => state === "running" || state === "paused");
   }
 
   /** Nets that the address asks for, until the reader chooses others. */
@@ -332,10 +340,17 @@ export class Playground {
     if (lesson?.id === this.panel?.lesson.id && this.above.hasChildNodes()) return this.listLessons();
     const answer = lesson && this.answers[lesson.id];
     this.panel =
-      lesson && new LessonPanel(lesson, this.texts, answer, () => this.chose(), () => this.leave());
+      lesson &&
+      new LessonPanel(lesson, this.texts, answer, {
+        changed: () => this.chose(),
+        leave: () => this.leave(),
+        again: () => this.askAgain(lesson.id),
+        next: (id) => this.begin(id),
+      });
     // Those of an earlier question were hidden by it, and not by the reader.
     if (lesson) for (const arm of this.arms) if (!this.before.has(arm)) this.before.set(arm, arm.hidden);
     this.above.replaceChildren(this.panel?.element ?? this.controls.element);
+    this.below.replaceChildren(...(this.panel ? [this.panel.results] : []));
     this.controls.more.hidden = this.panel !== undefined;
     this.moment = undefined;
     this.tell("");
@@ -350,6 +365,12 @@ export class Playground {
     }
     this.listLessons();
     this.changed();
+  }
+
+  private askAgain(id: string): void {
+    delete this.answers[id];
+    this.panel = undefined;
+    this.begin(id);
   }
 
   private leave(): void {
@@ -384,8 +405,10 @@ export class Playground {
   /** Train, or pause, or go on. */
   private press(): void {
     if (!this.crew.busy) this.start(false);
-    else if (this.crew.paused) this.crew.resume();
-    else this.crew.pause();
+    else if (this.crew.paused) {
+      this.crew.resume();
+      this.speak(this.texts.started(this.texts.and(this.working.map(({ choice }) => longName(choice)))));
+    } else this.crew.pause();
     this.changed();
   }
 
@@ -461,6 +484,8 @@ export class Playground {
   private reset(): void {
     this.save();
     const before = this.address.read();
+    const { born } = this;
+    const ended = this.arms.filter((arm) => arm.ended);
     this.remove(this.arms);
     this.born = 0;
     this.moment = undefined;
@@ -471,6 +496,8 @@ export class Playground {
     this.controls.take(DEFAULT, "twins");
     this.controls.more.open = this.layersPart.open = false;
     const undo = () => {
+      this.arms = ended.filter(({ choice }) => !this.find(choice)).concat(this.arms);
+      this.born = Math.max(this.born, born);
       this.address.write(before);
       this.load();
       this.main.focus();
@@ -543,8 +570,8 @@ export class Playground {
   /** Say how it ended, to all readers. */
   private finished(): void {
     const outcomes = (arms: Arm[]): string => arms.map((arm) => this.outcome(arm)).join(this.texts.space);
-    this.speak(outcomes(this.latest));
     const bad = this.latest.filter((arm) => ["diverged", "failed"].includes(arm.state) || exploded(arm));
+    this.speak(outcomes(this.latest.filter((arm) => !bad.includes(arm)))); // the notice speaks for itself
     if (bad.length > 0) this.tell(outcomes(bad));
     const run = this.latest.flatMap((arm) => arm.runs).findLast(({ iteration }) => iteration > 20);
     if (run) {
@@ -611,11 +638,12 @@ export class Playground {
 
   private drawStatus(): void {
     const { texts, crew } = this;
-    const working = this.arms.filter(({ state }) => state === "running" || state === "paused");
+    const { working } = this;
     if (working.length > 0) {
       const slowest = working.reduce((one, other) => (one.iteration <= other.iteration ? one : other));
       const at = texts.at(whole(slowest.iteration), whole(slowest.choice.steps));
       const left = crew.secondsLeft();
+      if (crew.paused) this.speak(texts.pausedAt(at)); // of each step, too
       say(
         this.status,
         crew.paused
@@ -641,7 +669,7 @@ export class Playground {
       const seconds = (this.speed * all) / Math.min(this.crew.size, runs);
       if (working.length === 0 && !crew.stopping) say(this.status, texts.estimate(duration(seconds, texts)));
     }
-    const now = new Set(working.map(({ choice }) => encode(choice)));
+    const now = new Set(this.latest.map(({ choice }) => encode(choice)));
     const later = working.length > 0 && next.some((choice) => !now.has(encode(choice)));
     say(this.hint, (later ? texts.nextTime : "") + parts.join(texts.semicolon));
     const option = this.chosen.find((choice) => !isPlain(choice))?.shortcut;
@@ -743,7 +771,7 @@ export class Playground {
     const moment = this.moment === undefined ? texts.live : whole(this.moment);
     say(this.sliderText, moment);
     this.slider.setAttribute("aria-valuetext", moment);
-    this.toLatest.disabled = this.moment === undefined;
+    this.toLatest.hidden = this.moment === undefined;
   }
 
   /** Whole powers of ten around all that was recorded, so that the axis does not jump in time. */

@@ -11,6 +11,7 @@ const counted = (value: string, noun: string): string => `${value} ${noun}${valu
 export const en = {
   tag: "en",
   name: "Residual Playground",
+  samples: "The nets learn to tell ten kinds of clothing apart; the pictures have so few pixels:",
 
   depth: "Depth",
   layers: (depth: number) => `${depth} layers`,
@@ -215,7 +216,9 @@ export const en = {
   leave: "Leave the question",
   predict: "Your prediction",
   predictTicks: "Your prediction: tick the nets that learn",
-  commit: "That is my prediction",
+  commit: "Commit",
+  again: "Predict again",
+  nextQuestion: (title: string) => `Next question: ${title}`,
   committed: (answer: string) => `You predicted: ${answer}.`,
   answered: "answered",
   cameOut: "here",

@@ -4,6 +4,7 @@ import type { Texts } from "./en.ts";
 export const zh: Texts = {
   tag: "zh",
   name: "残差游乐场",
+  samples: "网络学习分辨十类服饰；图像只有这么多像素：",
 
   depth: "深度",
   layers: (depth) => `${depth} 层`,
@@ -188,7 +189,9 @@ export const zh: Texts = {
   leave: "离开问题",
   predict: "你的预测",
   predictTicks: "你的预测：勾选能学会的网络",
-  commit: "这是我的预测",
+  commit: "提交预测",
+  again: "重新预测",
+  nextQuestion: (title) => `下一个问题：${title}`,
   committed: (answer) => `你的预测：${answer}。`,
   answered: "已答",
   cameOut: "这次",
