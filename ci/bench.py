@@ -64,7 +64,7 @@ from resnet_lib import ModelConfig, TrainConfig, build_model, train
 from resnet_lib.data import ImageSet, Normaliser, TrainingBatches, image_set
 from resnet_lib.devices import best_kernels, choose_layout, choose_precision, find_device
 from resnet_lib.graphs import GraphedStep
-from resnet_lib.models import layout as places
+from resnet_lib.models import places
 from resnet_lib.training import make_optimiser, make_step
 
 # Steps to time, and before them some that warm up.

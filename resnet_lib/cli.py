@@ -119,7 +119,11 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument("--tier", default="short", choices=list(TIERS))
     many.add_argument("--seeds", type=int, nargs="+", help="instead of the tier's")
     many.add_argument("--data", help="another data set than the tier's")
-    many.add_argument("--out", type=Path, help="folder of the records (default: the archive)")
+    many.add_argument(
+        "--out",
+        type=Path,
+        help="folder of the records (default: the archive; of tier smoke, runs/smoke)",
+    )
     many.add_argument(
         "--jobs", type=int, help="runs at once (default: one a processor, one at a time on a GPU)"
     )
@@ -282,7 +286,8 @@ def changes_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def do_reproduce(options: argparse.Namespace) -> int:
     """Run experiments and list their last test errors."""
-    folder = options.out or in_repository(ARCHIVE) / options.tier
+    home = Path("runs") if options.tier == "smoke" else ARCHIVE  # nothing of smoke is archived
+    folder = options.out or in_repository(home) / options.tier
     check_out(folder)
     try:
         records = reproduce(

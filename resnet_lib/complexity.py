@@ -17,7 +17,7 @@ from torch import nn
 
 from resnet_lib.blocks import ProjectionShortcut, ZeroPadShortcut, make_block
 from resnet_lib.configs import BLOCKS, IMAGENET_BLOCKS, ConfigError, ModelConfig, whole
-from resnet_lib.models import Place, build_model, layout, make_stem, model_config
+from resnet_lib.models import Place, build_model, make_stem, model_config, places
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,12 @@ def complexity(model: str | ModelConfig, size: int | None = None, **changes) -> 
         size = (size + 1) // 2  # the max pooling at the head of conv2_x
     # A block's cost does not depend on the depth of its net, nor on its number in the stage.
     same = dataclasses.replace(config, depth=min_depth(config))
-    for place in layout(config):
+    for place in places(config):
         kind = dataclasses.replace(place, index=min(place.index, 1))
         counts.setdefault(place.stage, []).append(count_block(same, kind, size))
         size = counts[place.stage][-1].size
     channels = {"conv1": config.width}
-    for place in layout(config):
+    for place in places(config):
         channels[place.stage] = place.width * BLOCKS[config.block].expansion
     last = list(counts)[-1]
     ends = 2 * channels[last] if config.order == "preactivation" and config.batch_norm else 0

@@ -41,7 +41,7 @@ from resnet_lib.data import (
     normaliser_of,
 )
 from resnet_lib.devices import as_device, choose_layout, exact, one_thread
-from resnet_lib.models import ResNet, layout
+from resnet_lib.models import ResNet, places
 from resnet_lib.numerics import random_stream
 from resnet_lib.runs import ARCHIVE, EXACT, RecordError, RunRecord, write_whole
 
@@ -57,11 +57,10 @@ Blocks = tuple[str, ...]
 
 def deletable(net: ResNet) -> Blocks:
     """The names of the blocks whose input and output have the same dimensions, in order."""
-    places = layout(net.config)
     factor = BLOCKS[net.config.block].expansion
     return tuple(
         f"{each.stage}.{each.index}"
-        for each in places
+        for each in places(net.config)
         if each.stride == 1 and each.in_channels == each.width * factor
     )
 

@@ -49,7 +49,7 @@ VERDICTS = (
     "not measured",
 )
 KINDS = ("run", "count", "proof", "eval", "printed", "no")
-TIERS = ("paper", "short")
+EVIDENCE_TIERS = ("paper", "short")
 COUNTED = {"parameters": "parameters", "multiply-adds": "multiply_adds"}
 ENOUGH_SEEDS = 3
 
@@ -285,10 +285,10 @@ class Claim:
     source: str
     kind: str
     chapter: str
-    zh: str = ""
+    zh: str
     note: str = ""
     own: bool = False
-    tiers: tuple[str, ...] = TIERS
+    tiers: tuple[str, ...] = EVIDENCE_TIERS
     tests: tuple[Statement, ...] = ()
     check: str = ""
     follows: str = ""
@@ -317,7 +317,7 @@ class Claim:
         """Raise `ConfigError` unless all that it names exists, and one thing decides it."""
         one_of(self.kind, KINDS, "kind")
         for tier in self.tiers:
-            one_of(tier, TIERS, "tier")
+            one_of(tier, EVIDENCE_TIERS, "tier")
         if self.check and self.check not in CHECKS:
             raise unknown_name(self.check, list(CHECKS), "check")
         for id in self.published:
@@ -371,14 +371,14 @@ class Row:
 
         Tier paper if it has enough seeds. Else first what settles the claim, then what has enough.
         """
-        verdicts = {tier: self.verdict_in(tier) for tier in TIERS}
+        verdicts = {tier: self.verdict_in(tier) for tier in EVIDENCE_TIERS}
 
         def rank(tier: str) -> tuple[bool, bool, bool]:
             final = verdicts[tier] in ("holds", "does not hold")
             few = not final and self.seeds_in(tier) < ENOUGH_SEEDS
             return few or tier != "paper", verdicts[tier] == "unclear", few
 
-        measured = [tier for tier in TIERS if verdicts[tier] != "not measured"]
+        measured = [tier for tier in EVIDENCE_TIERS if verdicts[tier] != "not measured"]
         return min(measured, key=rank, default="")
 
     def seeds_in(self, tier: str) -> int:
@@ -619,7 +619,7 @@ def looked_up(archive: Archive, id: str) -> tuple[Sample, str, int]:
     """A quantity of the archive over the seeds that all of its arms have, its unit, its digits."""
     tier, _, rest = id.partition("/")
     of, _, measure = rest.rpartition("/")
-    one_of(tier, TIERS, "tier")
+    one_of(tier, EVIDENCE_TIERS, "tier")
     statement = Statement.of_entry({"of": of, "measure": measure, "is": "above 0"})
     return statement.held_against(archive, tier).difference, statement.unit, digits(measure)
 

@@ -73,17 +73,17 @@ class Place:
     activated: bool
 
 
-def layout(config: ModelConfig) -> list[Place]:
+def places(config: ModelConfig) -> list[Place]:
     """The blocks of a net in order. Source: Paper, section 3.3 and Table 1."""
-    places, channels = [], config.width
+    found, channels = [], config.width
     for number, blocks in enumerate(config.stage_blocks):
         width = config.width * 2**number
         for index in range(blocks):
             stride = 2 if number > 0 and index == 0 else 1
             first = number == 0 and index == 0
-            places.append(Place(STAGES[number], index, channels, width, stride, first))
+            found.append(Place(STAGES[number], index, channels, width, stride, first))
             channels = width * BLOCKS[config.block].expansion
-    return places
+    return found
 
 
 def make_stem(config: ModelConfig) -> tuple[nn.Conv2d, nn.Module]:
@@ -131,7 +131,7 @@ class ResNet(nn.Module):
         }
         if config.family == "imagenet":
             stages["conv2_x"]["pool"] = nn.MaxPool2d(3, 2, padding=1)
-        for place in layout(config):
+        for place in places(config):
             stages[place.stage][str(place.index)] = make_block(
                 config, place.in_channels, place.width, place.stride, place.activated
             )

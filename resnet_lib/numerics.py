@@ -23,6 +23,8 @@ from torch import nn
 T = TypeVar("T", bound=Callable[..., Any])
 
 DECIDING: list[str] = []
+# Settings that no net of the papers has otherwise: they enter a hash where one has.
+USUAL = {"dilation": (1, 1), "negative_slope": 0.01, "padding_mode": "zeros", "alpha": 1.0}
 
 
 def decides_numbers(definition: T) -> T:
@@ -86,7 +88,12 @@ def anatomy(net: nn.Module) -> list[tuple]:
             name,
             type(module).__name__,
             [(key, tuple(value.shape)) for key, value in module.named_parameters(recurse=False)],
-            [(key, str(getattr(module, key))) for key in settings if hasattr(module, key)],
+            [(key, str(getattr(module, key))) for key in settings if hasattr(module, key)]
+            + [
+                (key, str(value))
+                for key, usual in USUAL.items()
+                if (value := getattr(module, key, usual)) != usual
+            ],
         )
         for name, module in net.named_modules()
     ]

@@ -219,6 +219,12 @@ def test_junctions_leave_the_initial_weights_alone(junction, init) -> None:
     assert same_weights(*nets)
     for name in (name for name in ours if name.endswith("weight")):
         assert 0 < ours[name].std() < 10, f"{name} was not drawn"
+    for _, block in nets[0].blocks():
+        if list(block.junction.parameters()):
+            told = (
+                "the start of a junction's weights, drawn or constant, belongs into a marked `draw`"
+            )
+            assert hasattr(block.junction.draw, "arithmetic"), told
 
 
 @pytest.mark.parametrize("init", INITS)

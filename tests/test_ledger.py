@@ -52,6 +52,7 @@ follows = "3"
 
 def entry(**values) -> dict:
     usual = {"id": "x", "title": "t", "says": "s", "source": "P1", "kind": "run", "chapter": "c"}
+    usual["zh"] = "论断。"
     return usual | values
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import subprocess
 import sys
 
 import pytest
@@ -167,6 +168,31 @@ def test_settings_of_bn_move_the_hash(setting):
     before = numerics_hash(net)
     setattr(net.bn1, setting, 0.125)
     assert numerics_hash(net) != before
+
+
+@pytest.mark.parametrize("changed", [{"dilation": (2, 2)}, {"padding_mode": "reflect"}])
+def test_settings_that_the_papers_leave_alone_move_the_hash(changed):
+    net = tiny_net()
+    before = numerics_hash(net)
+    for name, value in changed.items():
+        setattr(net.conv1, name, value)
+    assert numerics_hash(net) != before
+
+
+def test_importing_more_of_the_library_moves_no_hash():
+    """A module that marks what decides numbers is imported with the library."""
+    told = """
+import pkgutil, importlib, resnet_lib
+from resnet_lib.numerics import DECIDING
+before = len(DECIDING)
+for each in pkgutil.walk_packages(resnet_lib.__path__, "resnet_lib."):
+    if not each.name.endswith("__main__"):
+        importlib.import_module(each.name)
+print(before, len(DECIDING))
+"""
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    before, after = done.stdout.split()
+    assert before == after
 
 
 def test_another_kind_of_layer_moves_the_hash():

@@ -5,11 +5,14 @@ esbuild strips types without a look at them: only the compiler of TypeScript che
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
 import pytest
 from helpers import ROOT
+
+from resnet_lib.configs import JUNCTIONS
 
 WEB = ROOT / "web"
 
@@ -32,3 +35,11 @@ def test_what_is_committed_is_what_the_pinned_compilers_build() -> None:
 
 def test_types_hold() -> None:
     run("types")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_explorers_have_a_word_for_every_junction(language: str) -> None:
+    text = (WEB / "shared" / "texts" / f"{language}.ts").read_text(encoding="utf-8")
+    words = re.search(r"others: \{(.*?)\}", text, re.DOTALL)[1]
+    known = set(re.findall(r'"?([\w-]+)"?: "', words))
+    assert set(JUNCTIONS[1:]) <= known

@@ -196,8 +196,9 @@ class LedgerCards(SphinxDirective):
         for chapter, page in chapters.items():
             self.env.note_dependency(str(page))
             uri = address(self.env, f"book/{page.stem}")
-            link = nodes.paragraph("", "", reference("The chapter", uri))
-            found.append(chapter_section(chapter, chapter_title(page), rows, link))
+            title = chapter_title(page)
+            link = nodes.paragraph("", "", reference(f"The chapter: {title}", uri))
+            found.append(chapter_section(chapter, title, rows, link))
         return [*found, chapter_section(FURTHER, "Further", rows)]
 
 
@@ -276,7 +277,8 @@ def filters(rows: Iterable[Any]) -> str:
     return (
         f'<form class="ledger-filters" id="{FILTERS}" autocomplete="off">'
         f"{group('verdict', 'Verdict', tally(rows), {})}"
-        f"{group('kind', 'To be settled', ways, WAYS)}</form>"
+        f"{group('kind', 'To be settled', ways, WAYS)}"
+        '<p class="ledger-shown" role="status"></p></form>'
         f'<style>{"".join(hiding(rows))}</style><p class="ledger-none">There is no such claim.</p>'
     )
 

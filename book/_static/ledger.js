@@ -27,6 +27,9 @@ document.addEventListener("DOMContentLoaded", () => {
 
   function keep() {
     count();
+    const all = [...document.querySelectorAll(".claim")];
+    const seen = all.filter((claim) => claim.getClientRects().length > 0).length;
+    form.querySelector(".ledger-shown").textContent = seen < all.length ? `${seen} of ${all.length} claims` : "";
     const address = new URL(location.href);
     for (const name of names) {
       const value = chosen(name);

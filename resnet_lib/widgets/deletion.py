@@ -17,7 +17,7 @@ from resnet_lib.configs import ConfigError
 from resnet_lib.deletions import DELETIONS, Deletions, block_responses
 from resnet_lib.explore import show
 from resnet_lib.figures import colour, legend, panels
-from resnet_lib.models import layout
+from resnet_lib.models import places
 from resnet_lib.outputs import printed_name
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
 
@@ -74,7 +74,7 @@ def net(folder: Path) -> dict[str, Any]:
     """One net: its blocks with their responses, and the errors in percent without some of them."""
     record, deletions = RunRecord.load(folder), Deletions.load(folder)
     config = record.model_config
-    names = [f"{each.stage}.{each.index}" for each in layout(config)]
+    names = [f"{each.stage}.{each.index}" for each in places(config)]
     responses = block_responses(record)
     images = sorted(deletions.frame["images"].unique().tolist())
     part, whole = images[0], images[-1]

@@ -34,7 +34,7 @@ from resnet_lib.runs import RunRecord, curves
 from resnet_lib.widgets import runs
 
 # The tier whose recipe a data set's runs start from.
-RECIPES = {"embedded": "quick", "cifar10": "short"}
+TIER_OF = {"embedded": "quick", "cifar10": "short"}
 # What the names of nets of a kind begin with; `outputs.FAMILIES` has how they are printed.
 PREFIXES = {"plain": "plain", "residual": "resnet", "pre-activation": "preresnet"}
 # What the controls begin with; its runs are recorded.
@@ -59,9 +59,9 @@ class Settings:
 
     def spec(self) -> RunSpec:
         """The run that they mean. Errors: `ConfigError`."""
-        one_of(self.data, tuple(RECIPES), "data set")
+        one_of(self.data, tuple(TIER_OF), "data set")
         one_of(self.kind, tuple(PREFIXES), "kind of net")
-        tier = TIERS[RECIPES[self.data]]
+        tier = TIERS[TIER_OF[self.data]]
         images = load_once(self.data, tier.size)
         name = PREFIXES[self.kind]
         fields = {**tier.model, "batch_norm": self.batch_norm, "init": self.init}
@@ -234,7 +234,7 @@ def recorded(data_set: str) -> list[dict[str, Any]]:
     return [
         curve(record, printed_name(record.model_name), record.curves)
         for label in usual
-        for seeds in archive.runs(label, RECIPES[data_set]).values()
+        for seeds in archive.runs(label, TIER_OF[data_set]).values()
         for record in seeds.values()
     ]
 
@@ -346,7 +346,7 @@ def panel(session: Session) -> Any:
         "shortcut": w.Dropdown(options=("A", "B", "C"), description="shortcut", **narrow),
         "batch_norm": w.Checkbox(value=True, description="batch normalisation", indent=False),
         "init": w.Dropdown(options=INITS, description="initialisation", **narrow),
-        "data": w.Dropdown(options=tuple(RECIPES), description="data", **narrow),
+        "data": w.Dropdown(options=tuple(TIER_OF), description="data", **narrow),
         "lr": w.FloatText(value=usual.lr, description="learning rate", step=0.01, **narrow),
         "iterations": w.IntText(value=usual.iterations, description="iterations", **narrow),
         "seed": w.IntText(value=usual.seed, description="seed", **narrow),
@@ -382,7 +382,7 @@ def panel(session: Session) -> Any:
         return Settings(**{name: control.value for name, control in controls.items()})
 
     def adapt(_change: object) -> None:
-        tier = TIERS[RECIPES[controls["data"].value]]
+        tier = TIERS[TIER_OF[controls["data"].value]]
         controls["lr"].value = tier.train.lr
         refresh()
 

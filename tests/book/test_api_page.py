@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import html
+import importlib
 import inspect
 import re
-import sys
 from pathlib import Path
 
 import api
@@ -53,7 +53,7 @@ def test_signatures_are_those_of_the_source(name: str) -> None:
                   if name in api.definitions(f"resnet_lib.{m}"))  # fmt: skip
     home = f"resnet_lib.{module}"
     shown = api.signature(api.definitions(home)[name])
-    parameters = inspect.signature(getattr(sys.modules[home], name)).parameters
+    parameters = inspect.signature(getattr(importlib.import_module(home), name)).parameters
     for each in parameters:
         assert re.search(rf"\b{each}\b", shown)
 
