@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from statistics import mean, stdev
@@ -304,6 +304,9 @@ class Claim:
             for key in entry:
                 if key not in known:
                     raise unknown_name(key, known, "field of a claim")
+            wanted = [each.name for each in fields(cls) if each.default is MISSING]
+            if lacking := [name for name in wanted if name not in entry]:
+                raise ConfigError(f"it does not say its {', '.join(lacking)}.")
             values = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
             tests = tuple(map(Statement.of_entry, values.pop("tests", ())))
             claim = cls(**values, tests=tests)

@@ -43,6 +43,7 @@ CHAINED = """
 id = "zz"
 title = "t"
 says = "s"
+zh = "论断。"
 source = "P1"
 kind = "run"
 chapter = "c"
@@ -487,12 +488,13 @@ def test_the_papers_numbers_agree_with_their_own_claims():
         ({"tiers": ["papr"]}, "tier 'papr' is unknown: it is one of 'paper', 'short'"),
         ({"published": ["P1/Table 6/ResNet-65"]}, "P1/Table 6/ResNet-56"),
         ({}, "nothing decides it"),
+        ({"zh": None}, "it does not say its zh"),
         ({"check": "weighted layers", "follows": "y"}, "exclude each other"),
     ],
 )
 def test_a_wrong_entry_is_one_sentence(change, told):
     with pytest.raises(ConfigError, match=r"^claims\.toml, claim x: .*[^.]\.$") as error:
-        Claim.of_entry(entry(**change))
+        Claim.of_entry({k: v for k, v in entry(**change).items() if v is not None})
     assert told in str(error.value)
     assert str(error.value).count("claims.toml") == 1
     assert "\n" not in str(error.value)
