@@ -1,6 +1,7 @@
 // Any net of the two papers, drawn to scale and counted: where do its layers, parameters and
 // multiply-adds sit?
 import { cifarBlocks, complexity, PER_N, type Block, type Complexity, type Config, type Stage } from "../shared/arithmetic.ts";
+import { enlarged } from "../shared/attention.ts";
 import { button, choice, slider } from "../shared/controls.ts";
 import { h, onWidth, s } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
@@ -193,16 +194,18 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
 
   /** Each stage as a box: as high and wide as its maps, as deep as it has channels. */
   function drawPicture(): void {
-    const width = Math.floor(picture.clientWidth);
-    if (!width || !view.state.shown) return;
+    const whole = Math.floor(picture.clientWidth);
+    if (!whole || !view.state.shown) return;
     const stages = net.stages.filter((stage) => stage.name !== "fc");
+    const scale = Math.min(enlarged(picture), Math.max(1, whole / stages.length / 50)); // as far as the names have room
+    const width = whole / scale;
     const largest = view.state.family === "imagenet" ? 112 : 32;
     const most = Math.max(...stages.map((stage) => stage.channels));
     const cell = width / stages.length;
     const side = (stage: Stage) => Math.max(4, (stage.size / largest) * Math.min(72, cell * 0.52));
     const deep = (stage: Stage) => Math.max(2, (stage.channels / most) * Math.min(46, cell * 0.34));
     const height = Math.max(...stages.map((stage) => side(stage) + deep(stage) * 0.5)) + 46;
-    const svg = s("svg", { class: "rnx-svg", width, height, "aria-hidden": "true" });
+    const svg = s("svg", { class: "rnx-svg", width: whole, height: height * scale, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
     stages.forEach((stage, i) => {
       const a = side(stage), d = deep(stage), k = d * 0.5;
       const middle = cell * (i + 0.5);
@@ -214,7 +217,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
           s("polygon", { points: `${x},${y} ${x + d},${y - k} ${x + d + a},${y - k} ${x + a},${y}`, style, opacity: 0.55 }),
           s("polygon", { points: `${x + a},${y} ${x + a + d},${y - k} ${x + a + d},${y - k + a} ${x + a},${y + a}`, style, opacity: 0.35 }),
           s("rect", { x, y, width: a, height: a, style, opacity: 0.85 }),
-          s("text", { class: "rnx-box-name", x: middle, y: height - 22, "text-anchor": "middle" }, stage.name),
+          s("text", { class: "rnx-box-name", x: middle, y: height - 22, "text-anchor": "middle" }, cell < 64 ? stage.name.replace("_x", "") : stage.name),
           s("text", { class: "rnx-label", x: middle, y: height - 7, "text-anchor": "middle" },
             stage.blocks ? fill(cell < 90 ? t.blocksShort : stage.blocks === 1 ? t.single : t.blocks, { count: stage.blocks }) : cell < 90 ? "" : t.convolution),
         ),
@@ -277,7 +280,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const w = 86, gap = 20, y = block.shortcut === "none" ? 4 : 46, height = y + 50;
     const inner = block.layers.length * (w + gap);
     const plus = 26 + inner, width = plus + 46;
-    const svg = s("svg", { class: "rnx-svg rnx-diagram", viewBox: `0 0 ${width} ${height}`, style: `max-width:${width}px`, role: "img", "aria-label": block.layers.map(layerText).join(texts.comma) });
+    const svg = s("svg", { class: "rnx-svg rnx-diagram", viewBox: `0 0 ${width} ${height}`, style: `max-width:${width / 12}em`, role: "img", "aria-label": block.layers.map(layerText).join(texts.comma) });
     const line = (d: string, dashed = false) => s("path", { d, class: "rnx-wire", "stroke-dasharray": dashed ? "4 4" : undefined });
     svg.append(line(`M4,${y + 16} h22`));
     block.layers.forEach((layer, i) => {

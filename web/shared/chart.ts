@@ -4,6 +4,7 @@ import { axisBottom, axisLeft } from "d3-axis";
 import { scaleLinear, scaleLog, type ScaleLinear } from "d3-scale";
 import { select } from "d3-selection";
 import { area, line } from "d3-shape";
+import { enlarged } from "./attention.ts";
 import { nearest } from "./controls.ts";
 import { h, onWidth, s, uniqueId } from "./dom.ts";
 import { number } from "./words.ts";
@@ -69,7 +70,7 @@ export interface Drawing {
   height?: number;
   xFormat?: (x: number) => string;
   yFormat?: (y: number) => string;
-  /** Ticks of the horizontal axis; a narrow chart leaves every second one out. */
+  /** Ticks of the horizontal axis; a narrow chart leaves some out. */
   xTicks?: number[];
 }
 
@@ -107,6 +108,8 @@ export class Chart {
   private readonly svg = s("svg", { class: "rnx-svg", "aria-hidden": "true" });
   private drawing: Drawing | null = null;
   private width = 0;
+  /** How much larger than drawn it is shown: as much as the page's text. */
+  private scale = 1;
   private handle = 0;
   private held: number | null = null;
   /** Where a finger came down that has not said yet whether it scrolls the page or uses the chart. */
@@ -143,7 +146,8 @@ export class Chart {
     this.drawing = drawing;
     this.width = Math.floor(this.pad.clientWidth);
     if (!drawing || !this.width) return;
-    const { width } = this;
+    this.scale = enlarged(this.pad);
+    const width = this.width / this.scale;
     const height = drawing.height ?? Math.round(Math.max(250, Math.min(380, width * 0.52)));
     const labels = [...drawing.lines.map((each) => each.label ?? ""), drawing.sketch?.label ?? ""];
     const most = MOST_MARGIN * width - 12;
@@ -155,8 +159,9 @@ export class Chart {
     const make = drawing.log ? scaleLog : scaleLinear;
     const y = make(drawing.y, [height - MARGIN.bottom, MARGIN.top]) as Scale;
     this.scales = { x, y };
-    this.svg.setAttribute("width", String(width));
-    this.svg.setAttribute("height", String(height));
+    this.svg.setAttribute("width", String(this.width));
+    this.svg.setAttribute("height", String(height * this.scale));
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.replaceChildren();
     this.describe(drawing);
     this.axes(drawing, width, height, right);
@@ -206,7 +211,7 @@ export class Chart {
       .tickFormat((value) => (drawing.xFormat ?? number)(Number(value)))
       .tickSizeOuter(0);
     const ticks = drawing.xTicks;
-    if (ticks) xAxis.tickValues(width < 480 ? ticks.filter((_, i) => i % 2 === 0) : ticks);
+    if (ticks) xAxis.tickValues(ticks.filter((_, i) => i % (width < 200 ? 4 : width < 480 ? 2 : 1) === 0));
     const yAxis = axisLeft(y).ticks(5).tickSize(-(width - right - MARGIN.left)).tickSizeOuter(0);
     if (drawing.log) yAxis.tickValues(logTicks(drawing.y));
     yAxis.tickFormat((value) => (drawing.yFormat ?? ((v: number) => number(v, v < 1 && v > 0 ? 1 : 0)))(Number(value)));
@@ -334,7 +339,8 @@ export class Chart {
     );
     const [left, right] = x.range();
     if (!drawn.length) {
-      const place = { class: "rnx-invitation", x: (left + right) / 2, y: height * 0.3, "text-anchor": "middle" };
+      const style = `font-size:${Math.min(15, (right - left) / 10)}px`;
+      const place = { class: "rnx-invitation", x: (left + right) / 2, y: height * 0.3, "text-anchor": "middle", style };
       inside.append(s("text", place, sketch.invitation));
     } else if (sketch.ys.at(-1) !== null) {
       this.svg.append(s("text", { class: "rnx-end", x: right + 6, y: drawn.at(-1)![1] + 4, fill: "currentColor" }, sketch.label));
@@ -392,7 +398,7 @@ export class Chart {
 
   private place(event: PointerEvent): Point {
     const box = this.svg.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+    return [(event.clientX - box.left) / this.scale, (event.clientY - box.top) / this.scale];
   }
 
   private column(event: PointerEvent): number {
