@@ -60,7 +60,7 @@ def test_it_asks_first(tab: Page, site: str, name: str) -> None:
     """Nothing is told before the reader has answered or asked to be shown."""
     place = enter(tab, site, name)
     assert place.locator(".rnx-gate").is_visible()
-    assert place.get_by_role("button", name="Commit my prediction").is_disabled()
+    assert place.get_by_role("button", name="Commit").is_disabled()
     assert not place.locator(".rnx-verdict").is_visible()
     assert not place.locator(".rnx-readout").is_visible()
     download = place.get_by_role("button", name="Download")
@@ -112,6 +112,22 @@ def test_identity_shrunken_kernels_change_nothing_under_bn(tab: Page, site: str)
     says(place, "A copy.")
 
 
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_identity_shows_every_number_whole(tab: Page, site: str, width: int) -> None:
+    """Wide, the layers stand side by side; a phone's keyboard has a minus for the numbers."""
+    tab.set_viewport_size({"width": width, "height": 800})
+    place = enter(tab, site, "identity", "shown=1")
+    place.get_by_role("button", name="Kernels / 10").click()
+    says(place, "18 of 22")
+    weights = place.locator(".rnx-weight")
+    assert "-0.057" in weights.evaluate_all("all => all.map((each) => each.value)")
+    cut = "all => all.filter((each) => each.scrollWidth > each.clientWidth).length"
+    assert weights.evaluate_all(cut) == 0
+    assert weights.first.get_attribute("inputmode") is None
+    first, second = (each.bounding_box() for each in place.locator(".rnx-layer").all())
+    assert (first["y"] == second["y"]) == (width == 1280)
+
+
 def test_identity_slides_from_the_copy(tab: Page, site: str) -> None:
     """By keyboard, at each share: the likeness that PyTorch computes."""
     module = widgets.explorer("identity")
@@ -147,7 +163,7 @@ def test_deletion_by_mouse_and_keyboard(tab: Page, site: str) -> None:
     place = enter(tab, site, "deletion")
     for net in nets:
         place.locator(f"[data-guess={net['kind']}]").fill("50")
-    place.get_by_role("button", name="Commit my prediction").click()
+    place.get_by_role("button", name="Commit").click()
     verdict = answer(place)
     assert verdict.count("You said 50") == len(nets)
     for net in nets:
@@ -196,6 +212,20 @@ def test_deletion_shows_recorded_sets_only(tab: Page, site: str) -> None:
     place.locator(".rnx-readout", has_not_text="was not measured").wait_for()
     rows = downloaded(tab, place)
     assert len(rows) == sum(1 + len(free) + len(net["sets"]) for net in nets)
+
+
+def test_deletion_offers_what_can_be_done(tab: Page, site: str) -> None:
+    """There is no other block before there is one, and nothing to put back."""
+    place = enter(tab, site, "deletion", "shown=1")
+    back = place.get_by_role("button", name="Put all back")
+    assert back.is_disabled()
+    place.get_by_role("button", name="A single block").click()
+    says(place, "Without")
+    assert place.get_by_role("button", name="Another single block").is_visible()
+    back.press("Enter")
+    says(place, "All blocks in place")
+    assert back.is_disabled()
+    tab.wait_for_function("document.activeElement.textContent === 'A single block'")
 
 
 def test_deletion_leaves_the_focus_where_it_goes_on(tab: Page, site: str) -> None:
@@ -259,7 +289,7 @@ def test_what_was_said_stands_beside_what_was_asked_about(tab: Page, site: str) 
     place = enter(tab, site, "deletion")
     for each in place.locator("input[type=number]").all():
         each.fill("50")
-    place.get_by_role("button", name="Commit my prediction").click()
+    place.get_by_role("button", name="Commit").click()
     assert answer(place).count("You said 50") == 2
     depth = place.get_by_label("Depth")
     asked = depth.input_value()
@@ -269,7 +299,7 @@ def test_what_was_said_stands_beside_what_was_asked_about(tab: Page, site: str) 
     assert answer(place).count("You said 50") == 2
     place = enter(tab, site, "crops")
     place.locator("input[value=down]").check()
-    place.get_by_role("button", name="Commit my prediction").click()
+    place.get_by_role("button", name="Commit").click()
     assert "You said" in answer(place)
     place.get_by_label("all", exact=True).check()
     assert "You said" not in answer(place)
@@ -317,6 +347,14 @@ def test_shortcut_adds_up(tab: Page, site: str) -> None:
     assert len(rows) == 32 * 16 * 16
     row = rows[6 * 256 + 5 * 16 + 3]
     assert float(row["output"]) == pytest.approx(float(maps[2][6, 5, 3]), abs=0.0101)
+
+
+def test_on_a_phone_a_sum_stays_in_one_line_and_a_slider_is_hit(tab: Page, site: str) -> None:
+    tab.set_viewport_size({"width": 390, "height": 800})
+    place = enter(tab, site, "shortcut", "shown=1")
+    told = place.locator(".rnx-readout").text_content()
+    assert re.search(r"ReLU\(\S+\u00a0\+\u00a0\S+\) = ", told)
+    assert place.get_by_role("slider", name="Channel").bounding_box()["height"] >= 30
 
 
 def test_pointing_at_a_pixel_reads_out_and_chooses_nothing(tab: Page, site: str) -> None:
@@ -367,7 +405,7 @@ def test_crops_average(tab: Page, site: str) -> None:
     assert not place.locator("input[value=up]").count(), "what is at 100% cannot rise"
     place.locator("input[value=down]").focus()
     tab.keyboard.press("Space")
-    place.get_by_role("button", name="Commit my prediction").click()
+    place.get_by_role("button", name="Commit").click()
     place.locator(".rnx-verdict", has_text="You said: it falls by up to 10 points.").wait_for()
     verdict = answer(place)
     assert "evens them out" not in verdict, "the centre crop alone is surer"

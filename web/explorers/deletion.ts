@@ -1,5 +1,6 @@
 // Delete a block: recorded nets without some of their blocks. One choice of blocks serves the plain
 // and the residual net, since both lose the same recorded sets.
+import { readoutOf } from "../shared/attention.ts";
 import { button, select } from "../shared/controls.ts";
 import { Chart, type Line, type Point } from "../shared/chart.ts";
 import { h } from "../shared/dom.ts";
@@ -192,7 +193,6 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
 
   // The errors now.
   const bars = h("div", { class: "rnx-errors" });
-  const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
   const another = button("", () => {
     const sets = setsOf(Math.max(1, chosen().length));
     const at = sets.findIndex((each) => same(each, chosen()));
@@ -207,6 +207,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     if (passing) readOut(count);
     else if (count !== chosen().length && setsOf(count).length) choose(setsOf(count)[0]);
   }, () => readOut());
+  const { element: readout } = readoutOf(chart.element);
   const depth = select(t.depth, depths.map((each) => ({ value: String(each), label: String(each) })), (value) => view.set({ depth: +value, deleted: "" }));
   const open = h(
     "div",
@@ -258,10 +259,12 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     drawErrors(now, blocks);
     drawChart(now);
     readOut();
-    another.textContent = fill(blocks.length < 2 ? t.anotherOne : t.another, { count: blocks.length });
-    const onNearest = focused() === nearest;
+    another.textContent = fill([t.one, t.anotherOne][blocks.length] ?? t.another, { count: blocks.length });
+    const pressed = focused();
+    all.disabled = !blocks.length;
     nearest.hidden = errorOf(now[0], blocks) !== null || !setsOf(blocks.length).length;
-    if (onNearest && nearest.hidden) another.focus(); // not back to the page's beginning
+    // Not back to the page's beginning.
+    if ((pressed === nearest && nearest.hidden) || (pressed === all && all.disabled)) another.focus();
   }
 
   /** Say what the chosen blocks do, or so many as are pointed at, if they are not as many. */
@@ -404,6 +407,7 @@ const words = {
   ofCount: "Blocks deleted: {count}. Median (lowest to highest): {errors}.",
   spread: "{net} {median} ({range})",
   notThis: "this set of {count} was not measured; the {sets} recorded sets of {count} have errors of {errors}.",
+  one: "A single block",
   anotherOne: "Another single block",
   another: "Another recorded set of {count}",
   nearest: "Nearest recorded set",
@@ -449,6 +453,7 @@ const zh: Words = {
   ofCount: "去掉的块数：{count}。中位数（最低到最高）：{errors}。",
   spread: "{net} {median}（{range}）",
   notThis: "这一组（{count} 个块）没有测量过；有记录的 {sets} 组（各 {count} 个块），误差为 {errors}。",
+  one: "任选一个块",
   anotherOne: "换一个块",
   another: "换一组有记录的 {count} 个块",
   nearest: "最接近的有记录的一组",

@@ -1,5 +1,6 @@
 // Build the identity: what must be learned to copy the input. First the reader sets the 22 numbers
 // of a block by hand, then the weights slide from a copy to He initialisation.
+import { readoutOf } from "../shared/attention.ts";
 import { button, choice, select, slider } from "../shared/controls.ts";
 import { Chart, type Point } from "../shared/chart.ts";
 import { h } from "../shared/dom.ts";
@@ -92,7 +93,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const kind = choice(t.kindLabel, KINDS.map((value) => ({ value, label: t[value] })), (value) => view.set({ kind: value }));
   const inputs: HTMLInputElement[] = start.map((_, i) =>
     h("input", {
-      type: "number", step: 0.1, inputmode: "decimal", class: "rnx-weight", "aria-label": nameOf(i), "data-weight": i,
+      type: "number", step: 0.1, class: "rnx-weight", "aria-label": nameOf(i), "data-weight": i,
       oninput: () => {
         const value = inputs[i].valueAsNumber;
         if (!Number.isFinite(value)) return;
@@ -136,7 +137,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const arrow = () => h("span", { class: "rnx-arrow", "aria-hidden": "true" }, "\u2192");
   const builder = h(
     "div",
-    {},
+    { class: "rnx-step" },
     h("div", { class: "rnx-controls" }, kind.element),
     h("div", { class: "rnx-flow" }, shots[0].element, arrow(),
       h("div", { class: "rnx-twolayers" }, layer(0), layer(1)), arrow(), h("div", { class: "rnx-outputs" }, shots[1].element, shots[2].element)),
@@ -169,7 +170,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   }));
   const slides = h(
     "div",
-    {},
+    { class: "rnx-step" },
     h("div", { class: "rnx-controls" }, share.element),
     ...strips.map((strip) =>
       h("div", { class: `rnx-strip rnx-strip-${strip.kind}` }, h("p", { class: "rnx-strip-name" }, t[strip.kind]),
@@ -178,7 +179,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     h("div", { class: "rnx-controls" }, bn.element, seed.element),
     h("p", { class: "rnx-note" }, t.bnNote),
   );
-  const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
+  const { element: readout } = readoutOf(chart.element);
   const note = h("p", { class: "rnx-note" }, fill(t.note, { source: ofData(data.source, texts) }));
   const first = shot(0);
   first.pixels.grey(x);

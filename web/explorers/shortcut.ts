@@ -1,5 +1,6 @@
 // Inside a shortcut: the maps of one picture where a block changes dimensions, in recorded nets.
 // Shortcut plus residual branch, then ReLU, is the output: added up here, channel by channel.
+import { readoutOf } from "../shared/attention.ts";
 import { choice, slider } from "../shared/controls.ts";
 import { h } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
@@ -173,7 +174,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const side = now.height;
     return at >= 0 && at < side * side ? Math.round(at) : Math.floor(side / 2) * side + Math.floor(side / 2);
   };
-  const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
+  const { element: readout } = readoutOf(sum);
 
   // All channels, small: one picture a part, since two hundred would take longer than a frame.
   const sheets = PARTS.map((part) => {
@@ -331,7 +332,7 @@ const words = {
   branch: "residual branch",
   output: "output",
   pixelLabel: "Pixel of the maps: arrow keys move it",
-  pixel: "Channel {channel}, row {row}, column {column}: ReLU({shortcut} + {branch}) = {output}.",
+  pixel: "Channel {channel}, row {row}, column {column}: ReLU({shortcut}\u00a0+\u00a0{branch}) = {output}.",
   silent: "In this channel the shortcut carries nothing.",
   sheet: "{part}: the maps of all {count} channels",
   note: "Blue: above zero; orange: below; empty: zero; one scale for all maps of the block. Values are kept in steps of {step}. Net: {net} on CIFAR-10 (run {run}). Picture: {source}, reduced to 32x32.",
@@ -359,7 +360,7 @@ const zh: Words = {
   branch: "残差分支",
   output: "输出",
   pixelLabel: "特征图的像素：用方向键移动",
-  pixel: "第 {channel} 通道，第 {row} 行第 {column} 列：ReLU({shortcut} + {branch}) = {output}。",
+  pixel: "第 {channel} 通道，第 {row} 行第 {column} 列：ReLU({shortcut}\u00a0+\u00a0{branch}) = {output}。",
   silent: "在这个通道里，捷径什么也没有传。",
   sheet: "{part}：全部 {count} 个通道的特征图",
   note: "蓝色：大于零；橙色：小于零；空白：零；同一个块的特征图用同一标度。数值按 {step} 的间隔保存。网络：CIFAR-10 上的 {net}（运行 {run}）。图片：{source}，缩小到 32x32。",
