@@ -253,7 +253,7 @@ def test_enter_in_a_number_commits_and_gives_the_answer_the_focus(
 def test_a_finger_draws_sideways_and_scrolls_up_and_down(tab: Page, site: str) -> None:
     place = enter(tab, site, "runs")
     box = place.locator(".rnx-chart").bounding_box()
-    commit = place.get_by_role("button", name="Commit my prediction")
+    commit = place.get_by_role("button", name="Commit")
 
     def draw(*moves: tuple[float, float], end: str) -> None:
         left, top = box["x"] + box["width"] * 0.4, box["y"] + box["height"] / 2
@@ -397,6 +397,140 @@ def test_an_explorer_takes_two_seconds_of_work_at_most(browser: Browser, site: s
     assert 0 < seconds < 2
 
 
+ASKING = [name for name in ALL if name not in ("runs", "train")]
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_a_prediction_can_be_made_again(tab: Page, site: str, name: str) -> None:
+    """The answer is hidden, the question has the focus, and nothing is answered or typed."""
+    place = enter(tab, site, name)
+    again = place.get_by_role("button", name="Predict again")
+    commit = place.get_by_role("button", name="Commit", exact=True)
+    assert not again.is_visible()
+    for number in place.locator(".rnx-gate input[type=number]").all():
+        number.fill("12")
+    for option in place.locator(".rnx-gate label:has([type=radio])").all()[:1]:
+        option.click()
+    commit.click()
+    assert "You said" in answer(place)
+    again.press("Enter")
+    tab.wait_for_function("document.activeElement.matches('.rnx-ask')")
+    assert not place.locator(".rnx-verdict").is_visible()
+    assert not again.is_visible()
+    assert commit.is_disabled()
+    empty = "all => all.every((each) => each.type === 'radio' ? !each.checked : !each.value)"
+    assert place.locator(".rnx-gate input").evaluate_all(empty)
+    tab.wait_for_function("!location.hash.includes('shown')")
+    place.get_by_role("button", name="Just show me").click()
+    assert "You said" not in answer(place)
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("runs", "step=free"),
+        ("signals", "shown=1"),
+        ("identity", "shown=1&step=slide"),
+        ("deletion", "shown=1"),
+        ("crops", "shown=1"),
+        ("shortcut", "shown=1"),
+    ],
+)
+def test_a_value_is_not_read_out_twice(tab: Page, site: str, name: str, state: str) -> None:
+    """A slider says its value; the line that says the same is silent while that has the focus."""
+    place = enter(tab, site, name, state)
+    line = place.locator(".rnx-readout")
+    assert line.get_attribute("aria-live") == "polite"
+    chart = place.locator(".rnx-chart, .rnx-sum").first
+    chart.focus()
+    assert line.get_attribute("aria-live") == "off"
+    chart.press("ArrowLeft")
+    assert said(place) == chart.get_attribute("aria-valuetext")
+    chart.blur()
+    assert line.get_attribute("aria-live") == "polite"
+
+
+def test_a_notice_has_a_place_before_it_says_something(tab: Page, site: str) -> None:
+    """Screen readers tell of a change of what is in their tree already."""
+    notice = enter(tab, site, "runs").locator(".rnx-notice")
+    assert notice.evaluate("each => getComputedStyle(each).display") == "block"
+    assert notice.bounding_box()["height"] == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_controls_are_seen_to_be_controls(browser: Browser, site: str, scheme: str) -> None:
+    """The edges of inputs, buttons and options stand out from the page, 3:1 at least."""
+    # As it is painted: with what shows through.
+    edge = """each => ["body", each].map((one) => {
+        const brush = document.createElement("canvas").getContext("2d");
+        const style = (which) => getComputedStyle(which);
+        for (const colour of [style(document.body).backgroundColor,
+            ...(one === "body" ? [] : [style(one).borderRightColor])]) {
+            brush.fillStyle = colour;
+            brush.fillRect(0, 0, 1, 1);
+        }
+        return [...brush.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    })"""
+
+    def light(colour: list[int]) -> float:
+        parts = [each / 255 for each in colour]
+        lines = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return sum(share * c for share, c in zip((0.2126, 0.7152, 0.0722), lines, strict=True))
+
+    with browser.new_context(color_scheme=scheme) as context:
+        tab = context.new_page()
+        for name, state, css in (
+            ("deletion", "", ".rnx-number input"),
+            ("deletion", "", ".rnx-main:disabled"),
+            ("deletion", "shown=1", ".rnx-del"),
+            ("runs", "", ".rnx-steps button:not([aria-current])"),
+            ("signals", "", ".rnx-gate label:has([type=radio])"),
+            ("identity", "shown=1", ".rnx-weight"),
+            ("crops", "shown=1", ".rnx-crop"),
+            ("crops", "shown=1", "select"),
+        ):
+            place = enter(tab, site, name, state)
+            found = sorted(map(light, place.locator(css).first.evaluate(edge)))
+            assert (found[1] + 0.05) / (found[0] + 0.05) >= 3, (name, css)
+
+
+@pytest.mark.parametrize("name", ["architecture", "identity", "runs", "signals"])
+def test_text_is_as_large_as_the_reader_wants_it(tab: Page, site: str, name: str) -> None:
+    """At twice the usual size all of it is twice as large, that of charts, too."""
+    state = {"runs": "step=free", "identity": "shown=1&step=slide"}.get(name, "shown=1")
+    sizes = """place => [...place.querySelectorAll("p, small, button, svg text")]
+        .filter((each) => each.checkVisibility() && each.textContent)
+        .map((each) => [getComputedStyle(each).fontSize, each.getScreenCTM?.().a ?? 1])
+        .map(([size, scale]) => parseFloat(size) * scale)"""
+    tab.set_viewport_size({"width": 1600, "height": 900})
+    before = enter(tab, site, name, state).evaluate(sizes)
+    twice = "document.documentElement.style.fontSize = '200%'"
+    tab.add_init_script(f"addEventListener('DOMContentLoaded', () => {twice})")
+    place = enter(tab, site, name, state)
+    after = place.evaluate(sizes)
+    assert min(after) == pytest.approx(2 * min(before), rel=0.01)
+    assert max(after) == pytest.approx(2 * max(before), rel=0.01)
+    body = place.locator(".rnx-body").evaluate("each => [each.scrollWidth, each.clientWidth]")
+    assert body[0] <= body[1]
+    boxes = place.locator("svg text").evaluate_all(
+        "all => all.map((each) => each.textContent && each.getBoundingClientRect().toJSON())"
+    )
+    assert no_two_overlap(boxes)
+
+
+def no_two_overlap(boxes: list[Any]) -> bool:
+    """Whether rectangles of a page, those of texts among them, keep apart."""
+    shown = [each for each in boxes if each and each["width"]]
+    return not any(
+        a["left"] < b["right"]
+        and b["left"] < a["right"]
+        and a["top"] + 4 < b["bottom"]
+        and b["top"] + 4 < a["bottom"]
+        for i, a in enumerate(shown)
+        for b in shown[:i]
+    )
+
+
 # Depth and shortcut.
 
 
@@ -406,7 +540,7 @@ def test_runs_asks_for_a_drawn_line_and_shows_the_archive(tab: Page, site: str) 
     place.locator("path.rnx-line").first.wait_for()
     names = place.locator("path.rnx-line").evaluate_all("all => all.map((one) => one.dataset.line)")
     assert {name.split()[0] for name in names} == {"plain20"}, "only the shallow net is shown"
-    commit = place.get_by_role("button", name="Commit my prediction")
+    commit = place.get_by_role("button", name="Commit")
     assert commit.is_disabled()
     chart = place.locator(".rnx-chart")
     chart.scroll_into_view_if_needed()
@@ -443,7 +577,7 @@ def test_runs_draws_by_keyboard(tab: Page, site: str) -> None:
     assert chart.get_attribute("aria-valuetext") != first
     tab.keyboard.press("Shift+Tab")
     tab.keyboard.press("Shift+Tab")
-    assert tab.evaluate("document.activeElement.textContent") == "Commit my prediction"
+    assert tab.evaluate("document.activeElement.textContent") == "Commit"
     tab.keyboard.press("Enter")
     place.locator(".rnx-verdict strong").wait_for()
     assert chart.get_attribute("aria-label").startswith("training error over iterations")
@@ -631,7 +765,7 @@ def test_a_line_that_ends_early_is_told_so(tab: Page, site: str) -> None:
     place = enter(tab, site, "runs")
     chart = place.locator(".rnx-chart")
     arrows(tab, chart, "ArrowUp")
-    commit = place.get_by_role("button", name="Commit my prediction")
+    commit = place.get_by_role("button", name="Commit")
     assert commit.is_disabled()
     assert place.locator(".rnx-wanting").inner_text() == "Go on to the right edge."
     arrows(tab, chart, "End", "ArrowUp")
@@ -642,7 +776,7 @@ def test_a_line_that_ends_early_is_told_so(tab: Page, site: str) -> None:
 def test_a_single_point_is_drawn_as_a_line(tab: Page, site: str) -> None:
     place = enter(tab, site, "runs")
     arrows(tab, place.locator(".rnx-chart"), "End", "ArrowUp")
-    place.get_by_role("button", name="Commit my prediction").click()
+    place.get_by_role("button", name="Commit").click()
     drawn(tab)
     path = place.locator("[data-line=prediction]")
     assert path.evaluate("each => each.getTotalLength()") > 5
@@ -726,14 +860,14 @@ def test_runs_goes_on_where_the_next_question_stands(tab: Page, site: str) -> No
 def test_runs_asks_again_with_nothing_answered(tab: Page, site: str) -> None:
     place = enter(tab, site, "runs", "step=overfitting")
     place.get_by_label("Yes, overfitting").check()
-    place.get_by_role("button", name="Commit my prediction").click()
+    place.get_by_role("button", name="Commit").click()
     assert "You said: Yes" in answer(place)
     place.get_by_role("button", name="Predict again").click()
     drawn(tab)
     assert place.locator(".rnx-gate :checked").count() == 0
-    assert place.get_by_role("button", name="Commit my prediction").is_disabled()
+    assert place.get_by_role("button", name="Commit").is_disabled()
     place.get_by_label("Yes, overfitting").check()
-    assert place.get_by_role("button", name="Commit my prediction").is_enabled()
+    assert place.get_by_role("button", name="Commit").is_enabled()
 
 
 def test_runs_shows_what_was_trained_otherwise(tab: Page, site: str) -> None:
@@ -859,7 +993,7 @@ def test_a_guess_that_cannot_be_is_told_so(
     place = enter(tab, site, name)
     place.locator("input[type=number]").first.fill(guess)
     assert place.locator(".rnx-fault").first.inner_text() == told
-    assert place.get_by_role("button", name="Commit my prediction").is_disabled()
+    assert place.get_by_role("button", name="Commit").is_disabled()
     place.locator("input[type=number]").first.fill("3")
     assert place.locator(".rnx-fault").first.inner_text() == ""
 
@@ -944,6 +1078,15 @@ def test_architecture_counts_one_block(tab: Page, site: str) -> None:
     assert "1 blocks" not in texts
 
 
+@pytest.mark.parametrize("width", [390, 320])
+def test_architecture_keeps_the_names_of_stages_apart(tab: Page, site: str, width: int) -> None:
+    tab.set_viewport_size({"width": width, "height": 800})
+    names = enter(tab, site, "architecture", "shown=1").locator(".rnx-box-name")
+    boxes = names.evaluate_all("all => all.map((each) => each.getBoundingClientRect().toJSON())")
+    assert len(boxes) == 5
+    assert all(a["right"] < b["left"] for a, b in pairwise(boxes))
+
+
 # Signals.
 
 
@@ -953,7 +1096,7 @@ def test_signals_judges_by_what_was_measured(tab: Page, site: str) -> None:
     first, *_, last = plain["activation_gradient"][0]
     place = enter(tab, site, "signals")
     place.get_by_label("Over 10 times larger").check()
-    place.get_by_role("button", name="Commit my prediction").click()
+    place.get_by_role("button", name="Commit").click()
     verdict = answer(place)
     told = float(re.search(r"is ([\d,.]+) times", verdict)[1].replace(",", ""))
     assert told == pytest.approx(first / last, rel=0.005)

@@ -1,4 +1,5 @@
 // Crops: ten of them at each of several scales, what a recorded net says of each, and the average.
+import { readoutOf } from "../shared/attention.ts";
 import { button, choice, select, slider } from "../shared/controls.ts";
 import { Chart, type Line, type Point } from "../shared/chart.ts";
 import { h, s } from "../shared/dom.ts";
@@ -121,18 +122,19 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   })();
 
   // The question.
-  const first = data.nets.length ? crops()[0].crop : null;
+  const asked = data.nets.length ? averaged() : null;
+  const first = asked?.all[0].crop;
   const gateFor = () => {
+    const begun = { net: net().run_id, scale: view.state.scale, count: crops().length, one: -1 }; // what is asked about
     const shown = first!.scores.map((_, i) => i).sort((a, b) => first!.scores[b] - first!.scores[a]).slice(0, 4);
-    const asked = averaged();
     const values = { net: printedName(net().net, texts), truth: t.names[data.truth as "cat"] ?? data.truth, told: shown.slice(0, 3).map((i) => `${className(i)} ${percent(first!.scores[i])}`).join(texts.comma) };
     // A score of nearly 100% cannot rise.
     const answers = first!.scores[truth()] > 99 ? (["same", "down", "far"] as const) : (["up", "same", "down"] as const);
     const labels = { ...t.answers, ...(answers[2] === "far" ? { down: t.little } : {}) };
     const options = answers.map((value) => ({ value, label: labels[value] }));
     return choiceGate(texts, fill(t.ask, values), options, (answer) => {
-      said = answer === null ? null : { answer: labels[answer as "up"], of: asked };
-      view.set({ shown: true, count: crops().length });
+      said = answer === null ? null : { answer: labels[answer as "up"], of: asked! };
+      view.set({ ...begun, shown: true });
     });
   };
   const className = (i: number) => t.names[data.classes[i] as "cat"] ?? data.classes[i];
@@ -149,7 +151,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const add = slider(t.count, [1], (value) => view.set({ count: value, one: -1 }));
   const which = select(t.net, data.nets.map((each) => ({ value: each.run_id, label: printedName(each.net, texts) })), (value) => view.set({ net: value }));
   const chart = new Chart((at, passing) => (passing ? readOut(at) : view.set({ count: at, one: -1 })), () => readOut());
-  const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
+  const { element: readout } = readoutOf(chart.element);
   const title = h("b", {});
   const back = button(t.toAverage, () => {
     view.set({ one: -1 });
@@ -179,7 +181,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     if (!here) return;
     if (!shown) {
       if (photograph.parentElement !== stage) stage.append(photograph);
-      drawBoxes(crops().slice(0, 1), 0);
+      drawBoxes(asked!.all.slice(0, 1), 0);
       return;
     }
     const home = open.querySelector(".rnx-two > div")!;

@@ -1,8 +1,9 @@
 // Recorded training runs: what depth does to a plain net, and to a residual one.
 // Four questions with a prediction each, then the whole archive by hand.
+import { goOn, readoutOf } from "../shared/attention.ts";
 import { button, choice, select, toggle } from "../shared/controls.ts";
 import { Chart, type Line, type Point, type Rule, type Sketch } from "../shared/chart.ts";
-import { h, uniqueId } from "../shared/dom.ts";
+import { h } from "../shared/dom.ts";
 import { colourOf, dashOf, netName as nameOf, netTable } from "../shared/nets.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
 import { rounded } from "../shared/rounding.ts";
@@ -59,7 +60,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   });
   const nav = h("ol", { class: "rnx-steps", "aria-label": t.stepsLabel }, ...steps.map((each) => h("li", {}, each)));
   const above = h("div", {});
-  const readout = h("p", { class: "rnx-readout", id: uniqueId(), "aria-live": "polite" });
+  const { element: readout } = readoutOf(chart.element);
   const below = h("div", { class: "rnx-verdict" });
   const missing = h("p", { class: "rnx-note" });
 
@@ -384,24 +385,20 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
       h("p", { class: "rnx-actions" },
         button(fill(t.next, { step: t.steps[next] }), () => {
           view.set(going(next));
-          goOn();
+          onward();
         }, "main"),
-        button(t.again, () => {
+        button(texts.again, () => {
           lines[step] = undefined;
           gates[step].clear();
           view.set({ shown: view.state.shown.split(",").filter((each) => each !== step).join(",") });
-          goOn();
+          onward();
         }, "quiet")),
     );
   }
 
-  /** The button that was pressed is gone once all is drawn: go on at the question, or at the step. */
-  function goOn(): void {
-    requestAnimationFrame(() => requestAnimationFrame(() => {
-      const place = above.querySelector<HTMLElement>(".rnx-ask") ?? nav.querySelector<HTMLElement>("[aria-current]");
-      if (place?.matches(".rnx-ask")) place.tabIndex = -1;
-      place?.focus({ preventScroll: true });
-    }));
+  /** At the question, or at the step. */
+  function onward(): void {
+    goOn(() => above.querySelector<HTMLElement>(".rnx-ask") ?? nav.querySelector<HTMLElement>("[aria-current]"), { preventScroll: true });
   }
 
   function range(group: Group, split: Split): string {
@@ -531,7 +528,6 @@ const words = {
   nothingDrawn: "nothing drawn yet",
   yourLine: "your line",
   next: "Next: {step}",
-  again: "Predict again",
   youSaid: "You said: {answer}.",
   youDrew: "Your line ends at {value}%; {deep} ended at {deepEnd}%.",
   ends: "At the end of training, {deep} has a training error of {deepEnd} and {shallow} of {shallowEnd}.",
@@ -635,7 +631,6 @@ const zh: Words = {
   nothingDrawn: "还没有画",
   yourLine: "你画的线",
   next: "下一步：{step}",
-  again: "重新预测",
   youSaid: "你的预测：{answer}。",
   youDrew: "你画的线止于 {value}%；{deep} 实际止于 {deepEnd}%。",
   ends: "训练结束时，{deep} 的训练误差为 {deepEnd}，{shallow} 为 {shallowEnd}。",

@@ -1,4 +1,5 @@
 // Responses and gradient norms of every layer, plain against residual, through training.
+import { readoutOf } from "../shared/attention.ts";
 import { button, choice, slider } from "../shared/controls.ts";
 import { Chart, type Line, type Point } from "../shared/chart.ts";
 import { h } from "../shared/dom.ts";
@@ -76,6 +77,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     return [said, withRatio(plain!, t.measured), texts.space, ...meaning, other, t.slide];
   }
 
+  let timer = 0;
   const chart = new Chart((at, passing) => view.set({ at }, passing));
   const quantity = choice(t.quantity, QUANTITIES.map((value) => ({ value, label: t.quantities[value] })), (value) =>
     view.set({ quantity: value, scale: value === "response_std" ? "linear" : "log" }));
@@ -84,7 +86,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
   const order = choice(t.order, [{ value: "layer", label: t.layer }, { value: "sorted", label: t.sorted }], (value) => view.set({ order: value, at: 1 }));
   const scale = choice(t.scale, [{ value: "linear", label: t.linear }, { value: "log", label: t.log }], (value) => view.set({ scale: value }));
   const table = netTable(texts, data.nets, (names) => view.set({ nets: names.join(",") }));
-  const readout = h("p", { class: "rnx-readout", "aria-live": "polite" });
+  const { element: readout, listen } = readoutOf(chart.element, () => timer); // while it plays it changes too often
   const note = h("p", { class: "rnx-note" });
   const rest = h("div", {},
     verdict,
@@ -97,22 +99,21 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     note);
   root.append(gateBox, rest);
 
-  let timer = 0;
   function pause(): void {
     clearInterval(timer);
     timer = 0;
     play.textContent = t.play;
-    readout.setAttribute("aria-live", "polite");
+    listen();
   }
   function start(): void {
     if (view.state.iteration >= moments.at(-1)!) view.set({ iteration: moments[0] });
     play.textContent = t.pause;
-    readout.setAttribute("aria-live", "off"); // it changes too often to be read out
     timer = window.setInterval(() => {
       const next = moments[moments.indexOf(view.state.iteration) + 1];
       if (next === undefined || !root.isConnected) return pause();
       view.set({ iteration: next });
     }, 450);
+    listen();
   }
 
   const chosen = () => recorded.filter((net) => view.state.nets.split(",").includes(net.name));
@@ -127,7 +128,7 @@ function build({ root, data, view, t, texts, language }: Place<Data, State, Word
     const { state } = view;
     gateBox.hidden = state.shown || !plain;
     rest.hidden = !state.shown && Boolean(plain);
-    if (rest.hidden) return;
+    if (rest.hidden) return pause();
     const nets = chosen();
     const iteration = moments.includes(state.iteration) ? state.iteration : (moments[0] ?? 0);
     const log = state.scale === "log";

@@ -1,7 +1,9 @@
 // What an explorer is, and the frame that every one of them stands in.
+import { goOn } from "./attention.ts";
 import { button } from "./controls.ts";
 import { h } from "./dom.ts";
 import css from "./explorer.css";
+import { CLEAR } from "./predict.ts";
 import { csv, download, type Row } from "./table.ts";
 import { View, type Choices, type Refused, type State, type Value } from "./view.ts";
 import { fill, inLanguage, listed, textsOf, type Texts } from "./words.ts";
@@ -103,7 +105,13 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
     return explorer.build({ root, data: options.data, view, t, texts, language, links: options.links });
   });
   const save = button(texts.download, () => download(`${options.name}.csv`, csv(parts.rows())), "quiet");
-  tools.append(save);
+  const again = button(texts.again, () => {
+    root.querySelector(".rnx-gate")?.dispatchEvent(new Event(CLEAR));
+    view.set({ shown: false });
+    goOn(() => root.querySelector<HTMLElement>(".rnx-ask"));
+  }, "quiet");
+  const asks = explorer.defaults(options.data).shown === false;
+  tools.append(again, save);
   if (options.link && navigator.clipboard) {
     const copy = button(texts.copyLink, async () => {
       const wrote = navigator.clipboard.writeText(options.link!(view.query()));
@@ -114,6 +122,7 @@ export function open(explorer: Explorer, element: HTMLElement, options: Options)
   }
   const draw = () => {
     save.hidden = view.state.shown === false; // before, the data would give the answer away
+    again.hidden = !asks || save.hidden;
     robust(() => parts.draw());
   };
   let waiting = 0;

@@ -1,6 +1,7 @@
 // The prediction gate: a question that wants the reader's answer before it shows the measured one.
 // "Just show me" stands beside it. Three kinds of answer: a choice, a number, a drawn line (the
 // line is drawn in a chart, see chart.ts; here are its buttons).
+import { goOn } from "./attention.ts";
 import { button, choice, type Option } from "./controls.ts";
 import { h } from "./dom.ts";
 import { fill, type Texts } from "./words.ts";
@@ -15,6 +16,9 @@ export interface Gate {
   clear(): void;
 }
 
+/** A gate that hears this event is as before any answer. */
+export const CLEAR = "rnx-clear";
+
 /** The frame of a gate: question, means to answer, two buttons. `show` hears the answer or null. */
 export function gate(
   texts: Texts,
@@ -27,12 +31,8 @@ export function gate(
   const andRead = (act: () => void) => () => {
     const explorer = element.closest(".rnx");
     act();
-    requestAnimationFrame(() => requestAnimationFrame(() => {
-      const verdict = explorer?.querySelector<HTMLElement>(".rnx-verdict");
-      if (!verdict || element.isConnected && element.offsetParent) return;
-      verdict.tabIndex = -1;
-      verdict.focus({ preventScroll: true });
-    }));
+    const gone = () => !element.isConnected || !element.offsetParent;
+    goOn(() => gone() ? explorer?.querySelector<HTMLElement>(".rnx-verdict") : null, { preventScroll: true });
   };
   const committed = andRead(commit);
   const main = button(texts.commit, committed, "main");
@@ -48,8 +48,17 @@ export function gate(
     if (event.key === "Enter" && (event.target as Element).matches("[type=number]") && !main.disabled) committed();
   });
   const ready = (yes: boolean) => void (main.disabled = !yes);
+  const clear = () => {
+    for (const input of element.querySelectorAll("input")) {
+      if (input.type === "radio") input.checked = false;
+      else input.value = "";
+      input.dispatchEvent(new Event("input"));
+    }
+    ready(false);
+  };
+  element.addEventListener(CLEAR, clear);
   ready(false);
-  return { element, ready, clear: () => ready(false), hint: (what) => void (wanting.textContent = what) };
+  return { element, ready, clear, hint: (what) => void (wanting.textContent = what) };
 }
 
 /** A gate that asks for one of a few options. */
@@ -65,11 +74,7 @@ export function choiceGate(
     frame.ready(true);
   });
   const frame = gate(texts, question, control.element, () => show(answer), () => show(null));
-  const clear = () => {
-    control.set("");
-    frame.clear();
-  };
-  return { ...frame, clear };
+  return frame;
 }
 
 /** A gate that asks for a number between two. */

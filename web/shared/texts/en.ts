@@ -10,8 +10,9 @@ export const en = {
   /** Between two sentences. */
   space: " ",
   percent: "%",
-  commit: "Commit my prediction",
+  commit: "Commit",
   justShow: "Just show me",
+  again: "Predict again",
   prediction: "Your prediction",
   between: "A number from {min} to {max}.",
   wholeBetween: "A whole number from {min} to {max}.",

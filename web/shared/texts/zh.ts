@@ -13,6 +13,7 @@ export const zh: Texts = {
   wholeBetween: "请输入 {min} 到 {max} 之间的整数。",
   commit: "这是我的预测",
   justShow: "直接看结果",
+  again: "重新预测",
   prediction: "你的预测",
   download: "下载图中数据（CSV）",
   copyLink: "复制链接",
