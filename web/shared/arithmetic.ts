@@ -14,7 +14,6 @@ export interface Config {
   block: string;
   stride_in: string;
   order: string;
-  junction: string;
 }
 
 export interface Layer {
@@ -103,13 +102,11 @@ function countBlock(config: Config, inputs: number, width: number, stride: numbe
   const norms = config.order === "preactivation"
     ? layers.map((layer, i) => (i === 0 && activated ? 0 : layer.inputs))
     : layers.map((layer) => layer.outputs);
-  const gates = config.junction.endsWith("gate") ? inputs * outputs : 0;
-  const gate = gates && gates + outputs;
   const bn = config.batch_norm ? 2 * (sum(norms) + (projects ? outputs : 0)) : 0;
   return {
     layers, shortcut, projection, size,
-    parameters: sum(layers.map((layer) => layer.parameters)) + (projection?.parameters ?? 0) + bn + gate,
-    multiply_adds: sum(layers.map((layer) => layer.multiply_adds)) + (projection?.multiply_adds ?? 0) + gates * size * size,
+    parameters: sum(layers.map((layer) => layer.parameters)) + (projection?.parameters ?? 0) + bn,
+    multiply_adds: sum(layers.map((layer) => layer.multiply_adds)) + (projection?.multiply_adds ?? 0),
   };
 }
 

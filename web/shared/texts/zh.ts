@@ -11,7 +11,7 @@ export const zh: Texts = {
   percent: "%",
   between: "请输入 {min} 到 {max} 之间的数。",
   wholeBetween: "请输入 {min} 到 {max} 之间的整数。",
-  commit: "这是我的预测",
+  commit: "提交预测",
   justShow: "直接看结果",
   again: "重新预测",
   prediction: "你的预测",
