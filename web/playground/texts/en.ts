@@ -11,7 +11,7 @@ const counted = (value: string, noun: string): string => `${value} ${noun}${valu
 export const en = {
   tag: "en",
   name: "Residual Playground",
-  samples: "The nets learn to tell ten kinds of clothing apart; the pictures have so few pixels:",
+  samples: "The nets learn to tell ten kinds of clothing apart, on pictures as coarse as these:",
 
   depth: "Depth",
   layers: (depth: number) => `${depth} layers`,

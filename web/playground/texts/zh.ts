@@ -4,7 +4,7 @@ import type { Texts } from "./en.ts";
 export const zh: Texts = {
   tag: "zh",
   name: "残差游乐场",
-  samples: "网络学习分辨十类服饰；图像只有这么多像素：",
+  samples: "网络学习分辨十类服饰，看到的就是这样粗糙的小图：",
 
   depth: "深度",
   layers: (depth) => `${depth} 层`,
