@@ -174,7 +174,7 @@ def test_chinese_is_marked_as_chinese(book: Path) -> None:
     assert len(chapter.all("blockquote", lang="zh")) == len(notes)
 
 
-NAMES = {"ResNet, read and run", "Ctrl", ".md", ".pdf"}
+NAMES = {"ResNet, read and run", "References", "Ctrl", ".md", ".pdf"}
 
 
 def test_a_chinese_page_has_the_theme_s_words_in_chinese(book: Path) -> None:

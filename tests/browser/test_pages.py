@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 # Closed dropdowns that are higher than their title.
+UNFOLD = (
+    "document.querySelectorAll('.toggle-hidden .toggle-button').forEach((each) => each.click())"
+)
 OPEN_BY_A_GAP = """[...document.querySelectorAll(".toggle-hidden")]
     .filter((each) => each.offsetHeight > each.firstElementChild.offsetHeight + 1)
     .map((each) => each.innerText)"""
@@ -59,6 +62,7 @@ def test_pages(browser: Browser, site: str, width: int, scheme: str) -> None:
         for name in [*build_book.pages(), "search"]:
             tab.goto(f"{site}/{name}.html")
             settle(tab)
+            tab.evaluate(UNFOLD)
             assert watch.wrong == [], name
             assert tab.evaluate("document.documentElement.dataset.theme") == scheme, name
             sizes = tab.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
