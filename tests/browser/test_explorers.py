@@ -364,8 +364,9 @@ def test_pages_are_light(browser: Browser, site: str, name: str) -> None:
         bodies = {}
         tab.on("response", lambda answer: bodies.setdefault(answer.url, answer))
         tab.goto(f"{site}/{name}.html", wait_until="networkidle")
-        for skip in tab.locator(".predict-skip:visible").all():
-            skip.click()  # an explorer may wait for an answer
+        for skip in tab.locator(".predict-skip").all():
+            if skip.is_visible():  # in no closed dropdown
+                skip.click()  # an explorer may wait for an answer
         for place in tab.locator(".explorer").all():
             place.scroll_into_view_if_needed()
             place.and_(tab.locator("[data-ready]")).wait_for()
