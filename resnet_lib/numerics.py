@@ -23,8 +23,13 @@ from torch import nn
 T = TypeVar("T", bound=Callable[..., Any])
 
 DECIDING: list[str] = []
-# Settings that no net of the papers has otherwise: they enter a hash where one has.
-USUAL = {"dilation": (1, 1), "negative_slope": 0.01, "padding_mode": "zeros", "alpha": 1.0}
+# Settings that all nets of the papers share: they enter the hash of a net that has others.
+USUAL = {
+    "dilation": (1, (1, 1)),
+    "negative_slope": (0.01,),
+    "padding_mode": ("zeros",),
+    "alpha": (1.0,),
+}
 
 
 def decides_numbers(definition: T) -> T:
@@ -92,7 +97,7 @@ def anatomy(net: nn.Module) -> list[tuple]:
             + [
                 (key, str(value))
                 for key, usual in USUAL.items()
-                if (value := getattr(module, key, usual)) != usual
+                if (value := getattr(module, key, usual[0])) not in usual
             ],
         )
         for name, module in net.named_modules()
