@@ -586,6 +586,62 @@ def test_a_question_is_answered_by_what_was_measured(tab: Tab, site: str) -> Non
     assert tab.locator(".results tbody tr").count() == 2
 
 
+def test_a_result_stands_below_the_chart_and_leads_on(tab: Tab, site: str) -> None:
+    visit(tab, site, "lesson=plain-8-20&answers=plain-8-20:0")
+    chart = tab.locator(".chart").first
+    tab.get_by_text("You predicted").wait_for()
+    place = "chart => chart.getBoundingClientRect().top + scrollY"
+    before = chart.evaluate(place)
+    train(tab)
+    tab.locator(".results tbody tr").first.wait_for()
+    assert abs(chart.evaluate(place) - before) < 5
+    assert tab.locator(".results").bounding_box()["y"] > chart.bounding_box()["y"]
+    tab.get_by_role("button", name="Predict again").click()
+    assert tab.get_by_role("button", name="Commit").is_visible()
+    assert tab.locator(".results").inner_text() == ""
+    tab.locator(".answers input").nth(1).check()
+    tab.get_by_role("button", name="Commit").click()
+    tab.locator(".results .finding", has_text="Not what you predicted").wait_for()
+    tab.get_by_role("button", name="Next question: Five times as long").click()
+    tab.locator(".lesson h3", has_text="Five times as long").wait_for()
+    assert tab.evaluate("document.activeElement.textContent") == "Five times as long"
+
+
+def test_one_sees_what_the_nets_see(tab: Tab) -> None:
+    strip = tab.get_by_role("img", name="T-shirt")
+    assert "Ankle boot" in strip.get_attribute("aria-label")
+    inked = """canvas => {
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return Array.from({ length: 10 }, (_, i) => data[4 * (7 * canvas.width + 16 * i + 7)]);
+    }"""
+    assert len(set(strip.evaluate(inked))) > 4, "ten different pictures"
+
+
+def test_a_run_speaks_of_no_next_training_unless_something_was_chosen(tab: Tab) -> None:
+    """Also when one twin ends before the other."""
+    watch = """() => {
+        window.hints = [];
+        const hint = document.querySelector(".playground .buttons + .hint");
+        new MutationObserver(() => window.hints.push(hint.textContent))
+            .observe(hint, { childList: true, characterData: true, subtree: true });
+    }"""
+    tab.evaluate(watch)
+    train(tab)
+    assert not [each for each in tab.evaluate("window.hints") if each.startswith("For the next")]
+
+
+def test_a_chart_s_sentence_wraps_on_a_phone(browser: Browser, site: str) -> None:
+    with browser.new_context(viewport={"width": 320, "height": 700}) as context:
+        tab = context.new_page()
+        visit(tab, site, "open=layers")
+        note = tab.locator("details.layers .chart .empty")
+        note.wait_for()
+        frame, text = tab.locator("details.layers .chart").bounding_box(), note.bounding_box()
+        assert frame["x"] <= text["x"]
+        assert text["x"] + text["width"] <= frame["x"] + frame["width"]
+        assert note.evaluate("note => note.scrollWidth <= note.clientWidth")
+
+
 def test_a_run_that_was_stopped_answers_no_question(tab: Tab, site: str) -> None:
     visit(tab, site, "lesson=plain-8-20&answers=plain-8-20:0")
     tab.get_by_role("button", name="Step", exact=True).click()
@@ -699,8 +755,8 @@ def test_reset_can_be_undone(tab: Tab) -> None:
     tab.get_by_role("button", name="Undo").click()
     assert tab.get_by_label("Depth").input_value() == "8"
     assert tab.get_by_label("Iterations", exact=True).input_value() == "30"
-    train(tab)
-    assert saved(tab) == mine
+    drawn(tab)
+    assert saved(tab) == mine, "trained nets come back as they were"
 
 
 def test_reset_leaves_nothing_as_it_was(tab: Tab, site: str) -> None:
