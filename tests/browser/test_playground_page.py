@@ -609,7 +609,7 @@ def test_a_result_stands_below_the_chart_and_leads_on(tab: Tab, site: str) -> No
 
 def test_one_sees_what_the_nets_see(tab: Tab) -> None:
     strip = tab.get_by_role("img", name="T-shirt")
-    assert "Ankle boot" in strip.get_attribute("aria-label")
+    assert "ankle boot" in strip.get_attribute("aria-label")
     inked = """canvas => {
         const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         return Array.from({ length: 10 }, (_, i) => data[4 * (7 * canvas.width + 16 * i + 7)]);

@@ -9,7 +9,7 @@ const GAP = 2; // pixels between two images
 export function samples({ train, classes }: ImageFile, texts: Texts): HTMLElement {
   const { size, channels, pixels, labels } = train;
   const wide = classes.length * (size + GAP) - GAP;
-  const canvas = h("canvas", { width: wide, height: size, role: "img", "aria-label": classes.join(texts.comma) });
+  const canvas = h("canvas", { width: wide, height: size, role: "img", "aria-label": classes.map(texts.classOf).join(texts.comma) });
   const pen = canvas.getContext("2d");
   classes.forEach((_, label) => {
     const first = labels.indexOf(label);

@@ -12,6 +12,7 @@ export const en = {
   tag: "en",
   name: "Residual Playground",
   samples: "The nets learn to tell ten kinds of clothing apart, on pictures as coarse as these:",
+  classOf: (name: string) => ({ tshirt: "T-shirt", "ankle-boot": "ankle boot" })[name] ?? name,
 
   depth: "Depth",
   layers: (depth: number) => `${depth} layers`,

@@ -5,6 +5,11 @@ export const zh: Texts = {
   tag: "zh",
   name: "残差游乐场",
   samples: "网络学习分辨十类服饰，看到的就是这样粗糙的小图：",
+  classOf: (name) =>
+    ({
+      tshirt: "T 恤", trouser: "裤子", pullover: "套衫", dress: "连衣裙", coat: "外套", sandal: "凉鞋", shirt: "衬衫",
+      sneaker: "运动鞋", bag: "包", "ankle-boot": "短靴",
+    })[name] ?? name,
 
   depth: "深度",
   layers: (depth) => `${depth} 层`,
