@@ -701,7 +701,7 @@ def test_a_shared_question_is_asked_anew(tab: Tab, site: str, context: BrowserCo
     other.locator("#playground[data-ready]").wait_for()
     other.get_by_role("button", name="Train", exact=True, disabled=True).wait_for()
     assert other.get_by_role("button", name="Commit").is_visible()
-    assert other.locator(".chart .empty").first.text_content() == "Predict first."
+    other.locator(".chart .empty", has_text="Predict first.").first.wait_for()
 
 
 def test_leaving_a_question_brings_ones_own_nets_back(tab: Tab) -> None:
