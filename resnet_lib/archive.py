@@ -392,8 +392,15 @@ def present_numerics(net: ModelConfig, recipe: TrainConfig | None = None) -> str
 def id_of(record: RunRecord) -> str:
     """The id that a record should have."""
     data = SimpleNamespace(name=record.data["name"], checksum=record.data["checksum"])
-    net, recipe = (record.model_config, record.model_seed), record.train_config
-    return run_id(*net, recipe, data, record.numerics, record.precision, record.start)
+    return run_id(
+        record.model_config,
+        record.model_seed,
+        record.train_config,
+        data,
+        record.numerics,
+        record.precision,
+        record.start,
+    )
 
 
 def expected_checksums(records: list[RunRecord]) -> dict[tuple[str, int], str]:

@@ -40,7 +40,7 @@ from resnet_lib.data import (
     make_normaliser,
     normaliser_of,
 )
-from resnet_lib.devices import as_device, choose_layout, exact, one_thread
+from resnet_lib.devices import as_device, choose_layout, computing, one_thread
 from resnet_lib.models import ResNet, places
 from resnet_lib.numerics import random_stream
 from resnet_lib.runs import ARCHIVE, EXACT, RecordError, RunRecord, write_whole
@@ -115,10 +115,7 @@ def deletion_errors(
 
     def through(chosen: list[nn.Module], batches: list[Tensor]) -> Iterator[Tensor]:
         for x in batches:
-            with (
-                torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
-                exact(precision == "float32" and device.type == "cuda"),
-            ):
+            with computing(precision, device):
                 for layer in chosen:
                     x = layer(x)
             yield x

@@ -125,6 +125,16 @@ def exact(on: bool) -> Iterator[None]:
 
 
 @contextmanager
+def computing(precision: str, device: torch.device) -> Iterator[None]:
+    """Evaluate in a precision, "bfloat16" or "float32", and then in no lower one."""
+    with (
+        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
+        exact(precision == "float32" and device.type == "cuda"),
+    ):
+        yield
+
+
+@contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Start torch's own random numbers, which dropout draws from, and give the old ones back.
 

@@ -38,7 +38,7 @@ from resnet_lib.data import (
     normaliser_of,
     source_of,
 )
-from resnet_lib.devices import as_device, choose_layout, choose_precision, exact
+from resnet_lib.devices import as_device, choose_layout, choose_precision, computing
 from resnet_lib.models import ResNet
 from resnet_lib.photos import Photos
 
@@ -385,10 +385,7 @@ def class_scores(
     for numbers, view in protocol.views(images, sizes):
         x = fitted(normalise, view)(view.to(normalise.mean.device)).to(device)
         x = x.contiguous(memory_format=layout)
-        with (
-            torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
-            exact(precision == "float32" and device.type == "cuda"),
-        ):
+        with computing(precision, device):
             logits = [protocol.scores(net, x) for net in nets]
         total[numbers] += sum(each.float().softmax(1) for each in logits)
         seen[numbers] += len(nets)

@@ -211,17 +211,17 @@ export class LessonPanel {
         h("tbody", {}, ...rows),
       ),
       h("p", {}, words.after),
-      this.next(),
+      ...this.next(),
     );
   }
 
   /** A button to the next question; after the last none. */
-  private next(): HTMLElement {
+  private next(): HTMLElement[] {
     const { lesson, texts } = this;
     const next = LESSONS[LESSONS.indexOf(lesson) + 1];
-    if (!next) return h("p", { hidden: true });
+    if (!next) return [];
     const { title } = texts.questions[next.id as keyof typeof texts.questions];
-    return h("p", {}, h("button", { type: "button", onclick: () => this.on.next(next.id) }, texts.nextQuestion(title)));
+    return [h("p", {}, h("button", { type: "button", onclick: () => this.on.next(next.id) }, texts.nextQuestion(title)))];
   }
 
   private drawRescue(arms: Arm[]): void {
@@ -254,7 +254,7 @@ export class LessonPanel {
       h("p", { class: "finding" }, h("strong", {}, judged), " ", texts.reachedHere(reached.length, finished.length)),
       h("p", {}, texts.reachedMeasured(ours, recorded.length)),
       h("p", {}, twin?.ended ? words.after : texts.unlock),
-      this.next(),
+      ...this.next(),
     );
   }
 }
