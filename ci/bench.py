@@ -61,7 +61,8 @@ from torchvision import transforms
 from tqdm import tqdm
 
 from resnet_lib import ModelConfig, TrainConfig, build_model, train
-from resnet_lib.data import ImageSet, Normaliser, TrainingBatches, image_set
+from resnet_lib.batches import Normaliser, TrainingBatches
+from resnet_lib.data import ImageSet, image_set
 from resnet_lib.devices import best_kernels, choose_layout, choose_precision, find_device
 from resnet_lib.graphs import GraphedStep
 from resnet_lib.models import places

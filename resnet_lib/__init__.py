@@ -11,8 +11,9 @@ from resnet_lib.checkpoints import load_net
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig
 from resnet_lib.constructions import deepen
-from resnet_lib.data import DataError, load
+from resnet_lib.data import load
 from resnet_lib.devices import find_device
+from resnet_lib.downloads import DataError
 from resnet_lib.experiments import EXPERIMENTS, TIERS, images_in, reproduce
 from resnet_lib.models import MODELS, build_model
 from resnet_lib.photos import load_photos

@@ -12,15 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnet_lib.batches import AnyNormaliser, Normaliser, check_images
 from resnet_lib.blocks import ResidualUnit
 from resnet_lib.complexity import is_side_path
 from resnet_lib.configs import ConfigError
-from resnet_lib.data import (
-    AnyNormaliser,
-    ImageSet,
-    Normaliser,
-    check_images,
-)
+from resnet_lib.data import ImageSet
 from resnet_lib.devices import exact
 from resnet_lib.models import ResNet
 

@@ -22,9 +22,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from resnet_lib.batches import alternatives
 from resnet_lib.checkpoints import CHECKPOINT
 from resnet_lib.configs import ConfigError, ModelConfig, TrainConfig, unknown_name
-from resnet_lib.data import DATASETS, alternatives
+from resnet_lib.data import DATASETS
 from resnet_lib.experiments import (
     EXPERIMENTS,
     TIERS,

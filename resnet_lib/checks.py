@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from resnet_lib.analysis import main_path
+from resnet_lib.batches import Normaliser
 from resnet_lib.blocks import (
     BasicBlock,
     Bottleneck,
@@ -25,7 +26,7 @@ from resnet_lib.blocks import (
 from resnet_lib.complexity import complexity, count
 from resnet_lib.configs import ModelConfig
 from resnet_lib.constructions import deepen
-from resnet_lib.data import ImageSet, Normaliser
+from resnet_lib.data import ImageSet
 from resnet_lib.models import MODELS, build_model
 from resnet_lib.numerics import random_stream
 from resnet_lib.paper import published

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from resnet_lib.configs import ConfigError
-from resnet_lib.data import DataError
+from resnet_lib.downloads import DataError
 from resnet_lib.models import ResNet
 from resnet_lib.weights import first_weights, pretrained
 

@@ -27,8 +27,9 @@ from resnet_lib.configs import (
     unknown_name,
     whole,
 )
-from resnet_lib.data import DATASETS, DataError, ImageSet, load
+from resnet_lib.data import DATASETS, ImageSet, load
 from resnet_lib.deletions import record_deletions
+from resnet_lib.downloads import DataError
 from resnet_lib.experiments import (
     EXPERIMENTS,
     GROUPS,

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from resnet_lib.batches import AnyNormaliser, check_images, normaliser_of, source_of
 from resnet_lib.blocks import BasicBlock, projects
 from resnet_lib.configs import ConfigError, whole
-from resnet_lib.data import AnyNormaliser, ImageSet, check_images, normaliser_of, source_of
+from resnet_lib.data import ImageSet
 from resnet_lib.devices import one_thread
 from resnet_lib.models import ResNet, build_model
 

@@ -30,16 +30,10 @@ import torch.nn.functional as F
 from filelock import FileLock
 from torch import Tensor, nn
 
+from resnet_lib.batches import Normaliser, check_images, make_normaliser, normaliser_of
 from resnet_lib.checkpoints import check_data, net_of, weights_of
 from resnet_lib.configs import BLOCKS, ConfigError, as_seed, whole
-from resnet_lib.data import (
-    ImageSet,
-    Normaliser,
-    check_images,
-    load,
-    make_normaliser,
-    normaliser_of,
-)
+from resnet_lib.data import ImageSet, load
 from resnet_lib.devices import as_device, choose_layout, computing, one_thread
 from resnet_lib.models import ResNet, places
 from resnet_lib.numerics import random_stream

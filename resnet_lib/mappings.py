@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from resnet_lib.batches import Normaliser
 from resnet_lib.blocks import BasicBlock, Gate
 from resnet_lib.configs import ConfigError, one_of
-from resnet_lib.data import ImageSet, Normaliser
+from resnet_lib.data import ImageSet
 from resnet_lib.devices import one_thread
 from resnet_lib.models import ResNet, build_model, initialise
 from resnet_lib.numerics import random_stream

@@ -19,7 +19,14 @@ import torch
 from torch import Tensor
 
 from resnet_lib.configs import ConfigError
-from resnet_lib.data import DataError, data_folder, download_folder, one_download, patient, reason
+from resnet_lib.downloads import (
+    DataError,
+    data_folder,
+    download_folder,
+    one_download,
+    patient,
+    reason,
+)
 
 # Imagenette's ten classes and their numbers among ImageNet's thousand, which stand in the order
 # of their wnids.

@@ -18,9 +18,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from resnet_lib.batches import AnyNormaliser, ChannelNormaliser, augment, epoch_plan
 from resnet_lib.checkpoints import KEPT
 from resnet_lib.configs import ConfigError
-from resnet_lib.data import AnyNormaliser, ChannelNormaliser, augment, epoch_plan
 from resnet_lib.numerics import random_stream
 from resnet_lib.repository import DATA, in_repository
 from resnet_lib.testing import PLACES, Sizes, corner, crops, resized, ten_crop

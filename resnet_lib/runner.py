@@ -25,9 +25,10 @@ import torch
 from tqdm import tqdm
 
 from resnet_lib.analysis import PROBES
+from resnet_lib.batches import alternatives, make_normaliser
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ModelConfig, TrainConfig, whole
-from resnet_lib.data import ImageSet, alternatives, load, make_normaliser
+from resnet_lib.data import ImageSet, load
 from resnet_lib.devices import choose_precision, find_device, one_thread
 from resnet_lib.models import build_model
 from resnet_lib.numerics import numerics_hash

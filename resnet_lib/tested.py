@@ -18,9 +18,10 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
+from resnet_lib.batches import make_normaliser
 from resnet_lib.checkpoints import check_data, load_net
 from resnet_lib.configs import ConfigError, whole
-from resnet_lib.data import ImageSet, load, make_normaliser
+from resnet_lib.data import ImageSet, load
 from resnet_lib.devices import one_thread
 from resnet_lib.repository import DATA
 from resnet_lib.runs import EXACT, RecordError, RunRecord, write_whole

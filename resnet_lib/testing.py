@@ -28,16 +28,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from resnet_lib.configs import PRECISIONS, ConfigError, one_of, unknown_name, whole
-from resnet_lib.data import (
-    DATASETS,
+from resnet_lib.batches import (
     AnyNormaliser,
     ChannelNormaliser,
-    ImageSet,
     check_images,
     normaliser_of,
     source_of,
 )
+from resnet_lib.configs import PRECISIONS, ConfigError, one_of, unknown_name, whole
+from resnet_lib.data import DATASETS, ImageSet
 from resnet_lib.devices import as_device, choose_layout, choose_precision, computing
 from resnet_lib.models import ResNet
 from resnet_lib.photos import Photos

@@ -21,6 +21,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from resnet_lib.batches import (
+    BatchesAhead,
+    Normaliser,
+    alternatives,
+    check_images,
+    make_batches,
+    make_normaliser,
+)
 from resnet_lib.checkpoints import (
     CHECKPOINT,
     WEIGHTS,
@@ -32,15 +40,7 @@ from resnet_lib.checkpoints import (
 )
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, TrainConfig, whole
-from resnet_lib.data import (
-    BatchesAhead,
-    ImageSet,
-    Normaliser,
-    alternatives,
-    check_images,
-    make_batches,
-    make_normaliser,
-)
+from resnet_lib.data import ImageSet
 from resnet_lib.devices import (
     as_device,
     best_kernels,

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from resnet_lib.analysis import SignalProbe, end_of_branch
+from resnet_lib.batches import check_images, normaliser_of
 from resnet_lib.configs import ConfigError
-from resnet_lib.data import ImageSet, check_images, normaliser_of
+from resnet_lib.data import ImageSet
 from resnet_lib.devices import one_thread
 from resnet_lib.models import ResNet
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from resnet_lib.checkpoints import WEIGHTS, weights_of
 from resnet_lib.configs import ConfigError, ModelConfig
-from resnet_lib.data import DataError, patient, reason
+from resnet_lib.downloads import DataError, patient, reason
 from resnet_lib.models import ResNet, build_model, model_config
 from resnet_lib.runs import ARCHIVE, RunRecord
 

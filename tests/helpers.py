@@ -36,7 +36,8 @@ from resnet_lib.archive import (
     probed_keys,
 )
 from resnet_lib.complexity import Complexity
-from resnet_lib.data import DATASETS, ImageSet, data_folder, find_sheets
+from resnet_lib.data import DATASETS, ImageSet, find_sheets
+from resnet_lib.downloads import data_folder
 from resnet_lib.experiments import find_arm
 from resnet_lib.runs import CURVES, run_id
 

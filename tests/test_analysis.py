@@ -32,8 +32,8 @@ from resnet_lib.analysis import (
     signals,
     weaker_layers,
 )
+from resnet_lib.batches import Normaliser
 from resnet_lib.configs import SHORTCUTS
-from resnet_lib.data import Normaliser
 
 
 def batch(images=16):

@@ -10,8 +10,8 @@ from torch import nn
 
 from resnet_lib import ConfigError, ModelConfig, build_model, deepen
 from resnet_lib.analysis import main_path
+from resnet_lib.batches import Normaliser
 from resnet_lib.constructions import construction_error, with_projections
-from resnet_lib.data import Normaliser
 from resnet_lib.testing import measure_errors
 from resnet_lib.training import evaluate
 

@@ -20,20 +20,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resnet_lib import ConfigError, DataError, TrainConfig, load
-from resnet_lib.data import (
-    DATASETS,
+from resnet_lib.batches import (
     BatchesAhead,
-    ImageSet,
     Normaliser,
     TrainingBatches,
     augment,
-    data_folder,
     epoch_plan,
-    image_set,
     make_batches,
     make_normaliser,
-    one_download,
 )
+from resnet_lib.data import DATASETS, ImageSet, image_set
+from resnet_lib.downloads import data_folder, one_download
 from resnet_lib.numerics import random_stream
 
 IMAGES = ROOT / "data" / "images"
@@ -502,7 +499,7 @@ def test_two_downloads_wait_for_each_other(tmp_path):
 
 def test_without_a_clone_downloads_go_into_the_user_s_cache(tmp_path, monkeypatch):
     monkeypatch.delenv("RESNET_LIB_DATA", raising=False)
-    monkeypatch.setattr("resnet_lib.data.DATA", tmp_path / "none")
+    monkeypatch.setattr("resnet_lib.downloads.DATA", tmp_path / "none")
     assert data_folder() == Path.home() / ".cache" / "resnet_lib"
 
 
@@ -511,7 +508,7 @@ def test_a_host_that_never_answers_is_given_up(tmp_path, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         monkeypatch.setattr("torchvision.datasets.CIFAR10.url", f"http://127.0.0.1:{port}/x.tar.gz")
-        monkeypatch.setattr("resnet_lib.data.PATIENCE", 0.2)
+        monkeypatch.setattr("resnet_lib.downloads.PATIENCE", 0.2)
         monkeypatch.setenv("RESNET_LIB_DATA", str(tmp_path))
         with pytest.raises(DataError, match="sent nothing"):
             load("cifar10")

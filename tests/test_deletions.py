@@ -18,9 +18,9 @@ from resnet_lib import (
     load_records,
     widgets,
 )
+from resnet_lib.batches import Normaliser
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.cli import main
-from resnet_lib.data import Normaliser
 from resnet_lib.deletions import (
     DELETIONS,
     DRAWS,

@@ -19,8 +19,9 @@ from resnet_lib.analysis import by_part, dead_channels
 from resnet_lib.archive import survey
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.deletions import one_block_less
+from resnet_lib.evidence import looked_up
 from resnet_lib.experiments import EXPERIMENTS
-from resnet_lib.ledger import looked_up, read_claims
+from resnet_lib.ledger import read_claims
 from resnet_lib.measures import gradient_ratios
 from resnet_lib.paper import published
 from resnet_lib.playground import OUTCOMES

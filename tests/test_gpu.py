@@ -11,7 +11,7 @@ from helpers import same_weights, tiny_data, tiny_net, tiny_train
 
 from resnet_lib import TrainConfig, find_device, graphs
 from resnet_lib.analysis import SignalProbe
-from resnet_lib.data import Normaliser
+from resnet_lib.batches import Normaliser
 from resnet_lib.deletions import deletable, deletion_errors, single_deletions
 from resnet_lib.graphs import GraphedStep
 from resnet_lib.overlapping import Streams

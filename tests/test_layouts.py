@@ -9,8 +9,8 @@ from helpers import same_weights, tiny_data
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from resnet_lib import ModelConfig, TrainConfig, build_model
+from resnet_lib.batches import Normaliser, TrainingBatches
 from resnet_lib.configs import JUNCTIONS, ORDERS
-from resnet_lib.data import Normaliser, TrainingBatches
 from resnet_lib.training import make_optimiser, training_step
 
 CHANNELS_LAST = torch.channels_last

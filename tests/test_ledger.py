@@ -15,21 +15,9 @@ from helpers import ROOT, write_record
 from resnet_lib import ConfigError
 from resnet_lib.archive import arms_in, survey
 from resnet_lib.checks import CHECKS
+from resnet_lib.evidence import RULES, Sample, measured, repeated, unit_of
 from resnet_lib.experiments import find_arm
-from resnet_lib.ledger import (
-    KINDS,
-    RULES,
-    VERDICTS,
-    Claim,
-    Ledger,
-    Row,
-    Sample,
-    compare_printed,
-    measured,
-    read_claims,
-    repeated,
-    unit_of,
-)
+from resnet_lib.ledger import KINDS, VERDICTS, Claim, Ledger, Row, compare_printed, read_claims
 from resnet_lib.measures import MEASURES
 from resnet_lib.paper import published
 from resnet_lib.seeds import STUDENT

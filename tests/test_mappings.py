@@ -6,8 +6,8 @@ import torch
 from helpers import randomise_norms, tiny_data, tiny_net
 
 from resnet_lib import ConfigError
+from resnet_lib.batches import Normaliser
 from resnet_lib.blocks import Bottleneck
-from resnet_lib.data import Normaliser
 from resnet_lib.mappings import (
     PARTS,
     bias_before_norm,

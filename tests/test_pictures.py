@@ -28,8 +28,8 @@ from resnet_lib import (
     widgets,
 )
 from resnet_lib.analysis import block_maps
+from resnet_lib.batches import ChannelNormaliser, Normaliser
 from resnet_lib.checkpoints import KEPT, kept_nets, net_of, save_weights
-from resnet_lib.data import ChannelNormaliser, Normaliser
 from resnet_lib.deletions import checksum
 from resnet_lib.pictures import (
     PHOTOGRAPH,

@@ -23,8 +23,9 @@ from torch.overrides import TorchFunctionMode
 
 from resnet_lib import ModelConfig, build_model, complexity
 from resnet_lib.analysis import main_path
+from resnet_lib.batches import Normaliser
 from resnet_lib.configs import SHORTCUTS
-from resnet_lib.data import Normaliser, image_set
+from resnet_lib.data import image_set
 from resnet_lib.playground import IMAGES
 
 OUTCOMES = ROOT / "web" / "playground" / "outcomes.json"

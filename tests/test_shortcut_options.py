@@ -13,10 +13,10 @@ mpl.use("Agg")
 
 from resnet_lib import ConfigError, ModelConfig, figures
 from resnet_lib.analysis import block_maps, share_read
+from resnet_lib.batches import Normaliser
 from resnet_lib.blocks import BasicBlock, Bottleneck, make_shortcut
 from resnet_lib.complexity import shortcut_counts
 from resnet_lib.constructions import with_projections
-from resnet_lib.data import Normaliser
 
 X = Normaliser(tiny_data())(tiny_data().test_images[:20])
 

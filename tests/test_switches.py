@@ -12,8 +12,7 @@ from torchvision.transforms.functional import normalize, resize
 
 from resnet_lib import ConfigError, ModelConfig, TrainConfig
 from resnet_lib.analysis import SignalProbe
-from resnet_lib.configs import NORMALISATIONS
-from resnet_lib.data import (
+from resnet_lib.batches import (
     ChannelNormaliser,
     Normaliser,
     PadFirstBatches,
@@ -24,6 +23,7 @@ from resnet_lib.data import (
     make_batches,
     make_normaliser,
 )
+from resnet_lib.configs import NORMALISATIONS
 from resnet_lib.numerics import arithmetic, numerics_hash, random_stream
 from resnet_lib.runner import RunSpec, make_probe, run_one
 from resnet_lib.runs import run_id

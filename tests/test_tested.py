@@ -13,8 +13,8 @@ import pytest
 from helpers import python, tiny_data
 
 from resnet_lib import ConfigError, load, load_net, load_records, reproduce, tested
+from resnet_lib.batches import ChannelNormaliser, Normaliser
 from resnet_lib.checks import CHECKS
-from resnet_lib.data import ChannelNormaliser, Normaliser
 from resnet_lib.measures import MEASURES
 from resnet_lib.runs import RecordError, RunRecord
 from resnet_lib.tested import COLUMNS, keep_row, measure_test, read_tests

@@ -16,7 +16,8 @@ from PIL import Image
 from torch import nn
 
 from resnet_lib import ConfigError, ModelConfig, build_model
-from resnet_lib.data import ChannelNormaliser, ImageSet, Normaliser
+from resnet_lib.batches import ChannelNormaliser, Normaliser
+from resnet_lib.data import ImageSet
 from resnet_lib.photos import Photos
 from resnet_lib.testing import (
     PROTOCOLS,

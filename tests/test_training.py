@@ -40,8 +40,8 @@ from resnet_lib import (
     train,
 )
 from resnet_lib.analysis import SignalProbe
+from resnet_lib.batches import Normaliser, TrainingBatches
 from resnet_lib.configs import SHORTCUTS
-from resnet_lib.data import Normaliser, TrainingBatches
 from resnet_lib.deletions import record_deletions
 from resnet_lib.devices import choose_precision, exact
 from resnet_lib.progress import interruptible

@@ -11,8 +11,8 @@ from helpers import randomise_norms, same_weights, tiny_data, tiny_net
 
 from resnet_lib import ConfigError, TrainConfig, build_model, train
 from resnet_lib.analysis import SignalProbe, block_maps
+from resnet_lib.batches import ChannelNormaliser
 from resnet_lib.configs import ORDERS
-from resnet_lib.data import ChannelNormaliser
 from resnet_lib.units import sum_error, unit_signals
 
 

@@ -171,7 +171,7 @@ def find_published(env: BuildEnvironment, id: str, form: str) -> nodes.Node:
 
 def find_measured(env: BuildEnvironment, id: str, form: str) -> nodes.Node:
     """A number of the archive."""
-    from resnet_lib.ledger import measured
+    from resnet_lib.evidence import measured
 
     check_form(form, "value", "interval")
     text = measured(read().archive, id, form)

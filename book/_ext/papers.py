@@ -125,7 +125,7 @@ def table(place: str, numbers: list[Any]) -> nodes.container:
 
     A table has a row for each net; what stands in the text has one for each number.
     """
-    from resnet_lib.ledger import repeated
+    from resnet_lib.evidence import repeated
 
     ours = {each.id: repeated(read().archive, each) for each in numbers}
     title = place if place.startswith(("Table", "Figure")) else "In the text"

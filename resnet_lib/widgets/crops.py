@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from resnet_lib.archive import survey
+from resnet_lib.batches import AnyNormaliser, ChannelNormaliser
 from resnet_lib.checkpoints import kept_nets, net_of
 from resnet_lib.configs import ConfigError, unknown_name, whole
-from resnet_lib.data import AnyNormaliser, ChannelNormaliser
 from resnet_lib.deletions import checksum
 from resnet_lib.explore import show
 from resnet_lib.figures import COLOURS, panels

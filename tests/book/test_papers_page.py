@@ -14,8 +14,9 @@ from helpers import ROOT
 from resnet_lib import ConfigError
 from resnet_lib.archive import survey
 from resnet_lib.complexity import complexity
+from resnet_lib.evidence import repeated
 from resnet_lib.experiments import EXPERIMENTS
-from resnet_lib.ledger import Ledger, repeated
+from resnet_lib.ledger import Ledger
 from resnet_lib.paper import published, published_numbers
 
 

@@ -242,7 +242,7 @@ function abort(): never {
   throw new Error("the playground's kernels stopped");
 }
 
-/** Mean of each pixel and one deviation for all, as resnet_lib.data.Normaliser takes them. */
+/** Mean of each pixel and one deviation for all, as resnet_lib.batches.Normaliser takes them. */
 function statistics({ pixels, count }: Images): { means: Float32Array; deviation: number } {
   const each = pixels.length / count;
   const sums = new Float64Array(each);
