@@ -4,7 +4,7 @@
     {book-zip}`the whole book as one zip`       a link to the archive that ci/build_book.py makes
     :::{notebook-figure} 01-degradation error-curves      a figure that a notebook drew
     :::{notes}                                            lines of the Chinese reading notes
-    :::{predict}, :::{drawing}, :::{api}                  predict.py, drawings/ and api.py beside
+    :::{predict}, :::{drawing}, :::{api}, :::{chapters}   predict.py, drawings/ and so on, beside
 
 and what pages need beside: `lang` on Chinese pages and no spaces between their lines, search for
 Chinese words, and buttons that lead to the right files.
@@ -350,7 +350,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_role("book-zip", BookZip())
     app.add_directive("notebook-figure", NotebookFigure)
     app.add_directive("notes", Notes)
-    for part in ("predict", "drawings", "api"):
+    for part in ("predict", "drawings", "api", "chapters"):
         app.setup_extension(part)
     app.add_search_language(SearchBoth)
     app.connect("doctree-read", mark_language)

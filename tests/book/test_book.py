@@ -19,10 +19,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import build_book
+import chapters
 import pytest
 import run_notebooks
 import stamp
-import yaml
 from filelock import FileLock
 from fontTools.ttLib import TTFont
 from helpers import ROOT
@@ -144,14 +144,34 @@ def typed_numbers(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("start", ["index", "index.zh"])
-def test_the_start_pages_list_every_chapter(start: str) -> None:
-    """Those of the numbered part of _toc.yml, in its order and numbered as there."""
-    parts = yaml.safe_load((ROOT / "_toc.yml").read_text())["parts"]
-    (chapters,) = [part["chapters"] for part in parts if part.get("numbered")]
-    text = (ROOT / "book" / f"{start}.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^(\d+)\. \{doc\}`[^`<]+<([^>]+)>`", text, re.M)
-    expected = [Path(each["file"]).name for each in chapters]
-    assert listed == [(str(number), name) for number, name in enumerate(expected, 1)]
+def test_the_start_pages_list_every_chapter(book: Path, start: str) -> None:
+    """Those of the numbered part of _toc.yml, in its order, each with what it asks."""
+    text = (book / "book" / f"{start}.html").read_text(encoding="utf-8")
+    listed = re.findall(
+        r'<li><p><a class="reference internal" href="([\w-]+)\.html">'
+        r'<span class="doc">([^<]+)</span></a>(?:: |：)([^<]+)</p>',
+        text,
+    )
+    pages = chapters.chapters(ROOT / "_toc.yml")
+    assert [Path(page).name for page in pages] == [name for name, _, _ in listed]
+    language = start.removeprefix("index").removeprefix(".")
+    for page, (_, title, question) in zip(pages, listed, strict=True):
+        expected = chapters.opening((ROOT / f"{page}.md").read_text(encoding="utf-8"), language)
+        assert expected == (title, question[0].upper() + question[1:])
+
+
+def test_chapters_say_their_number_in_chinese() -> None:
+    for page, number in zip(
+        chapters.chapters(ROOT / "_toc.yml"), "一二三四五六七八九", strict=False
+    ):
+        text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
+        assert f"\n第{number}章　{chapters.opening(text, 'zh')[0]}" in text
+
+
+@pytest.mark.parametrize("text", ["# A title\n\nAnd no question.\n", "**A question?**\n", ""])
+def test_a_chapter_without_its_question_has_no_opening(text: str) -> None:
+    assert chapters.opening(text) is None
+    assert chapters.opening(text, "zh") is None
 
 
 def test_the_statistics_page_lists_every_notebook(book: Path) -> None:
