@@ -152,6 +152,8 @@ def archived(
     experiments: ids or groups. tier: a name in TIERS. folder: of the records. Trains nothing and
     loads no data. Nets are compared in one precision: see `Archive.alike`. Errors: `ConfigError`.
     """
+    if not isinstance(experiments, Iterable):
+        raise ConfigError(f"experiments are names, such as 'figure6', and not {experiments!r}.")
     names = [experiments] if isinstance(experiments, str) else list(experiments)
     tier = find_tier(tier)
     found: dict[str, RunRecord] = {}

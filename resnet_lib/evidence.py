@@ -18,7 +18,7 @@ from resnet_lib.archive import Archive, arms_in
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ConfigError, one_of, unknown_name
 from resnet_lib.experiments import find_arm
-from resnet_lib.measures import UNITS, digits
+from resnet_lib.measures import TESTED, UNITS, digits, runs_behind
 from resnet_lib.outputs import MINUS, printed_name
 from resnet_lib.paper import SCALES, SUFFIXES, Published
 from resnet_lib.seeds import confidence_interval
@@ -127,7 +127,7 @@ class Statement:
         arms = {label: Sample({s: values[label][precision][s] for s in seeds}) for label in values}
         difference = Sample({s: sum(k * arms[a].values[s] for k, a in terms) for s in seeds})
         runs = [archive.runs(label, tier)[precision][s] for label in values for s in seeds]
-        run_ids = tuple(run.run_id for run in runs)
+        run_ids = tuple(id for run in runs for id in runs_behind(self.measure, run))
         return Evidence(self, tier, precision, arms, difference, run_ids, missing)
 
 
@@ -175,8 +175,9 @@ class Evidence:
     @property
     def conditions(self) -> str:
         """What it rests on, what was claimed, and the outcome."""
+        tested = ", tested in float32" if self.statement.measure in TESTED else ""
         return (
-            f"n = {self.n}, tier {self.tier}, {self.precision}. "
+            f"n = {self.n}, tier {self.tier}, {self.precision}{tested}. "
             f"Claimed: {self.statement.claimed}; {self.outcome}."
         )
 

@@ -61,8 +61,8 @@ class Claim:
     id: its number. title: in a few words. says, zh: the claim in English and in Chinese. source:
     its place. kind: what can decide it here. chapter: the chapter that treats it, without number.
     note: qualifications and corrections. own: decided on other nets, data or recipes than the
-    paper's, so that a direction is the most that can be had. tiers: whose runs can speak of it.
-    why: for what is not measured.
+    paper's, or by a bound that we chose, so that a direction is the most that can be had. tiers:
+    whose runs can speak of it. why: for what is not measured.
     """
 
     id: str
@@ -252,7 +252,8 @@ class Row:
             lines.append(f"Found: {self.check.shown}.")
         for each in self.evidence:
             if each.n:
-                lines.append(f"{each.statement.quantity}: {each.value}; {each.conditions}")
+                aside = "" if each.tier == self.tier else f" Tier {self.tier} decides."
+                lines.append(f"{each.statement.quantity}: {each.value}; {each.conditions}{aside}")
                 lines += filter(None, [each.each_arm])
         lines += [
             f"In print, {'agrees' if agrees else 'disagrees'}: {sentence}."

@@ -7,6 +7,7 @@ UNITS["training error"]                 # "%"
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -119,18 +120,27 @@ def tested(record: RunRecord, *protocols: str) -> float:
     return float(first - sum(others))
 
 
-def gained_together(record: RunRecord) -> float:
-    """The test error of the ensemble that a run is in, minus that of its best member.
+def ensembles(record: RunRecord) -> dict[tuple[str, ...], float]:
+    """The tested ensembles that a run is in, each with its test error minus its best member's.
 
-    On the same images, each seen once; NaN where no ensemble was tested, or several were.
+    By the ids of the members; on the same images, each seen once.
     """
-    rows, found = read_tests().query("protocol == 'centre-crop'"), []
+    rows, found = read_tests().query("protocol == 'centre-crop'"), {}
     for ids, images, error in rows[["run_ids", "images", "top1_error"]].itertuples(index=False):
         members = ids.split()
         if len(members) > 1 and record.run_id in members:
             alone = rows[(rows["images"] == images) & rows["run_ids"].isin(members)]
             if len(alone) == len(members):
-                found.append(float(error - alone["top1_error"].min()))
+                found[tuple(members)] = float(error - alone["top1_error"].min())
+    return found
+
+
+def gained_together(record: RunRecord) -> float:
+    """The test error of the ensemble that a run is in, minus that of its best member.
+
+    NaN where no ensemble was tested, or several were.
+    """
+    found = list(ensembles(record).values())
     return found[0] if len(found) == 1 else math.nan
 
 
@@ -162,6 +172,15 @@ UNITS = {name: "%" if "error" in name else "" for name in MEASURES} | {
     "ensemble minus best member error": " points",
     "end of warm-up": " iterations",
 }
+# What data/tests.csv has: computed in float32, whatever precision the nets were trained in.
+TESTED = {name for name in MEASURES if re.search("10-crop|multi-scale|ensemble", name)}
+
+
+def runs_behind(measure: str, record: RunRecord) -> tuple[str, ...]:
+    """The ids of the runs that a value rests on: the run's own, or its ensemble's."""
+    if measure.startswith("ensemble"):
+        return next(iter(ensembles(record)), (record.run_id,))
+    return (record.run_id,)
 
 
 def digits(measure: str) -> int:

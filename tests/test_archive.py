@@ -251,6 +251,12 @@ def test_an_experiment_is_read_from_the_archive_and_what_is_missing_is_named(tmp
     assert archived("figure6-plain", "smoke", folder=tmp_path)[0] == []
 
 
+@pytest.mark.parametrize("wrong", [5, None])
+def test_what_names_no_experiment_is_told_so(wrong):
+    with pytest.raises(ConfigError, match="are names"):
+        archived(wrong)
+
+
 def test_a_tier_on_a_folder_of_images_has_no_records_here(tmp_path):
     tier = replace(TIERS["short"], data=str(tmp_path))
     records, missing = archived("figure6-plain", tier)

@@ -107,6 +107,28 @@ def test_a_seed_that_one_arm_lacks_does_not_count(tmp_path):
     assert len(evidence.run_ids) == 4
 
 
+def test_a_test_says_its_own_precision_and_an_ensemble_names_all_its_runs():
+    ledger = Ledger.read()
+    for id, runs in (("57b", 3), ("59b", 9)):
+        (evidence,) = [each for each in ledger[id].evidence if each.n]
+        assert evidence.conditions.startswith("n = 3, tier short, bfloat16, tested in float32.")
+        assert len(set(evidence.run_ids)) == runs
+    assert not [
+        e
+        for row in ledger.values()
+        if row.claim.id not in ("57b", "59b")
+        for e in row.evidence
+        if "tested" in e.conditions
+    ]
+
+
+def test_the_lines_of_a_tier_that_does_not_decide_say_so():
+    row = Ledger.read()["17d"]
+    assert row.tier == "paper"
+    lines = [line for line in row.lines() if "tier " in line and "n = 3" in line]
+    assert [line.endswith("Tier paper decides.") for line in lines] == [False, False, True]
+
+
 def test_arms_are_of_one_precision(tmp_path):
     record(tmp_path, (60, 61, 62), (), precision="bfloat16")
     record(tmp_path, (), (20, 21, 22), precision="float32")

@@ -313,7 +313,8 @@ def card(row: Any) -> nodes.Node:
     if claim.zh:
         zh = f"{claim.zh}（{CHINESE[row.verdict]}）"
         box += nodes.paragraph("", zh, classes=["claim-zh"])
-    own = " An experiment of our own: a direction is the most it can give." if claim.own else ""
+    own = " An experiment or a bound of our own: a direction is the most it can give."
+    own = own if claim.own else ""
     source = small("Source: ")
     source += [*linked(claim.source), nodes.Text(f". To be settled {WAYS[claim.kind]}.{own}")]
     box += source
@@ -323,10 +324,13 @@ def card(row: Any) -> nodes.Node:
     if row.check is not None:
         box += nodes.paragraph("", f"Found: {row.check.shown}.")
     shown = [each for each in row.evidence if each.n]
-    if shown:
-        listed = nodes.bullet_list(classes=["claim-evidence"])
-        listed += [nodes.list_item("", *statement(each)) for each in shown]
-        box += listed
+    for tier in dict.fromkeys((row.tier, *(each.tier for each in shown))):
+        if of_tier := [each for each in shown if each.tier == tier]:
+            if tier != row.tier:
+                box += small(f"Tier {tier}, which does not decide here:")
+            listed = nodes.bullet_list(classes=["claim-evidence"])
+            listed += [nodes.list_item("", *statement(each)) for each in of_tier]
+            box += listed
     for sentence, agrees in row.printed:
         word = "agrees" if agrees else "disagrees"
         box += small(f"In print, {word}: {sentence}.")

@@ -71,6 +71,20 @@ def test_a_card_says_whether_print_agrees_and_names_every_run(pages):
         assert all(id in text for each in row.evidence for id in each.run_ids)
 
 
+def test_a_card_parts_the_tier_that_decides_from_the_other(pages):
+    aside = "Tier short, which does not decide here:"
+    for id, row in pages.read().items():
+        text = pages.card(row).astext()
+        other = {each.tier for each in row.evidence if each.n} - {row.tier}
+        assert text.count("which does not decide here") == len(other), id
+        for tier in other:
+            assert f"Tier {tier}, which does not decide here:" in text, id
+    deciding, _, rest = pages.card(pages.read()["17d"]).astext().partition(aside)
+    assert "tier paper, bfloat16" in deciding
+    assert "tier short, bfloat16" not in deciding
+    assert "tier paper, bfloat16" not in rest
+
+
 def test_a_cards_source_links_each_place_to_its_section(pages):
     source = pages.linked("P1 section 4.1, footnote 3; Tables 6 and 7; N")
     links = [(each.astext(), each["refuri"]) for each in source if "refuri" in each]

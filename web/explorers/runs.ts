@@ -511,7 +511,7 @@ const words = {
     overfitting:
       "A net that overfits fits its training images better and new images worse. Does that explain plain-56?",
     steps:
-      "Perhaps the deeper net only needs longer. You see {usual} iterations; the questions before had {longer}. The paper also trained three times as long as its own schedule: what became of the gap in training error?",
+      "Perhaps the deeper net only needs longer. You see {usual} iterations; the questions before had {longer}. What became of the gap in training error?",
     residual:
       "Now add the input of every two layers to their output, and change nothing else. You see ResNet-20. Draw the training error of ResNet-56.",
   },
@@ -558,7 +558,7 @@ const words = {
     lower: "The gap turned round: with enough steps the deeper net wins here.",
     unclear: "The gap closed on some seeds: these runs do not decide.",
     missing: "Not measured here: the archive has these nets at one length only.",
-    paper: "The paper reports that three times as many iterations as in its own schedule did not cure it (section 4.1, footnote 3).",
+    paper: "The paper reports, of its nets on ImageNet, that three times as many iterations did not cure it (section 4.1, footnote 3).",
   },
   noPair: "not measured",
   pairMissing: "Not measured yet: the archive holds no run of one of the two nets.",
@@ -614,7 +614,7 @@ const zh: Words = {
     overfitting:
       "过拟合的网络在训练图像上更准，在新图像上更差。plain-56 的情况能这样解释吗？",
     steps:
-      "也许更深的网络只是需要更久。图中是迭代 {usual} 次的结果，前面的问题是 {longer} 次。论文还把自己的迭代次数增加到三倍：训练误差的差距怎样了？",
+      "也许更深的网络只是需要更久。图中是迭代 {usual} 次的结果，前面的问题是 {longer} 次。训练误差的差距怎样了？",
     residual:
       "现在，每两层的输出都加上这两层的输入，其他一概不变。图中是 ResNet-20，请画出 ResNet-56 的训练误差。",
   },
@@ -661,7 +661,7 @@ const zh: Words = {
     lower: "差距反了过来：只要迭代够多，这里是更深的网络胜出。",
     unclear: "在一些种子上差距消失了：这些训练还不能下结论。",
     missing: "此处未测量：这两个网络只有一种训练长度的记录。",
-    paper: "论文报告说：把自己的迭代次数增加到三倍，也没有消除退化（4.1 节，脚注 3）。",
+    paper: "论文报告说：对它在 ImageNet 上的网络，把迭代次数增加到三倍，也没有消除退化（4.1 节，脚注 3）。",
   },
   noPair: "未测量",
   pairMissing: "尚未测量：两个网络中，有一个还没有存档的训练。",
