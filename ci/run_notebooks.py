@@ -163,8 +163,12 @@ class Notebook:
                 return found
         return None
 
-    def start(self, tier: str) -> None:
-        """Start papermill in a fresh work folder. From here on the former copy does not count."""
+    def start(self, tier: str, jobs: int = 1) -> None:
+        """Start papermill in a fresh work folder. From here on the former copy does not count.
+
+        jobs: notebooks that run at a time: each gets its share of the processors, for threads that
+        wait for one another make each other late.
+        """
         self.record.unlink(missing_ok=True)
         self.draft.unlink(missing_ok=True)
         work, runs = self.scratch / "work", self.scratch / f"runs-{tier}"
@@ -175,6 +179,8 @@ class Notebook:
         environment = {**library_first(), "RESNET_LIB_RUNS": str(runs)}
         if chosen := os.environ.get("RESNET_LIB_DATA"):  # the notebook works in a folder of its own
             environment["RESNET_LIB_DATA"] = str(Path(chosen).expanduser().resolve())
+        if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
+            environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
         source = self.source if tier != "smoke" else self.with_tries()
         command = [sys.executable, "-m", "papermill", str(source), str(self.draft)]
         command += ["--kernel", "python3", "--language", "python", "--no-progress-bar"]
@@ -336,7 +342,7 @@ def run_all(notebooks: list[Notebook], tier: str, jobs: int) -> list[dict[str, A
         while waiting or running:
             while waiting and len(running) < jobs:
                 running.append(waiting.pop(0))
-                running[-1].start(tier)
+                running[-1].start(tier, jobs)
                 if sys.stdout.isatty():
                     print(f"{running[-1].name}: running", end="\r", flush=True)
             time.sleep(0.05)

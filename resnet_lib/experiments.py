@@ -641,15 +641,15 @@ def reproduce(
     experiments: names in EXPERIMENTS or of groups, such as "figure6", or an `Experiment` itself.
     tier: "paper", "short", "quick" or "smoke". seeds: instead of the tier's. data: another data set
     than the tier's, in the size nearest to the tier's. folder: where records go and are looked for;
-    without one nothing is kept. jobs: runs at once; by default one for each processor, and one at a
-    time on a GPU, where several pay under NVIDIA's MPS only. progress: one bar for all of them.
-    compiled: with torch.compile, on a GPU, by default in long runs; recompute: in less memory, for
-    the deepest nets (see `train`).
+    without one nothing is kept. jobs: runs at once; by default one for each processor, but one at a
+    time where they take seconds, and on a GPU, where several pay under NVIDIA's MPS only. progress:
+    one bar for all of them. compiled: with torch.compile, on a GPU, by default in long runs;
+    recompute: in less memory, for the deepest nets (see `train`).
 
     Errors: `ConfigError` for a name or number that cannot be, `RunError` where a process was
     killed, `Stopped` after Ctrl-C: what is done is kept in `folder`, and the same call goes on.
     """
-    jobs = at_once(jobs)  # before the plan, which may fetch the data
+    at_once(jobs)  # errs before the plan, which may fetch the data
     specs = [
         replace(each, compiled=compiled, recompute=recompute)
         for each in plan(experiments, tier, seeds, data)

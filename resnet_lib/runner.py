@@ -36,6 +36,8 @@ from resnet_lib.progress import interruptible
 from resnet_lib.runs import RecordError, RunRecord, run_id
 from resnet_lib.training import Probe, train
 
+LITTLE = 5e9  # multiply-adds, as `RunSpec.cost`: done in the seconds that processes take to start
+
 
 class RunError(RuntimeError):
     """Runs that could not be done; the message says what is kept and what would help."""
@@ -165,14 +167,18 @@ def run_all(
 ) -> list[RunRecord]:
     """Do many runs, several at a time in processes of one thread each; one progress display.
 
-    Ctrl-C stops them all at their next iteration; the records so far are kept and returned, in
-    the order of `specs`. Errors: `ConfigError` for a number of jobs below 1; `RunError` when a
-    process was killed; the first error of a run, once all that run beside it have ended.
+    jobs: by default `default_jobs`, and one where the work would be done before processes had
+    started. Ctrl-C stops them all at their next iteration; the records so far are kept and
+    returned, in the order of `specs`. Errors: `ConfigError` for a number of jobs below 1;
+    `RunError` when a process was killed; the first error of a run, once all that run beside it have
+    ended.
     """
-    jobs = at_once(jobs)
+    asked, jobs = jobs, at_once(jobs)
     records = [recorded(spec, folder) for spec in specs]
     missing = [i for i, record in enumerate(records) if record is None]
     to_do = [specs[i] for i in missing]
+    if asked is None and sum(spec.cost for spec in to_do) < LITTLE:
+        jobs = 1
     with Display(to_do, progress) as display:
         if min(jobs, len(to_do)) <= 1:
             done = run_in_turn(to_do, folder, display)

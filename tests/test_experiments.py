@@ -483,6 +483,19 @@ def test_the_default_is_one_run_a_processor_or_one_on_a_card(monkeypatch):
     assert default_jobs() == 1
 
 
+def test_work_of_seconds_starts_no_processes_unless_asked_to(tmp_path, monkeypatch):
+    def no_processes(*_):
+        raise AssertionError("processes were started")
+
+    monkeypatch.setattr("resnet_lib.runner.default_jobs", lambda: 2)
+    monkeypatch.setattr("resnet_lib.runner.run_in_processes", no_processes)
+    assert len(run_all(specs(2), tmp_path, progress=False)) == 2
+    for jobs, little in ((2, 5e9), (None, 0)):
+        monkeypatch.setattr("resnet_lib.runner.LITTLE", little)
+        with pytest.raises(AssertionError):
+            run_all(specs(2), jobs=jobs, progress=False)
+
+
 def test_the_bar_ends_full(capsys):
     run_all(specs(2), jobs=1, progress=True)
     shown = capsys.readouterr().err
