@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from matplotlib import pyplot
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "ci"))
+# Tests run side by side, and threads that wait for one another make each other late.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell that runs the tests in the background hands on that Ctrl-C is ignored; they press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
