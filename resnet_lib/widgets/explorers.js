@@ -78,7 +78,7 @@ html[data-theme=dark] .rnx, html[theme=dark] .rnx, body[data-jp-theme-light=fals
 .rnx-slider span { display: block; color: var(--rnx-soft); }
 .rnx-slider output { display: inline; color: var(--rnx-ink); font-weight: 600; }
 .rnx-slider input { width: 100%; accent-color: var(--rnx-main); margin: 0; height: 30px; }
-.rnx-number { display: inline-flex; align-items: center; gap: 8px; margin: 0 0 10px; }
+.rnx-number { display: inline-flex; flex-wrap: wrap; align-items: center; gap: 8px; margin: 0 0 10px; }
 .rnx-number input { width: 7em; }
 .rnx-fault { display: block; min-height: 1.4em; margin: -6px 0 4px; color: var(--rnx-soft); }
 .rnx-fault:empty { min-height: 0; margin: 0; }

@@ -519,6 +519,20 @@ def test_text_is_as_large_as_the_reader_wants_it(tab: Page, site: str, name: str
     assert no_two_overlap(boxes)
 
 
+@pytest.mark.parametrize("name", ["architecture", "crops", "deletion", "identity", "runs"])
+def test_a_phone_with_large_text_holds_what_is_asked(tab: Page, site: str, name: str) -> None:
+    twice = "document.documentElement.style.fontSize = '200%'"
+    tab.add_init_script(f"addEventListener('DOMContentLoaded', () => {twice})")
+    tab.set_viewport_size({"width": 390, "height": 800})
+    place = enter(tab, site, name)
+    assert place.locator("label, button").count() > 1
+    outside = """place => [...place.querySelectorAll("label, input, button, p, small")]
+        .filter((each) => each.checkVisibility() && !each.closest("svg"))
+        .filter((each) => each.getBoundingClientRect().right > innerWidth)
+        .map((each) => each.outerHTML.slice(0, 80))"""
+    assert place.evaluate(outside) == []
+
+
 def no_two_overlap(boxes: list[Any]) -> bool:
     """Whether rectangles of a page, those of texts among them, keep apart."""
     shown = [each for each in boxes if each and each["width"]]
