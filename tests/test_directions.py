@@ -519,9 +519,9 @@ SENTENCES = {
         "We have trained one on the full schedule, seed 0": lambda: (
             list(values("resnet110", "test error").index) == [0]
         ),
-        "It ends at the mean of the paper's five (that every digit agrees is chance) and a little "
-        "below the ResNet-56 of its seed. The best ResNet-56 with the warm-up, seed 2, makes just "
-        "one error more in 10,000.": lambda: (
+        "In test error it ends at the mean of the paper's five (that every digit agrees is chance) "
+        "and a little below the ResNet-56 of its seed. The best ResNet-56 with the warm-up, "
+        "seed 2, makes just one error more in 10,000.": lambda: (
             (found := round(values("resnet110", "test error")[0], 2))
             == published("P1/Table 6/ResNet-110/top-1 error, mean of 5").value
             and 0 < (warm := values("resnet56 with warm-up", "test error"))[0] - found < 0.25
