@@ -166,8 +166,8 @@ class Notebook:
     def start(self, tier: str, jobs: int = 1) -> None:
         """Start papermill in a fresh work folder. From here on the former copy does not count.
 
-        jobs: notebooks that run at a time: each gets its share of the processors, for threads that
-        wait for one another make each other late.
+        jobs: notebooks that run at a time: each gets threads for its share of the processors, for
+        threads that wait for one another make each other late.
         """
         self.record.unlink(missing_ok=True)
         self.draft.unlink(missing_ok=True)
@@ -180,7 +180,7 @@ class Notebook:
         if chosen := os.environ.get("RESNET_LIB_DATA"):  # the notebook works in a folder of its own
             environment["RESNET_LIB_DATA"] = str(Path(chosen).expanduser().resolve())
         if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
-            environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+            environment["OMP_NUM_THREADS"] = str(max(1, processors() // jobs))
         source = self.source if tier != "smoke" else self.with_tries()
         command = [sys.executable, "-m", "papermill", str(source), str(self.draft)]
         command += ["--kernel", "python3", "--language", "python", "--no-progress-bar"]
@@ -265,6 +265,11 @@ class Notebook:
         return "\n".join([*lines, "", kept])
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def hide_injected(notebook: dict[str, Any]) -> None:
     """Keep the cell that papermill adds with the parameters out of the page."""
     for cell in notebook["cells"]:
@@ -338,6 +343,7 @@ def run_all(notebooks: list[Notebook], tier: str, jobs: int) -> list[dict[str, A
             rows[notebook.name] = found
             print(f"{notebook.name}: unchanged", flush=True)
     running: list[Notebook] = []
+    jobs = min(jobs, len(waiting))
     try:
         while waiting or running:
             while waiting and len(running) < jobs:

@@ -126,7 +126,9 @@ def parser() -> argparse.ArgumentParser:
         help="folder of the records (default: the archive; of tier smoke, runs/smoke)",
     )
     many.add_argument(
-        "--jobs", type=int, help="runs at once (default: one a processor, one at a time on a GPU)"
+        "--jobs",
+        type=int,
+        help="runs at once (default: one a processor; one on a GPU, or for seconds of work)",
     )
     for command in (one, many):
         command.add_argument(

@@ -7,9 +7,9 @@ A claim is decided in one of four ways, which its entry names:
 
 tests      statements on recorded runs, such as {of = "plain56 - plain20", measure = "training
            error", is = "above 0"} (see `resnet_lib.evidence`). Tier paper on the paper's nets and
-           data with at least three seeds gives "holds" or "does not hold"; everything else gives
-           "points to it" or "points against it". Where the interval does not settle it, or there
-           is one seed, the verdict is "unclear".
+           data, by no bound of ours, with at least three seeds gives "holds" or "does not hold";
+           everything else gives "points to it" or "points against it". Where the interval does not
+           settle it, or there is one seed, the verdict is "unclear".
 check      a function of `resnet_lib.checks` that counts or proves: "holds" or "does not hold".
 follows    the verdict of another claim, from which this one follows.
 printed    statements on the papers' own numbers: they can agree with a claim, never measure it,
@@ -252,7 +252,7 @@ class Row:
             lines.append(f"Found: {self.check.shown}.")
         for each in self.evidence:
             if each.n:
-                aside = "" if each.tier == self.tier else f" Tier {self.tier} decides."
+                aside = "" if self.tier in ("", each.tier) else f" Tier {self.tier} decides."
                 lines.append(f"{each.statement.quantity}: {each.value}; {each.conditions}{aside}")
                 lines += filter(None, [each.each_arm])
         lines += [

@@ -36,7 +36,9 @@ from resnet_lib.progress import interruptible
 from resnet_lib.runs import RecordError, RunRecord, run_id
 from resnet_lib.training import Probe, train
 
-LITTLE = 5e9  # multiply-adds, as `RunSpec.cost`: done in the seconds that processes take to start
+# Multiply-adds, as `RunSpec.cost` counts them, that are done, with the tests that come on top, in
+# the seconds that processes take to start.
+LITTLE = 5e9
 
 
 class RunError(RuntimeError):

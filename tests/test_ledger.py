@@ -127,6 +127,8 @@ def test_the_lines_of_a_tier_that_does_not_decide_say_so():
     assert row.tier == "paper"
     lines = [line for line in row.lines() if "tier " in line and "n = 3" in line]
     assert [line.endswith("Tier paper decides.") for line in lines] == [False, False, True]
+    undecided = [row for row in Ledger.read().values() if row.evidence and not row.tier]
+    assert not any("decides." in line for row in undecided for line in row.lines())
 
 
 def test_arms_are_of_one_precision(tmp_path):

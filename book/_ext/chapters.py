@@ -23,7 +23,7 @@ from sphinx.util.docutils import SphinxDirective
 
 OPENINGS = {
     "": re.compile(r"^# (?P<title>.+)\n+\*\*(?P<question>.+)\*\*$", re.M),
-    "zh": re.compile(r"^第.+?章　(?P<title>[^（：]+).*?：(?P<question>.+?？)", re.M),
+    "zh": re.compile(r"^第.+?章　(?P<title>[^（：\n]+).*?：(?P<question>.+?？)", re.M),
 }
 
 
@@ -57,7 +57,7 @@ class Chapters(SphinxDirective):
                     "by its line in Chinese with both: see book/_ext/chapters.py."
                 )
             title, question = found
-            if not language:
+            if not language and not question[1].isupper():
                 question = question[0].lower() + question[1:]
             colon = "：" if language else ": "
             lines.append(f"{number}. {{doc}}`{title} </{page}>`{colon}{question}")

@@ -326,7 +326,7 @@ def card(row: Any) -> nodes.Node:
     shown = [each for each in row.evidence if each.n]
     for tier in dict.fromkeys((row.tier, *(each.tier for each in shown))):
         if of_tier := [each for each in shown if each.tier == tier]:
-            if tier != row.tier:
+            if row.tier and tier != row.tier:
                 box += small(f"Tier {tier}, which does not decide here:")
             listed = nodes.bullet_list(classes=["claim-evidence"])
             listed += [nodes.list_item("", *statement(each)) for each in of_tier]
@@ -367,7 +367,8 @@ def small(text: str) -> nodes.paragraph:
 def statement(evidence: Any) -> list[nodes.Node]:
     """One statement with its numbers."""
     first = nodes.paragraph("", f"{evidence.statement.quantity}: ")
-    first += [nodes.strong("", evidence.value), nodes.Text(f"; {evidence.conditions}")]
+    conditions = evidence.conditions.replace(" = ", "\u00a0=\u00a0")
+    first += [nodes.strong("", evidence.value), nodes.Text(f"; {conditions}")]
     return [first, small(evidence.each_arm)] if evidence.each_arm else [first]
 
 

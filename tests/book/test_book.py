@@ -168,7 +168,10 @@ def test_chapters_say_their_number_in_chinese() -> None:
         assert f"\n第{number}章　{chapters.opening(text, 'zh')[0]}" in text
 
 
-@pytest.mark.parametrize("text", ["# A title\n\nAnd no question.\n", "**A question?**\n", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["# A title\n\nNo question.\n", "**A question?**\n", "", "第一章　甲。乙\n\n丙（a）：丁？\n"],
+)
 def test_a_chapter_without_its_question_has_no_opening(text: str) -> None:
     assert chapters.opening(text) is None
     assert chapters.opening(text, "zh") is None
@@ -720,7 +723,7 @@ def test_notebooks_that_run_at_once_share_the_processors(
 ) -> None:
     given = {}
     monkeypatch.setattr("subprocess.Popen", lambda _command, **options: given.update(options))
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(run_notebooks, "processors", lambda: 4)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if own:
         monkeypatch.setenv("OMP_NUM_THREADS", own)
