@@ -45,6 +45,8 @@ TIERS = ("smoke", "quick", "short", "paper")
 # must not be lost: a build that was stopped goes on where it was. An outdated record does no harm:
 # its id, which moves with net, recipe, data and arithmetic, is not asked for any more.
 FRESH = ("smoke", "quick")
+# Threads that spin while they wait for one another are, on a busy machine, slower than one.
+PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 TRIED = "tried"  # the tag of cells that are run and then left out
 # How a notebook reads recorded runs.
 READS_ARCHIVE = re.compile(r"\b(archived|load_runs|load_records|read_tests)\(")
@@ -163,12 +165,8 @@ class Notebook:
                 return found
         return None
 
-    def start(self, tier: str, jobs: int = 1) -> None:
-        """Start papermill in a fresh work folder. From here on the former copy does not count.
-
-        jobs: notebooks that run at a time: each gets threads for its share of the processors, for
-        threads that wait for one another make each other late.
-        """
+    def start(self, tier: str) -> None:
+        """Start papermill in a fresh work folder. From here on the former copy does not count."""
         self.record.unlink(missing_ok=True)
         self.draft.unlink(missing_ok=True)
         work, runs = self.scratch / "work", self.scratch / f"runs-{tier}"
@@ -179,8 +177,6 @@ class Notebook:
         environment = {**library_first(), "RESNET_LIB_RUNS": str(runs)}
         if chosen := os.environ.get("RESNET_LIB_DATA"):  # the notebook works in a folder of its own
             environment["RESNET_LIB_DATA"] = str(Path(chosen).expanduser().resolve())
-        if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
-            environment["OMP_NUM_THREADS"] = str(max(1, processors() // jobs))
         source = self.source if tier != "smoke" else self.with_tries()
         command = [sys.executable, "-m", "papermill", str(source), str(self.draft)]
         command += ["--kernel", "python3", "--language", "python", "--no-progress-bar"]
@@ -191,7 +187,7 @@ class Notebook:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | environment,
+                env=PATIENT | os.environ | environment,
                 # Ctrl-C reaches only us; stop() passes it on, once.
                 start_new_session=True,
             )
@@ -263,11 +259,6 @@ class Notebook:
         if not errors:
             lines += ["", indent(log[-3000:])]
         return "\n".join([*lines, "", kept])
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def hide_injected(notebook: dict[str, Any]) -> None:
@@ -343,12 +334,11 @@ def run_all(notebooks: list[Notebook], tier: str, jobs: int) -> list[dict[str, A
             rows[notebook.name] = found
             print(f"{notebook.name}: unchanged", flush=True)
     running: list[Notebook] = []
-    jobs = min(jobs, len(waiting))
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
                 running.append(waiting.pop(0))
-                running[-1].start(tier, jobs)
+                running[-1].start(tier)
                 if sys.stdout.isatty():
                     print(f"{running[-1].name}: running", end="\r", flush=True)
             time.sleep(0.05)

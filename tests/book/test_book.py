@@ -715,21 +715,17 @@ def test_a_notebook_finds_the_data_that_a_relative_path_names(tmp_path: Path, mo
     assert given["env"]["RESNET_LIB_DATA"] == str(tmp_path / "images")
 
 
-@pytest.mark.parametrize(
-    ("jobs", "own", "threads"), [(1, None, None), (2, None, "2"), (2, "3", "3")]
-)
-def test_notebooks_that_run_at_once_share_the_processors(
-    tmp_path: Path, monkeypatch, jobs: int, own: str | None, threads: str | None
-) -> None:
+def test_threads_of_notebooks_wait_without_spinning(tmp_path: Path, monkeypatch) -> None:
+    """Unless the reader has chosen: on a busy machine two that spin are slower than one."""
     given = {}
     monkeypatch.setattr("subprocess.Popen", lambda _command, **options: given.update(options))
-    monkeypatch.setattr(run_notebooks, "processors", lambda: 4)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    if own:
-        monkeypatch.setenv("OMP_NUM_THREADS", own)
     notebook = run_notebooks.Notebook(tmp_path / "01-none.ipynb", tmp_path / "out", "key")
-    notebook.start("quick", jobs)
-    assert given["env"].get("OMP_NUM_THREADS") == threads
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    notebook.start("quick")
+    assert given["env"]["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    notebook.start("quick")
+    assert given["env"]["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 @pytest.mark.parametrize(("tier", "kept"), [("quick", False), ("paper", True)])
