@@ -411,8 +411,13 @@ SENTENCES = {
         ),
     },
     "05-bottleneck": {
-        "of 83 layers with shortcuts there is one run": lambda: (
-            len(values("resnet83", "training error", "short")) == 1
+        "There are three runs of each net, but of ResNet-83 there is one": lambda: (
+            [
+                len(values(f"{kind}{depth}", "training error", "short"))
+                for depth in (29, 83)
+                for kind in ("plain", "resnet")
+            ]
+            == [3, 3, 3, 1]
         ),
         "Without shortcuts the 95% interval over three seeds is": lambda: (
             len(difference("plain83", "plain29", "training error", "short")) == 3
