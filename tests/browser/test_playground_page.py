@@ -618,7 +618,6 @@ def test_one_sees_what_the_nets_see(tab: Tab) -> None:
 
 
 def test_a_run_speaks_of_no_next_training_unless_something_was_chosen(tab: Tab) -> None:
-    """Also when one twin ends before the other."""
     watch = """() => {
         window.hints = [];
         const hint = document.querySelector(".playground .buttons + .hint");
