@@ -18,7 +18,7 @@ from resnet_lib.checks import CHECKS
 from resnet_lib.evidence import RULES, Sample, measured, repeated, unit_of
 from resnet_lib.experiments import find_arm
 from resnet_lib.ledger import KINDS, VERDICTS, Claim, Ledger, Row, compare_printed, read_claims
-from resnet_lib.measures import MEASURES
+from resnet_lib.measures import MEASURES, TESTED
 from resnet_lib.paper import published
 from resnet_lib.seeds import STUDENT
 
@@ -108,6 +108,7 @@ def test_a_seed_that_one_arm_lacks_does_not_count(tmp_path):
 
 
 def test_a_test_says_its_own_precision_and_an_ensemble_names_all_its_runs():
+    assert set(MEASURES) >= TESTED
     ledger = Ledger.read()
     for id, runs in (("57b", 3), ("59b", 9)):
         (evidence,) = [each for each in ledger[id].evidence if each.n]
