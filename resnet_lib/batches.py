@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from resnet_lib.configs import ConfigError, TrainConfig
 from resnet_lib.data import ImageSet
 from resnet_lib.numerics import alternative, decides_numbers, random_stream
+from resnet_lib.shares import SharedBatchNorm
 
 if TYPE_CHECKING:
     from resnet_lib.runs import RunRecord
@@ -272,5 +273,6 @@ def alternatives(config: TrainConfig) -> list[type]:
         ChannelNormaliser: config.normalisation == "per-channel",
         PadFirstBatches: config.pad_first,
         ScaledBatches: config.scale_range is not None,
+        SharedBatchNorm: config.bn_images is not None,
     }
     return [definition for definition, is_used in used.items() if is_used]

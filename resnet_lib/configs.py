@@ -353,6 +353,8 @@ class TrainConfig(Config):
     iterations, milestones: in iterations; at each milestone the learning rate is divided by 10.
     lr, momentum, weight_decay, batch_size: of SGD; `decay_all` also decays BN's scales and
         shifts and the biases (the paper does not say; Caffe's default is to decay them).
+    bn_images: BN normalises over this many images of a batch at a time, as each of several
+        devices does; None: over all of it (the paper has two GPUs and does not say).
     warmup_lr: if given, the learning rate until the training error of a window falls below
         `warmup_error` percent; the paper does this for ResNet-110 only.
     pad, flip: augmentation: zero padding on each side before a random crop; random mirroring.
@@ -393,6 +395,7 @@ class TrainConfig(Config):
     normalisation: str = "per-pixel"
     pad_first: bool = False
     scale_range: tuple[float, float] | None = None
+    bn_images: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -408,6 +411,12 @@ class TrainConfig(Config):
         one_of(self.normalisation, NORMALISATIONS, "normalisation")
         if self.scale_range is not None:
             self.check_scales()
+        if self.bn_images is not None:
+            whole(self.bn_images, 1, "bn_images")
+            if self.batch_size % self.bn_images:
+                raise ConfigError(
+                    f"bn_images is {self.bn_images}: it must divide batch_size {self.batch_size}."
+                )
         if self.warmup_lr is not None:
             finite(self.warmup_lr, "warmup_lr", 0)
         elif "warmup_error" in self.changes():

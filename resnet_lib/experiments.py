@@ -328,6 +328,16 @@ EXPERIMENTS: dict[str, Experiment] = {
             tiers=("short",),
         ),
         Experiment(
+            "left-open",
+            "Own experiment: ResNet-56, and three choices that the paper leaves open",
+            (
+                "resnet56",
+                arm("resnet56", "resnet56, BN over 64 images", bn_images=64),
+                arm("resnet56", "resnet56, BN without decay", decay_all=False),
+                arm("resnet56", "resnet56, fan-out", init="he-fan-out"),
+            ),
+        ),
+        Experiment(
             "shortcuts-20",
             "Own experiment: what can stand on the shortcut, at 20 layers (second paper, Table 1)",
             on_the_shortcut(

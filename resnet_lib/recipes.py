@@ -26,7 +26,7 @@ CHOICES = {
     "input": "TrainConfig.normalisation",
     "augmentation": "TrainConfig.pad, flip, scale_range",
     "padding": "TrainConfig.pad_first",
-    "batch size": "TrainConfig.batch_size",
+    "batch size": "TrainConfig.batch_size, bn_images",
     "optimiser": "TrainConfig.momentum",
     "weight decay": "TrainConfig.weight_decay",
     "weight decay on BN and biases": "TrainConfig.decay_all",

@@ -59,6 +59,7 @@ from resnet_lib.overlapping import COMPILING, overlapping
 from resnet_lib.progress import Clock, Report, interruptible, reporter
 from resnet_lib.recomputing import recomputing
 from resnet_lib.runs import SITTING_BEGINS, RecordError, RunRecord, refuse_other_run
+from resnet_lib.shares import in_shares
 from resnet_lib.weights import load_weights
 
 Probe = Callable[[nn.Module], pd.DataFrame]
@@ -129,15 +130,23 @@ def make_step(
     recompute: bool = False,
     graph: bool = False,
     compiled: bool = False,
+    bn_images: int | None = None,
 ) -> Step:
-    """`training_step` as a function of images and labels. The rest: how, as of `train`."""
+    """`training_step` as a function of images and labels.
+
+    bn_images: as of `TrainConfig`. The rest: how, as of `train`.
+    """
     net = model
     if compiled:
         torch.compiler.reset()  # it stops after eight variants of one forward: start afresh
         net = torch.compile(model, options=COMPILING | {"combo_kernels": True})
 
     def step(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        with recomputing(model, recompute), overlapping(model, optimiser, graph):
+        with (
+            in_shares(model, bn_images),
+            recomputing(model, recompute),
+            overlapping(model, optimiser, graph),
+        ):
             return training_step(net, optimiser, x, y, precision)
 
     return GraphedStep(step, optimiser) if graph else step
@@ -269,7 +278,13 @@ def train(
     optimiser = make_optimiser(model, config)
     run = Run(model, optimiser, config, device)
     step = make_step(
-        model, optimiser, precision, recompute=recompute, graph=graph, compiled=compiled
+        model,
+        optimiser,
+        precision,
+        recompute=recompute,
+        graph=graph,
+        compiled=compiled,
+        bn_images=config.bn_images,
     )
 
     def log(split: str, loss: float, error: float) -> None:
@@ -434,9 +449,14 @@ def check_fit(model: nn.Module, data: ImageSet, config: TrainConfig) -> None:
     """Raise `ConfigError` unless net, data and configuration fit together."""
     check_images(model, data)
     last = complexity(model.config, data.size).stages[-2].size
-    if model.config.batch_norm and config.batch_size * last**2 == 1:
+    name, images = "batch_size", config.batch_size
+    if config.bn_images is not None:
+        name, images = "bn_images", config.bn_images
+        if not model.config.batch_norm:
+            raise ConfigError(f"{model.config.name} is built without BN: bn_images does nothing.")
+    if model.config.batch_norm and images * last**2 == 1:
         raise ConfigError(
-            f"batch_size is 1 and the last maps of {model.config.name} have one pixel: BN needs at "
+            f"{name} is 1 and the last maps of {model.config.name} have one pixel: BN needs at "
             "least two values, so give it 2 images."
         )
 

@@ -47,13 +47,15 @@ def test_a_deterministic_run_repeats_and_resumes_bit_for_bit(tmp_path) -> None:
     assert wanted.equals(resumed)
 
 
+@pytest.mark.parametrize("bn_images", [None, 16])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_graphs_give_the_numbers_of_single_steps(precision) -> None:
+def test_graphs_give_the_numbers_of_single_steps(precision, bn_images) -> None:
     """Through two milestones, so that three graphs are captured."""
     nets, curves = [], []
     for graph in (False, True):
         nets.append(tiny_net())
         options = {"device": "cuda", "precision": precision, "deterministic": True}
+        options["bn_images"] = bn_images
         curves.append(tiny_train(nets[-1], graph=graph, **options).curves)
     assert curves[0].drop(columns="seconds").equals(curves[1].drop(columns="seconds"))
     assert same_weights(*nets)

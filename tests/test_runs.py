@@ -383,6 +383,7 @@ OTHER_TRAIN = {
     "normalisation": "per-channel",
     "pad_first": True,
     "scale_range": (1.0, 2.0),
+    "bn_images": 16,
     "window": 4,
     "eval_every": 6,
     "seed": 1,

@@ -27,11 +27,13 @@ from resnet_lib.configs import NORMALISATIONS
 from resnet_lib.numerics import arithmetic, numerics_hash, random_stream
 from resnet_lib.runner import RunSpec, make_probe, run_one
 from resnet_lib.runs import run_id
+from resnet_lib.shares import SharedBatchNorm
 
 OTHERS = (
     {"normalisation": "per-channel"},
     {"pad_first": True},
     {"scale_range": (1.0, 2.0)},
+    {"bn_images": 8},
 )
 
 
@@ -160,7 +162,7 @@ def test_a_switch_moves_id_hash_and_weights(changes) -> None:
     assert record.train_config == config
 
 
-SWITCHED = [ChannelNormaliser, PadFirstBatches, ScaledBatches]
+SWITCHED = [ChannelNormaliser, PadFirstBatches, ScaledBatches, SharedBatchNorm]
 
 
 @pytest.mark.parametrize("definition", SWITCHED)
@@ -197,7 +199,7 @@ def test_a_probe_sees_what_the_net_sees() -> None:
 
 
 def test_resuming_under_every_switch_is_exact(tmp_path) -> None:
-    changes = {**OTHERS[0], **OTHERS[1]}
+    changes = {**OTHERS[0], **OTHERS[1], **OTHERS[3]}
     wanted = tiny_net()
     tiny_train(wanted, **changes)
     left = iter([False] * 5 + [True])
