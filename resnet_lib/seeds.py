@@ -9,6 +9,7 @@ from statistics import mean, stdev
 
 import pandas as pd
 
+from resnet_lib.configs import ConfigError
 from resnet_lib.models import model_config
 from resnet_lib.outputs import MINUS
 from resnet_lib.runs import of_split, one_run_each
@@ -19,14 +20,21 @@ def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> p
 
     frame: rows as from `load_runs`. Positive: the deeper net is worse. A seed counts only where
     both runs are complete: a run that diverged or was stopped is no degradation.
-    Errors: `ConfigError` where a net and seed have several runs, and for a name that is neither in
-    the frame nor a net's.
+    Errors: `ConfigError` where a net and seed have several runs, where the two nets differ in data
+    or precision, and for a name that is neither in the frame nor a net's.
     """
     for name in {deep, shallow} - {*frame["model"]}:
         model_config(re.split("[ ,]", name)[0])  # "plain20, small init" is a plain20
     rows = of_split(frame, split)
     rows = rows[rows["status"] == "complete"]
     rows = one_run_each(rows[rows["model"].isin([deep, shallow])])
+    for what in {"data", "precision"} & {*rows}:
+        found = rows.groupby("model")[what].first().reindex([deep, shallow]).dropna()
+        if found.nunique() > 1:
+            raise ConfigError(
+                f"{deep} and {shallow} differ in {what} here ({' and '.join(found)}): choose runs "
+                f"that share it, such as frame[frame[{what!r}] == {found.iloc[0]!r}]."
+            )
     last = rows.sort_values("iteration").groupby(["model", "seed"])["top1_error"].last()
     ends = last.unstack("model").reindex(columns=[deep, shallow]).dropna()
     return (ends[deep] - ends[shallow]).rename(f"{deep} - {shallow}, {split}")

@@ -38,6 +38,15 @@ def complete_curves():
     return curves().assign(status="complete")
 
 
+@pytest.mark.parametrize("what", ["data", "precision"])
+def test_nets_that_saw_other_data_or_another_precision_have_no_gap(what):
+    frame = complete_curves().assign(data="cifar10", precision="bfloat16")
+    assert len(gap(frame, "deep", "shallow")) == 2
+    frame.loc[frame["model"] == "shallow", what] = "other"
+    with pytest.raises(ConfigError, match=f"deep and shallow differ in {what} here .* and other"):
+        gap(frame, "deep", "shallow")
+
+
 @pytest.mark.parametrize("status", ["diverged", "interrupted"])
 def test_a_run_that_did_not_end_well_is_in_no_gap(status):
     frame = complete_curves()

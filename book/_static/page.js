@@ -12,6 +12,12 @@ addEventListener("error", ({ target }) => {
   for (const each of document.querySelectorAll(".explorer-asks")) each.classList.remove("explorer-asks");
 }, true); // such an event does not bubble
 
+// A button that opens a box has the box's name, in the language of the page: all had one English name.
+addEventListener("load", () => {
+  for (const each of document.querySelectorAll(".admonition-title .toggle-button"))
+    each.setAttribute("aria-label", each.closest(".admonition-title").textContent.trim());
+});
+
 // On a phone the contents of the page lie over it: they go away when one of them is chosen.
 addEventListener("click", (event) => {
   event.target.closest?.('dialog a[href^="#"]')?.closest("dialog").close();

@@ -77,6 +77,20 @@ def test_pages(browser: Browser, site: str, width: int, scheme: str) -> None:
             assert tab.evaluate(OPEN_BY_A_GAP) == [], name
 
 
+@pytest.mark.parametrize("name", ["03-plain-and-residual", "05-bottleneck"])
+def test_a_box_is_opened_by_a_button_of_its_name(browser: Browser, site: str, name: str) -> None:
+    """Who hears the page hears which hint or solution it is."""
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/book/{name}.html")
+        boxes = tab.locator(".admonition.dropdown")
+        titles = boxes.locator("> .admonition-title").all_inner_texts()
+        assert any(title.startswith("Solution to Exercise") for title in titles)
+        for box, title in zip(boxes.all(), titles, strict=True):
+            button = box.get_by_role("button", name=title.strip(), exact=True)
+            assert button.get_attribute("aria-expanded") == "false", title
+
+
 @pytest.mark.parametrize("name", ["index", "index.zh"])
 def test_the_start_page_asks_before_it_shows(
     browser: Browser, site: str, book: Path, name: str
