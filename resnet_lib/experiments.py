@@ -301,7 +301,6 @@ EXPERIMENTS: dict[str, Experiment] = {
             tuple(
                 arm(f"{n}56", f"{n}56 float32", precision="float32") for n in ("plain", "resnet")
             ),
-            tiers=("short",),
         ),
         Experiment(
             "warm-up-56",

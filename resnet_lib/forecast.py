@@ -69,7 +69,7 @@ def seconds_of_a_step(spec: RunSpec) -> float:
     x = torch.randn(shape, generator=draw).to(device, memory_format=layout)
     y = torch.randint(len(images.classes), (len(x),), generator=draw).to(device)
     graph = device.type == "cuda"  # as `train` does it; the shortest time is that of a replay
-    step = make_step(net, optimiser, spec.precision, graph=graph)
+    step = make_step(net, optimiser, spec.precision, graph=graph, bn_images=spec.train.bn_images)
     steps, times = STEPS + GraphedStep.WARM_UP * graph, []
     with one_thread(), exact(spec.precision == "float32" and device.type == "cuda"):
         for _ in range(steps):

@@ -97,7 +97,7 @@
     const [id, query] = location.hash.slice(1).split(/\?(.*)/s);
     return id === place.id ? (query ?? null) : null;
   };
-  async function follow() {
+  async function follow(goes = true) {
     clearTimeout(noting); // what was seen before must not take the address's place
     known = location.hash;
     const place = places.find((each) => location.hash.slice(1).split("?")[0] === each.id);
@@ -105,7 +105,7 @@
     const state = asked(place);
     const mounted = await begin(place);
     if (mounted && state !== null) mounted.read(state);
-    place.scrollIntoView({ block: "start" });
+    if (goes) place.scrollIntoView({ block: "start" });
   }
 
   const near = new IntersectionObserver(
@@ -119,6 +119,8 @@
     { rootMargin: "600px" },
   );
   places.forEach((place) => near.observe(place));
-  addEventListener("hashchange", follow);
-  follow();
+  addEventListener("hashchange", () => follow());
+  // Who comes back to the page, or loads it anew, is where they were.
+  const [way] = performance.getEntriesByType("navigation");
+  follow(!["reload", "back_forward"].includes(way?.type));
 })();

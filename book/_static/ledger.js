@@ -51,7 +51,13 @@ document.addEventListener("DOMContentLoaded", () => {
   const asked = new URLSearchParams(location.search);
   for (const name of names) choose(name, asked.get(name));
   count();
-  form.addEventListener("change", keep);
+  form.addEventListener("change", () => {
+    keep();
+    const target = document.getElementById(location.hash.slice(1));
+    if (!target || target.getClientRects().length > 0) return;
+    // What the address names is left out now: there it would undo the choice when the page is loaded anew.
+    history.replaceState(history.state, "", location.pathname + location.search);
+  });
   addEventListener("hashchange", follow);
   addEventListener("click", (event) => {
     if (event.target.closest?.('a[href^="#"]')) setTimeout(follow); // the same address once more

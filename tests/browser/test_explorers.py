@@ -904,6 +904,26 @@ def test_runs_shows_what_was_trained_otherwise(tab: Page, site: str) -> None:
     assert "scales" not in said(place)
 
 
+def test_who_comes_back_to_a_page_is_where_they_were(tab: Page, site: str) -> None:
+    """Not at the explorer that the address names: it is the last one that was touched."""
+    enter(tab, site, "runs", "step=free")
+    last = tab.locator(".explorer").last
+    last.scroll_into_view_if_needed()
+    tab.wait_for_timeout(500)
+    tab.reload()
+    tab.locator("#explorer-runs[data-ready]").wait_for(state="attached")
+    drawn(tab)
+    top = tab.locator("#explorer-runs").evaluate("e => e.getBoundingClientRect().top")
+    assert top < -200, "above what is seen"
+
+
+def test_a_depth_that_no_net_has_is_no_view(tab: Page, site: str) -> None:
+    """One in the millions froze the page."""
+    view = "shown=1&family=cifar&block=basic&depth=6000002"
+    place = enter(tab, site, "architecture", view)
+    assert place.locator(".rnx-notice").inner_text().startswith("There is no such view")
+
+
 def test_runs_has_the_papers_value_of_the_test_error_only(tab: Page, site: str) -> None:
     place = enter(tab, site, "runs", "step=free&nets=resnet20,resnet56")
     paper = place.get_by_role("checkbox")

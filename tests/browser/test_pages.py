@@ -323,6 +323,19 @@ def test_the_ledgers_choices_are_kept_and_give_way_to_links(browser: Browser, si
         assert "verdict" not in tab.url
 
 
+def test_the_ledgers_choices_outlive_the_claim_that_the_address_names(
+    browser: Browser, site: str
+) -> None:
+    with browser.new_context() as context:
+        tab = context.new_page()
+        tab.goto(f"{site}/book/ledger.html#claim-24b")
+        tab.locator("label:has(#verdict-holds)").click()
+        assert not tab.locator("#claim-24b").is_visible()
+        tab.reload()
+        assert tab.locator("#verdict-holds").is_checked()
+        assert not tab.locator("#claim-24b").is_visible()
+
+
 def test_a_count_of_verdicts_leads_to_those_claims(browser: Browser, site: str) -> None:
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         tab = context.new_page()

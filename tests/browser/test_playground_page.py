@@ -706,6 +706,21 @@ def test_a_shared_question_is_asked_anew(tab: Tab, site: str, context: BrowserCo
     other.locator(".chart .empty", has_text="Predict first.").first.wait_for()
 
 
+@pytest.mark.parametrize("page", ["playground.html", "playground.zh.html"])
+def test_nets_with_long_names_fit_a_small_phone(browser: Browser, site: str, page: str) -> None:
+    nets = "runs=resnet110C.n3;resnet110C.lr0,05.n3&lesson=options&answers=options:0"
+    with browser.new_context(viewport={"width": 320, "height": 700}) as context:
+        tab = context.new_page()
+        for state in (nets.partition("&")[0], nets):
+            visit(tab, site, "", page)
+            visit(tab, site, state, page)
+            tab.locator("table.nets button.name").first.wait_for(state="attached")
+            box = tab.locator(".playground").bounding_box()
+            for table in tab.locator("table.nets:visible").all():
+                assert table.bounding_box()["width"] <= box["width"]
+            assert tab.evaluate("document.scrollingElement.scrollWidth") <= 320
+
+
 def test_leaving_a_question_brings_ones_own_nets_back(tab: Tab) -> None:
     train(tab)
     lines = tab.locator(".chart svg").first.locator("text.label")
@@ -773,6 +788,98 @@ def test_reset_leaves_nothing_as_it_was(tab: Tab, site: str) -> None:
     tab.get_by_role("button", name="Undo").click()
     tab.wait_for_function("state => location.hash === `#playground?${state}`", arg=state)
     assert tab.locator("details.lessons small").count() == 1
+
+
+def test_undo_brings_back_what_a_link_to_a_section_took_out_of_the_address(
+    tab: Tab, site: str
+) -> None:
+    visit(tab, site, "choose=resnet8A&lesson=options&answers=options:0")
+    tab.evaluate("location.hash = 'what-to-try-first'")
+    tab.get_by_role("button", name="Reset").click()
+    assert tab.get_by_label("Depth").input_value() == "20"
+    tab.get_by_role("button", name="Undo").click()
+    assert tab.locator(".lesson .said").is_visible()
+    tab.get_by_role("button", name="Leave the question").click()
+    assert tab.get_by_label("Depth").input_value() == "8"
+
+
+def test_the_focus_is_kept_by_reset_and_undo_in_a_question(tab: Tab, site: str) -> None:
+    """Train cannot be pressed before the prediction."""
+    visit(tab, site, "lesson=options")
+    tab.get_by_role("button", name="Reset").click()
+    drawn(tab)
+    assert focused(tab) == "Train"
+    tab.get_by_role("button", name="Undo").click()
+    drawn(tab)
+    assert focused(tab) == "Option A, B or C"
+
+
+def test_only_what_the_question_offers_is_a_try(tab: Tab, site: str) -> None:
+    """Neither plain-56 as it is, nor a net that was trained with other numbers before."""
+    visit(tab, site, "runs=plain56;plain56.lr0,03.n20;plain56.lr0,05")
+    train(tab)
+    tab.evaluate("location.hash = 'playground?lesson=rescue-plain-56&answers=rescue-plain-56:0'")
+    tab.locator(".lesson").wait_for()
+    drawn(tab)
+    assert tab.get_by_text("Tries: 1 of 5").is_visible()
+
+
+def test_a_reload_in_a_question_hides_nothing_for_good(tab: Tab, site: str) -> None:
+    """Those are the question's own nets, too, once it is answered."""
+    visit(tab, site, "runs=plain8.n5;plain20")
+    tab.evaluate("location.hash = 'playground?runs=plain8.n5;plain20&lesson=plain-8-20'")
+    tab.locator(".lesson").wait_for()
+    tab.wait_for_timeout(400)  # until the address is written
+    assert "-plain20" not in tab.evaluate("location.hash")
+    tab.reload()
+    tab.locator("#playground[data-ready]").wait_for()
+    tab.get_by_role("button", name="Leave the question").click()
+    drawn(tab)
+    assert tab.locator(".state", has_text="hidden").count() == 0
+
+
+def test_choices_that_are_copied_out_of_a_question_are_seen(tab: Tab, site: str) -> None:
+    visit(tab, site, "lesson=plain-8-20&answers=plain-8-20:0")
+    train(tab)
+    tab.locator("table.nets button.name").first.click()
+    tab.get_by_role("button", name="Copy choices").click()
+    assert tab.get_by_label("Depth").input_value() == "8"
+    assert tab.get_by_label("Depth").is_visible()
+    assert focused(tab) == "Train"
+
+
+def test_the_moment_looked_at_is_one_that_a_net_has(tab: Tab, site: str) -> None:
+    chart = tab.locator(".playground-chart").first
+    box = chart.bounding_box()
+    tab.mouse.click(box["x"] + 5, box["y"] + 60)
+    drawn(tab)
+    assert chart.locator(".cursor line").count() == 0, "there is no net yet"
+    visit(tab, site, "runs=plain8.n5;plain8.n40")
+    train(tab)
+    box = chart.bounding_box()
+    tab.mouse.click(box["x"] + 5, box["y"] + 60)
+    assert "iteration 1" in tab.locator(".moment").inner_text()
+    tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + 60)
+    tab.locator(".moment", has_text="at iteration").wait_for()
+    tab.locator("table.nets button.name").nth(1).click()
+    tab.locator("tr.tools:visible").get_by_role("button", name="Remove").click()
+    drawn(tab)
+    assert tab.locator(".moment").inner_text() == ""
+    assert not tab.get_by_role("button", name="Back to the latest").first.is_visible()
+
+
+def test_text_can_be_selected_across_the_chart(tab: Tab, site: str) -> None:
+    """Who begins elsewhere does not look back."""
+    visit(tab, site, "runs=plain8.n40")
+    train(tab)
+    chart = tab.locator(".playground-chart").first.bounding_box()
+    caption = tab.locator(".playground figcaption").bounding_box()
+    tab.mouse.move(caption["x"] + 20, caption["y"] + 5)
+    tab.mouse.down()
+    tab.mouse.move(chart["x"] + 100, chart["y"] + 100, steps=5)
+    tab.mouse.up()
+    drawn(tab)
+    assert tab.locator(".moment").inner_text() == ""
 
 
 def test_train_starts_what_it_says(tab: Tab, site: str) -> None:

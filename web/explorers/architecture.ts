@@ -1,8 +1,8 @@
 // Any net of the two papers, drawn to scale and counted: where do its layers, parameters and
 // multiply-adds sit?
-import { cifarBlocks, complexity, PER_N, type Block, type Complexity, type Config, type Stage } from "../shared/arithmetic.ts";
+import { cifarBlocks, complexity, DEEPEST, PER_N, type Block, type Complexity, type Config, type Stage } from "../shared/arithmetic.ts";
 import { enlarged } from "../shared/attention.ts";
-import { button, choice, slider } from "../shared/controls.ts";
+import { choice, slider } from "../shared/controls.ts";
 import { h, onWidth, s } from "../shared/dom.ts";
 import type { Explorer, Parts, Place } from "../shared/explorer.ts";
 import { numberGate } from "../shared/predict.ts";
@@ -43,7 +43,7 @@ const N = [...Array.from({ length: 20 }, (_, i) => i + 1), 25, 30, 40, 50, 75, 1
 
 /** The depths of CIFAR nets to choose from. */
 function cifarDepths(block: string): number[] {
-  return N.map((n) => PER_N[block] * n + 2).filter((depth) => depth <= 1202);
+  return N.map((n) => PER_N[block] * n + 2).filter((depth) => depth <= DEEPEST);
 }
 
 function build({ root, data, view, t, texts, language }: Place<Data, State, Words>): Parts {

@@ -1,7 +1,7 @@
 // All explorers: one implementation for the pages of the book, for JupyterLab and for Colab.
 //   mount(element, { name, data, state, language })   in a page
 //   export default { render }                          as an anywidget
-import { explain, open, type Explorer, type Mounted, type Options } from "../shared/explorer.ts";
+import { explain, open, type Mounted, type Options } from "../shared/explorer.ts";
 import { EXPLORERS } from "every-explorer";
 
 // Tests hold the tables of all languages against each other.

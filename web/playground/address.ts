@@ -112,7 +112,7 @@ export function pageAddress(): Address {
     }
   };
   const address: Address = {
-    read: () => (waiting ? own : there()),
+    read: () => own, // which a link to a section of the page takes out of the address
     // Not at every step of a slider: browsers refuse an address that changes too often.
     write(state) {
       if (state === own) return;

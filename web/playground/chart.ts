@@ -83,9 +83,11 @@ export class Chart {
     };
     // A finger that moves up or down scrolls the page; a tap, or one that moves sideways, picks.
     let finger: PointerEvent | undefined;
+    let pressed = false; // here, and not somewhere else to select text
     this.element.addEventListener("pointerdown", (event) => {
+      pressed = event.button === 0;
       if (event.pointerType === "touch") finger = event;
-      else if (event.button === 0) pick(event);
+      else if (pressed) pick(event);
     });
     this.element.addEventListener("pointermove", (event) => {
       if (finger) {
@@ -93,13 +95,17 @@ export class Chart {
         if (x < 6 || x < y) return;
         finger = undefined;
       }
-      if (event.buttons & 1) pick(event);
+      if (pressed && event.buttons & 1) pick(event);
     });
+    const lift = (): void => {
+      finger = undefined;
+      pressed = false;
+    };
     this.element.addEventListener("pointerup", (event) => {
       if (finger) pick(event);
-      finger = undefined;
+      lift();
     });
-    this.element.addEventListener("pointercancel", () => (finger = undefined));
+    this.element.addEventListener("pointercancel", lift);
   }
 
   /** Where the axes end; names stand right of them. */

@@ -1,7 +1,7 @@
 // The controls of a free trial: depth, shortcut and the buttons; everything else below "More".
 import { h, uniqueId } from "../shared/dom.ts";
 import {
-  allowed, type Choice, DEFAULT, LIMITS, nameOf, type NumberName, type Shortcut,
+  allowed, type Choice, DEFAULT, LIMITS, type NumberName, type Shortcut,
 } from "./choices.ts";
 import { say, Segments } from "./dom.ts";
 import type { Texts } from "./texts/index.ts";
@@ -180,10 +180,5 @@ export class Controls {
   private caution(name: NumberName): string {
     const { warmup, steps } = this.choice;
     return name === "warmup" && warmup >= steps ? this.texts.warmupAll(whole(steps)) : "";
-  }
-
-  /** The names of the nets that Train starts. */
-  get names(): string[] {
-    return this.chosen.map(nameOf);
   }
 }

@@ -226,9 +226,10 @@ export class LessonPanel {
 
   private drawRescue(arms: Arm[]): void {
     const { texts } = this;
-    const tries = arms.filter(({ choice }) => choice.shortcut === "none");
     const line = rescueLine()?.value;
-    const finished = tries.filter((arm) => arm.ended);
+    // The first five that one of the four fields makes another net.
+    const tries = arms.filter(({ ended, choice }) => ended && isTry(choice));
+    const finished = tries.sort((one, other) => one.number - other.number).slice(0, TRIES);
     const reached = finished.filter((arm) => line !== undefined && (readArm(arm).mean.loss ?? Infinity) <= line);
     const open = finished.length >= TRIES;
     this.shortcuts!.disabled = !open;
@@ -257,6 +258,13 @@ export class LessonPanel {
       ...this.next(),
     );
   }
+}
+
+/** Whether a net is one that a try can make of plain-56. */
+function isTry(choice: Choice): boolean {
+  const names = Object.keys(KNOBS) as Knob[];
+  const offered = names.every((name) => (KNOBS[name] as readonly unknown[]).includes(choice[name]));
+  return offered && choice.shortcut === "none" && !same(choice, RESCUE);
 }
 
 /** What a try may change, as it is in another choice. */

@@ -279,7 +279,7 @@ export class Playground {
     for (const { choice, hidden } of state.runs) {
       const arm = this.find(choice) ?? this.add(choice);
       // One's own nets wait behind an open question.
-      const waits = this.panel !== undefined && !this.panel.owns(choice);
+      const waits = !this.isAsked(choice);
       if (waits) this.before.set(arm, hidden);
       arm.hidden = hidden || waits;
     }
@@ -317,8 +317,12 @@ export class Playground {
 
   /** Whether the reader hid a net, a question aside. */
   private isHidden(arm: Arm): boolean {
-    const own = this.panel && !this.panel.owns(arm.choice);
-    return (own ? this.before.get(arm) : undefined) ?? arm.hidden;
+    return (this.isAsked(arm.choice) ? undefined : this.before.get(arm)) ?? arm.hidden;
+  }
+
+  /** Whether a net may be seen: all of them, or in a question its own once it is answered. */
+  private isAsked(choice: Choice): boolean {
+    return !this.panel || (this.panel.ready && this.panel.owns(choice));
   }
 
   private find(choice: Choice): Arm | undefined {
@@ -356,8 +360,7 @@ export class Playground {
     this.tell("");
     if (this.panel) {
       // Only the question's own nets, so that nothing gives the answer away or stands in the way.
-      const { panel } = this;
-      for (const arm of this.arms) arm.hidden = !(panel.ready && panel.owns(arm.choice));
+      for (const arm of this.arms) arm.hidden = !this.isAsked(arm.choice);
     } else {
       for (const [arm, hidden] of this.before) arm.hidden = hidden;
       this.before.clear();
@@ -453,10 +456,11 @@ export class Playground {
 
   private toggle(arm: Arm): void {
     arm.hidden = !arm.hidden;
-    this.changed();
+    this.look(this.moment);
   }
 
   private clone(arm: Arm): void {
+    if (this.panel) this.open(undefined); // a question's controls are not these
     this.controls.take(arm.choice);
     this.controls.more.open = true;
     this.chose();
@@ -478,7 +482,7 @@ export class Playground {
     this.latest = this.latest.filter((arm) => !arms.includes(arm));
     this.pointed = undefined;
     this.wasBusy = this.crew.busy; // who removes what still trains wants no result
-    this.changed();
+    this.look(this.moment);
   }
 
   private reset(): void {
@@ -500,12 +504,19 @@ export class Playground {
       this.born = Math.max(this.born, born);
       this.address.write(before);
       this.load();
-      this.main.focus();
+      if (this.panel && !this.panel.ready) this.goToQuestion();
+      else this.toMain();
     };
     this.notice.replaceChildren(
       this.texts.wasReset, h("button", { type: "button", class: "link", onclick: undo }, this.texts.undo),
     );
     this.changed();
+    this.toMain();
+  }
+
+  /** Put the focus on Train, which may just have become one that can be pressed. */
+  private toMain(): void {
+    this.drawButtons(); // a disabled button takes no focus
     this.main.focus();
   }
 
@@ -517,15 +528,15 @@ export class Playground {
       this.answers[panel.lesson.id] = panel.answer;
       for (const arm of this.arms) arm.hidden = !panel.owns(arm.choice);
       this.listLessons();
-      this.drawButtons(); // a disabled button takes no focus
-      this.main.focus();
+      this.toMain();
     }
     this.changed();
   }
 
   /** Look back to an iteration, or at the latest. */
   private look(iteration: number | undefined): void {
-    this.moment = iteration !== undefined && iteration >= this.longest ? undefined : iteration;
+    const past = iteration !== undefined && this.trained.length > 0 && iteration < this.longest;
+    this.moment = past ? Math.max(1, iteration) : undefined;
     this.changed();
   }
 

@@ -56,13 +56,15 @@ export interface Complexity {
 
 /** The p of a CIFAR net's depth pn+2, by its blocks. */
 export const PER_N: Record<string, number> = { basic: 6, bottleneck: 9 };
+/** Layers of the paper's deepest net; none is counted beyond. */
+export const DEEPEST = 1202;
 
 const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
 
 /** Blocks in each stage of a CIFAR net. Errors: `RangeError` for a depth that none has. */
 export function cifarBlocks(depth: number, block: string): number[] {
   const n = (depth - 2) / PER_N[block];
-  if (!Number.isInteger(n) || n < 1) throw new RangeError(`no net has ${depth} layers`);
+  if (!Number.isInteger(n) || n < 1 || depth > DEEPEST) throw new RangeError(`no net has ${depth} layers`);
   return [n, n, n];
 }
 

@@ -19,23 +19,17 @@ export function choice(
   label: string,
   options: Option[],
   change: (value: string) => void,
-): Control<string> & { options(options: Option[]): void } {
+): Control<string> {
   const name = uniqueId();
-  const row = h("span", { class: "rnx-segments" });
-  const element = h("fieldset", { class: "rnx-choice" }, h("legend", {}, label), row);
-  let inputs: HTMLInputElement[] = [];
-  const build = (all: Option[]) => {
-    inputs = all.map(({ value, disabled }) =>
-      h("input", { type: "radio", name, value, disabled, onchange: () => change(value) }),
-    );
-    row.replaceChildren(
-      ...all.map((option, i) => h("label", { title: option.title }, inputs[i], h("span", {}, option.label))),
-    );
-  };
-  build(options);
+  const inputs = options.map(({ value, disabled }) =>
+    h("input", { type: "radio", name, value, disabled, onchange: () => change(value) }),
+  );
+  const labels = options.map((option, i) =>
+    h("label", { title: option.title }, inputs[i], h("span", {}, option.label)),
+  );
+  const row = h("span", { class: "rnx-segments" }, ...labels);
   return {
-    element,
-    options: build,
+    element: h("fieldset", { class: "rnx-choice" }, h("legend", {}, label), row),
     set: (value) => inputs.forEach((input) => (input.checked = input.value === value)),
   };
 }
@@ -62,13 +56,11 @@ export function select(
   label: string,
   options: Option[],
   change: (value: string) => void,
-): Control<string> & { options(options: Option[]): void } {
-  const input = h("select", { onchange: () => change(input.value) });
+): Control<string> {
+  const listed = options.map(({ value, label, disabled }) => h("option", { value, disabled }, label));
+  const input = h("select", { onchange: () => change(input.value) }, ...listed);
   const element = h("label", { class: "rnx-select" }, h("span", {}, label), input);
-  const build = (all: Option[]) =>
-    input.replaceChildren(...all.map(({ value, label, disabled }) => h("option", { value, disabled }, label)));
-  build(options);
-  return { element, options: build, set: (value) => void (input.value = value) };
+  return { element, set: (value) => void (input.value = value) };
 }
 
 /** One of the numbers in `stops`, as a slider; `show` puts the value into words. */

@@ -46,6 +46,7 @@ export const en = {
   /** Words that come with the data: how to say them, where not as they are. */
   ofData: {
     scales: "trained on many scales",
+    "fan-out": "He's rule by fan-out",
     "small init": "small first weights",
     "without BN small init": "without BN, small first weights",
     "without BN xavier": "without BN, Glorot's initialisation",
