@@ -708,14 +708,21 @@ def test_a_shared_question_is_asked_anew(tab: Tab, site: str, context: BrowserCo
 
 @pytest.mark.parametrize("page", ["playground.html", "playground.zh.html"])
 def test_nets_with_long_names_fit_a_small_phone(browser: Browser, site: str, page: str) -> None:
-    nets = "runs=resnet110C.n3;resnet110C.lr0,05.n3&lesson=options&answers=options:0"
-    with browser.new_context(viewport={"width": 320, "height": 700}) as context:
-        tab = context.new_page()
-        for state in (nets.partition("&")[0], nets):
-            visit(tab, site, "", page)
+    """So do what came of a question, and what was measured."""
+    nets = "runs=resnet110C.n3;resnet110C.lr0,05.n3"
+    question = "lesson=plain-8-20&answers=plain-8-20:0"
+    for state, tables in ((nets, 1), (question, 2)):
+        with browser.new_context(viewport={"width": 320, "height": 700}) as context:
+            tab = context.new_page()
             visit(tab, site, state, page)
-            tab.locator("table.nets button.name").first.wait_for(state="attached")
+            main = tab.locator("button.main")
+            label = main.inner_text()
+            main.click()
+            drawn(tab)
+            tab.locator("button.main", has_text=re.compile(f"^{label}$")).wait_for(timeout=TRAINING)
+            drawn(tab)
             box = tab.locator(".playground").bounding_box()
+            assert tab.locator("table.nets:visible").count() == tables
             for table in tab.locator("table.nets:visible").all():
                 assert table.bounding_box()["width"] <= box["width"]
             assert tab.evaluate("document.scrollingElement.scrollWidth") <= 320
@@ -850,21 +857,22 @@ def test_choices_that_are_copied_out_of_a_question_are_seen(tab: Tab, site: str)
 
 def test_the_moment_looked_at_is_one_that_a_net_has(tab: Tab, site: str) -> None:
     chart = tab.locator(".playground-chart").first
-    box = chart.bounding_box()
-    tab.mouse.click(box["x"] + 5, box["y"] + 60)
+    chart.click(position={"x": 5, "y": 60})
     drawn(tab)
     assert chart.locator(".cursor line").count() == 0, "there is no net yet"
     visit(tab, site, "runs=plain8.n5;plain8.n40")
     train(tab)
-    box = chart.bounding_box()
-    tab.mouse.click(box["x"] + 5, box["y"] + 60)
-    assert "iteration 1" in tab.locator(".moment").inner_text()
-    tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + 60)
-    tab.locator(".moment", has_text="at iteration").wait_for()
+    moment = tab.locator(".moment")
+    chart.click(position={"x": 5, "y": 60})
+    drawn(tab)
+    assert moment.inner_text() == "at iteration 1", "left of the first"
+    chart.click(position={"x": chart.bounding_box()["width"] / 2, "y": 60})
+    drawn(tab)
+    assert int(moment.inner_text().removeprefix("at iteration ")) > 5
     tab.locator("table.nets button.name").nth(1).click()
     tab.locator("tr.tools:visible").get_by_role("button", name="Remove").click()
     drawn(tab)
-    assert tab.locator(".moment").inner_text() == ""
+    assert moment.inner_text() == ""
     assert not tab.get_by_role("button", name="Back to the latest").first.is_visible()
 
 
