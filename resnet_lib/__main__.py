@@ -2,7 +2,10 @@
 
 import sys
 
-from resnet_lib.cli import main
-
 if __name__ == "__main__":
+    try:
+        from resnet_lib.cli import main  # takes seconds, in which one may change one's mind
+    except KeyboardInterrupt:
+        print("resnet_lib: stopped.", file=sys.stderr)
+        sys.exit(130)
     sys.exit(main())

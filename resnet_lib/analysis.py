@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from resnet_lib.batches import AnyNormaliser, Normaliser, check_images
 from resnet_lib.blocks import ResidualUnit
 from resnet_lib.complexity import is_side_path
-from resnet_lib.configs import ConfigError
+from resnet_lib.configs import ConfigError, whole
 from resnet_lib.data import ImageSet
 from resnet_lib.devices import exact
 from resnet_lib.models import ResNet
+from resnet_lib.runs import one_run_each
 
 
 def main_path(model: nn.Module) -> list[tuple[str, nn.Conv2d, nn.Module]]:
@@ -85,6 +86,7 @@ class SignalProbe:
     def __init__(
         self, data: ImageSet, images: int = 256, normalise: AnyNormaliser | None = None
     ) -> None:
+        whole(images, 1, "images")
         chosen = torch.randperm(len(data.train_images), generator=torch.Generator().manual_seed(0))
         chosen = chosen[:images]
         self.data = data
@@ -130,8 +132,10 @@ def first_to_last(
     The geometric mean over seeds, since a ratio of 10 and one of 1/10 are equally far from 1.
 
     frame: rows as from `runs.probes`. moments: iterations; else the first and the last at which the
-    nets were measured. Returns one value for each model and iteration.
+    nets were measured. Returns one value for each model and iteration. Errors: `ConfigError` where
+    runs of a net differ in more than their seeds.
     """
+    one_run_each(frame)
     if moments is None:
         moments = [frame["iteration"].min(), frame["iteration"].max()]
     rows = frame[frame["iteration"].isin(moments)].sort_values("layer")
@@ -197,6 +201,7 @@ def weaker_layers(frame: pd.DataFrame, residual: str, plain: str) -> pd.Series:
 
     frame: rows as from `runs.probes`; compared layer by layer at the last moment measured.
     """
+    one_run_each(frame)
     last = frame[frame["iteration"] == frame["iteration"].max()]
     table = last.pivot_table(index=["seed", "layer"], columns="model", values="response_std")
     both = table.reindex(columns=[residual, plain]).dropna()

@@ -11,12 +11,12 @@ A record is taken for an arm of an experiment by what it says was trained, never
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,7 @@ from resnet_lib.measures import MEASURES, PROBED
 from resnet_lib.models import build_model
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.outputs import printed_name
-from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, curves, run_id
+from resnet_lib.runs import ARCHIVE, RecordError, RunRecord, curves
 
 # Net, recipe, data set and size: what two runs of an arm share, whatever their seeds and precision.
 Key = tuple[ModelConfig, TrainConfig, str, int]
@@ -115,14 +115,14 @@ class Archive:
             for precision, runs in self.runs(label, tier).items()
         }
 
-    def missing(self, tiers: tuple[str, ...] = ("quick", "short", "paper")) -> pd.DataFrame:
+    def missing(self, tiers: str | Iterable[str] = ("quick", "short", "paper")) -> pd.DataFrame:
         """What the experiments want in these tiers and the archive has not, in running order.
 
         A run that several experiments share is listed once, with the first. One that diverged is
         not missing: it would again.
         """
         rows, listed = [], set()
-        for tier in map(find_tier, tiers):
+        for tier in map(find_tier, [tiers] if isinstance(tiers, str) else tiers):
             for experiment in EXPERIMENTS.values():
                 if tier.name not in experiment.tiers:
                     continue
@@ -254,6 +254,8 @@ def survey(folder: Path | str = ARCHIVE) -> Archive:
     the present code's, other data than the data set of that name.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        warnings.warn(f"{folder} is not a folder: there are no records.", stacklevel=2)
     read, refused = [], []
     for path in sorted({p.parent for p in folder.rglob("*.csv")} | folders_of_records(folder)):
         try:
@@ -351,7 +353,7 @@ def fault(record: RunRecord, checksums: dict[tuple[str, int], str]) -> str | Non
             f"its data have the checksum {record.data['checksum']}, and {place[0]} has "
             f"{checksums.get(place) or 'none that is known'}"
         )
-    if record.run_id != id_of(record):
+    if record.run_id != record.own_id():
         return "its id does not fit what it says was trained"
     wanted = probe_of_record(record)
     if wanted and not len(record.probe):
@@ -390,20 +392,6 @@ def present_numerics(net: ModelConfig, recipe: TrainConfig | None = None) -> str
     with torch.device("meta"):
         made = build_model(net, seed=0)
     return numerics_hash(made, *alternatives(recipe or TrainConfig()))
-
-
-def id_of(record: RunRecord) -> str:
-    """The id that a record should have."""
-    data = SimpleNamespace(name=record.data["name"], checksum=record.data["checksum"])
-    return run_id(
-        record.model_config,
-        record.model_seed,
-        record.train_config,
-        data,
-        record.numerics,
-        record.precision,
-        record.start,
-    )
 
 
 def expected_checksums(records: list[RunRecord]) -> dict[tuple[str, int], str]:

@@ -207,6 +207,10 @@ def normaliser_of(nets: Iterable[nn.Module], data: ImageSet) -> AnyNormaliser:
 
 def check_images(net: nn.Module, data: ImageSet) -> None:
     """Raise `ConfigError` unless a net takes a data set's images and tells its classes apart."""
+    if not isinstance(net, nn.Module) or not hasattr(net, "config"):
+        raise ConfigError(f"{net!r:.60} is no net: build one with build_model, or load one.")
+    if not isinstance(data, ImageSet):
+        raise ConfigError(f"{data!r:.60} is no image set: give what load returns.")
     config = net.config
     if config.in_channels != data.channels:
         raise ConfigError(

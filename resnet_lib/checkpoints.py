@@ -130,6 +130,8 @@ def load_net(run: RunRecord | Path | str, runs: Path | str = ".") -> ResNet:
     """
     if isinstance(run, RunRecord):
         return net_of(run, weights_of(run, Path(runs) / run.run_id))
+    if not isinstance(run, (Path, str)):
+        raise RecordError(f"{run!r:.60} is no run: give its record, or its folder.")
     record = RunRecord.load(run)
     return net_of(record, weights_of(record, run))
 
@@ -146,7 +148,7 @@ def weights_of(record: RunRecord, folder: Path | str) -> Path:
     ended = record.status == "complete"
     status = "" if ended else f" is {record.status} after {record.iterations_done} iterations and"
     remedy = {
-        "complete": "name the folder that its weights are in, or train it again",
+        "complete": "name the folder that its weights are in, or delete this one and train again",
         "diverged": "a run that diverges leaves no net",
     }.get(record.status, "run it to its end")
     raise RecordError(

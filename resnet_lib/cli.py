@@ -44,7 +44,7 @@ from resnet_lib.models import MODELS, ResNet, model_config
 from resnet_lib.photos import is_photos, load_photos
 from resnet_lib.recipes import RECIPES, compare_recipes, describe_recipe
 from resnet_lib.repository import in_repository
-from resnet_lib.runner import RunError, RunSpec, Stopped, load_once, run_one
+from resnet_lib.runner import RunError, RunSpec, Stopped, load_once, run_one, unsaved
 from resnet_lib.runs import ARCHIVE, RecordError, RunRecord
 from resnet_lib.testing import PROTOCOLS, measure_errors
 from resnet_lib.weights import pretrained, read_net
@@ -101,9 +101,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--set",
         nargs="+",
-        default=[],
+        action="extend",
         metavar="FIELD=VALUE",
-        help="any other field of ModelConfig or TrainConfig: order=preactivation warmup_lr=0.01",
+        help="any other field of ModelConfig or TrainConfig: order=preactivation warmup_lr=0.01 "
+        "milestones=[200,300]",
     )
     one.add_argument("--out", type=Path, help="folder that keeps the record")
 
@@ -118,7 +119,7 @@ def parser() -> argparse.ArgumentParser:
     )
     many.add_argument("experiments", nargs="+", metavar="EXPERIMENT")
     many.add_argument("--tier", default="short", choices=list(TIERS))
-    many.add_argument("--seeds", type=int, nargs="+", help="instead of the tier's")
+    many.add_argument("--seeds", type=int, nargs="+", action="extend", help="instead of the tier's")
     many.add_argument("--data", help="another data set than the tier's")
     many.add_argument(
         "--out",
@@ -174,8 +175,9 @@ def parser() -> argparse.ArgumentParser:
         description="One line a claim with its verdict; with ids, all that is held against these.",
     )
     claims.add_argument("ids", nargs="*", metavar="CLAIM", help="such as 13: show it in full")
-    claims.add_argument("--verdict", nargs="+", metavar="VERDICT", help=", ".join(VERDICTS))
-    claims.add_argument("--kind", nargs="+", choices=KINDS, help="how it is to be settled")
+    several = {"nargs": "+", "action": "extend"}
+    claims.add_argument("--verdict", **several, metavar="VERDICT", help=", ".join(VERDICTS))
+    claims.add_argument("--kind", **several, choices=KINDS, help="how it is to be settled")
     claims.add_argument("--chapter", help="such as degradation")
     claims.add_argument("--runs", type=Path, help="folder of the records (default: the archive)")
 
@@ -245,7 +247,7 @@ def do_train(options: argparse.Namespace) -> int:
     own = arm(options.model, **changes_of(options))
     recipe = replace(recipe, **own.of_train)
     # Only here, where all that cannot be has been said, are data fetched.
-    data = options.data or tier.data
+    data = tier.data if options.data is None else options.data
     size = size_in(tier, data)
     of_data = load_once(data, size).net_fields
     config = own.net(**tier.model, **of_data)
@@ -255,11 +257,23 @@ def do_train(options: argparse.Namespace) -> int:
     how = {"compiled": options.compiled, "recompute": options.recompute}
     record = run_one(RunSpec(config, recipe, data, size, name, **how), options.out)
     print(record.curves.drop(columns="run_id").to_string(index=False, float_format="%.4g"))
-    where = f", kept in {options.out / record.run_id}" if options.out else ""
+    lost = unsaved(record, options.out)
+    where = f", kept in {options.out / record.run_id}" if options.out and not lost else ""
     at = f" at iteration {record.diverged_at}" if record.diverged_at is not None else ""
     took = f"after {record.seconds:.1f} s on {record.device}"
     print(f"{record.run_id}: {record.status}{at} {took}{where}")
-    return 0 if record.status == "complete" else 1
+    if record.status == "interrupted" and not lost:
+        print(f"resnet_lib: stopped{'; the same command goes on' * bool(where)}.", file=sys.stderr)
+        return 130
+    return ended([record], options.out)
+
+
+def ended(records: Sequence[RunRecord], folder: Path | None) -> int:
+    """The exit status of some runs; says of each what could not be kept."""
+    lost = [told for record in records if (told := unsaved(record, folder))]
+    for told in lost:
+        print(f"resnet_lib: {told}", file=sys.stderr)
+    return 1 if lost or any(record.status != "complete" for record in records) else 0
 
 
 def changes_of(options: argparse.Namespace) -> dict[str, Any]:
@@ -271,7 +285,7 @@ def changes_of(options: argparse.Namespace) -> dict[str, Any]:
     known = [each.name for config in (ModelConfig, TrainConfig) for each in fields(config)]
     own = {name: f"--{name.replace('_', '-')}" for name in (*names, "iterations", "seed")}
     own |= {"batch_norm": "--no-batch-norm", "depth": "MODEL"}
-    for each in options.set:
+    for each in options.set or ():
         name, equals, text = each.partition("=")
         if not equals:
             raise ConfigError(f"--set takes FIELD=VALUE, such as warmup_lr=0.01, not {each!r}.")
@@ -279,6 +293,10 @@ def changes_of(options: argparse.Namespace) -> dict[str, Any]:
             raise unknown_name(name, known, "field of ModelConfig or TrainConfig")
         if name in own:
             raise ConfigError(f"{name} is set by {own[name]}, and not by --set.")
+        if name in changes:
+            raise ConfigError(f"{name} is set twice.")
+        if text.startswith("(") and text.endswith(")"):
+            text = f"[{text[1:-1].rstrip(',')}]"  # a tuple, as Python writes it
         try:
             value = json.loads({"True": "true", "False": "false", "None": "null"}.get(text, text))
         except ValueError:
@@ -289,8 +307,11 @@ def changes_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def do_reproduce(options: argparse.Namespace) -> int:
     """Run experiments and list their last test errors."""
-    home = Path("runs") if options.tier == "smoke" else ARCHIVE  # nothing of smoke is archived
-    folder = options.out or in_repository(home) / options.tier
+    folder = options.out
+    if folder is None and options.tier == "smoke":
+        folder = Path("runs", "smoke")  # nothing of it is archived
+    elif folder is None:
+        folder = in_repository(ARCHIVE) / options.tier
     check_out(folder)
     try:
         records = reproduce(
@@ -308,7 +329,7 @@ def do_reproduce(options: argparse.Namespace) -> int:
             print(summary(stopped.records).to_string(index=False))
         raise
     print(summary(records).to_string(index=False))
-    return 0 if all(record.status == "complete" for record in records) else 1
+    return ended(records, folder)
 
 
 def check_out(folder: Path | None) -> None:
@@ -386,7 +407,9 @@ def images_for(nets: Sequence[ResNet], options: argparse.Namespace) -> ImageSet:
     names, sizes = (sorted({each[field] for each in about}) for field in ("name", "size"))
     if options.data is None and len(names) > 1:
         raise ConfigError(f"the nets were trained on {' and '.join(names)}: choose with --data.")
-    data = options.data or (names[0] if names else "embedded")
+    data = options.data
+    if data is None:
+        data = names[0] if names else "embedded"
     images = load(data)
     if options.size is not None:
         return images.reduced(options.size)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +53,8 @@ IMAGENET_BLOCKS: dict[str, dict[int, tuple[int, ...]]] = {
 INITS = ("he", "he-fan-out", "xavier", "small")
 PRECISIONS = ("auto", "float32", "bfloat16")
 NORMALISATIONS = ("per-pixel", "per-channel")
-LARGEST = sys.float_info.max
+LARGEST = 3.4028234e38  # what float32 holds
+MOST = 2**31 - 1  # what counts and sizes in tensors hold
 
 
 class ConfigError(ValueError):
@@ -76,7 +76,7 @@ def is_flag(value: object) -> bool:
 def finite(value: float, what: str, smallest: float = -LARGEST) -> None:
     """Raise `ConfigError` unless `value` is a finite number, of at least `smallest`.
 
-    A whole number that no float can hold is as little of use as infinity.
+    One that float32 cannot hold is as little of use as infinity.
     """
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not smallest <= value <= LARGEST:
@@ -84,17 +84,17 @@ def finite(value: float, what: str, smallest: float = -LARGEST) -> None:
         raise ConfigError(f"{what} is {value!r}: it must be a finite number{least}.")
 
 
-def whole(value: int, smallest: int, what: str) -> None:
-    """Raise `ConfigError` unless `value` is a whole number of at least `smallest`."""
+def whole(value: int, smallest: int, what: str, most: int = MOST) -> None:
+    """Raise `ConfigError` unless `value` is a whole number from `smallest` to `most`."""
     if is_flag(value) or not isinstance(value, (int, np.integer)) or value < smallest:
         raise ConfigError(f"{what} is {value!r}: it must be a whole number of at least {smallest}.")
+    if value > most:
+        raise ConfigError(f"{what} is {value!r}: it must be {most} at most.")
 
 
 def as_seed(value: int) -> int:
     """A seed as Python's own number. Errors: `ConfigError` for what is none."""
-    whole(value, 0, "seed")
-    if value >= 2**63:
-        raise ConfigError(f"seed is {value}: it must be below 2**63.")
+    whole(value, 0, "seed", 2**63 - 1)
     return int(value)
 
 
@@ -404,6 +404,10 @@ class TrainConfig(Config):
         for name in ("lr", "momentum", "weight_decay", "warmup_error"):
             finite(getattr(self, name), name, 0)
         whole(self.pad, 0, "pad")
+        if not isinstance(self.milestones, tuple):
+            raise ConfigError(
+                f"milestones is {self.milestones!r}: it must be a tuple of iterations."
+            )
         for name in ("decay_all", "flip", "deterministic", "pad_first"):
             one_of(getattr(self, name), (True, False), name)
         as_seed(self.seed)
@@ -422,10 +426,6 @@ class TrainConfig(Config):
         elif "warmup_error" in self.changes():
             raise ConfigError(
                 f"warmup_error is {self.warmup_error} and does nothing without a warmup_lr."
-            )
-        if not isinstance(self.milestones, tuple):
-            raise ConfigError(
-                f"milestones is {self.milestones!r}: it must be a tuple of iterations."
             )
         for milestone in self.milestones:
             whole(milestone, 1, "each milestone")

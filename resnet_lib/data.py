@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -141,12 +142,12 @@ class ImageSet:
         """The same images, `size` pixels wide: means over squares of pixels, rounded."""
         if size == self.size:
             return self
-        if size < 1 or self.size % size:
+        if not isinstance(size, Integral) or size < 1 or self.size % size:
             raise ConfigError(
                 f"{self.name} cannot be reduced from {self.size} to {size} pixels: "
                 f"it can to {', '.join(map(str, self.sizes))}."
             )
-        factor = self.size // size
+        factor = self.size // int(size)
         return replace(
             self,
             train_images=F.avg_pool2d(self.train_images.float(), factor).round().byte(),

@@ -65,8 +65,10 @@ def random_sets(names: Blocks, sizes: Iterable[int], draws: int, seed: int = 0) 
     A function of its arguments alone: nets of one depth lose the same blocks. Where there are
     fewer sets of a size than `draws`, it gives up after ten tries for each.
     """
+    whole(draws, 1, "draws")
     sets: dict[Blocks, None] = {}
     for size in sizes:
+        whole(size, 1, "each size")
         if size > len(names):
             continue
         found: dict[Blocks, None] = {}
@@ -86,7 +88,7 @@ def deletion_errors(
     images: Tensor,
     labels: Tensor,
     normalise: Normaliser,
-    sets: Collection[Blocks],
+    sets: Iterable[Blocks],
     precision: str = "float32",
     batch_size: int = 500,
 ) -> Iterator[tuple[Blocks, float]]:
@@ -97,6 +99,7 @@ def deletion_errors(
     ordered by it.
     Errors: `ConfigError` when a set names a block that cannot be deleted.
     """
+    sets = [tuple(each) for each in sets]  # a generator would be read only once
     check_sets(net, sets)
     net.eval()
     device = net.fc.weight.device
@@ -190,10 +193,14 @@ class Deletions:
             first, rest = path.read_text().split("\n", 1)
             about = json.loads(first.removeprefix("# "))
             frame = pd.read_csv(io.StringIO(rest), keep_default_na=False, **EXACT)
+            if not isinstance(about, dict) or tuple(frame.columns) != COLUMNS:
+                raise ValueError(f"it has not the columns {', '.join(COLUMNS)}")
+            frame = frame.astype({"deleted": int, "images": int, "top1_error": float})
         except (OSError, ValueError) as error:
-            raise RecordError(f"{path} cannot be read as deletions: {error}.") from None
-        if not isinstance(about, dict) or tuple(frame.columns) != COLUMNS:
-            raise RecordError(f"{path} has not the columns {', '.join(COLUMNS)}.")
+            told = str(error).removesuffix(".")
+            raise RecordError(
+                f"{path} cannot be read as deletions: {told}; delete it to measure anew."
+            ) from None
         return cls(about, frame)
 
     def save(self, folder: Path | str) -> Path:
@@ -274,6 +281,11 @@ def record_deletions(
     }
     kept = kept_deletions(folder, about)
     names = deletable(net)
+    if strange := {*" ".join(kept.frame["blocks"]).split()} - {*names}:
+        raise RecordError(
+            f"{folder / DELETIONS} has a block {min(strange)!r}, which {record.model_name} has "
+            "not: delete it to measure anew."
+        )
     normalise = make_normaliser(data, record.train_config)
     plans = (
         (

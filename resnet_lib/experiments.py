@@ -124,7 +124,8 @@ class Arm:
     """One net of an experiment: a model's name, and fields that are changed.
 
     changes: fields of `ModelConfig` or of `TrainConfig`; no name is in both. label: tells the arm
-    from every other of the archive; by default the changed net's own name.
+    from every other of the archive; by default the changed net's own name. Errors: `ConfigError`
+    for a seed or a length, which are the experiment's.
     """
 
     model: str
@@ -132,6 +133,11 @@ class Arm:
     label: str = ""
 
     def __post_init__(self) -> None:
+        for name, instead in (("seed", "seeds"), ("iterations", "stretch")):
+            if name in self.changes:
+                raise ConfigError(
+                    f"an arm does not change {name}: all arms of an experiment share its {instead}."
+                )
         if not self.label:
             object.__setattr__(self, "label", self.net().name)
 

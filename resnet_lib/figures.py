@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from resnet_lib.configs import ConfigError
 from resnet_lib.outputs import COLOURS, printed_name
-from resnet_lib.runs import of_split, one_run_each
+from resnet_lib.runs import check_frame, of_split, one_run_each
 
 RC = {
     "font.size": 10,
@@ -123,6 +123,7 @@ def plot_curves(
     Errors: `ConfigError` where a net and seed have several runs, and for an unknown split.
     """
     one_run_each(frame)
+    check_frame(frame, "model", "kind", "depth", "seed", "split", "iteration", column)
     splits = [splits] if isinstance(splits, str) else list(splits)
     for (kind, depth, model), net in frame.groupby(["kind", "depth", "model"]):
         for split in splits:
@@ -152,6 +153,7 @@ def plot_layers(frame: pd.DataFrame, ax: Axes, column: str, iteration: int) -> A
     (0) to the last (1), so that nets of different depth can be compared. Errors: `ConfigError` for
     an iteration at which nothing was measured.
     """
+    one_run_each(frame)
     now = frame[frame["iteration"] == iteration]
     if len(frame) and now.empty:
         moments = ", ".join(f"{each:,}" for each in sorted(frame["iteration"].unique()))

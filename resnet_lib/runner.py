@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from resnet_lib.analysis import PROBES
 from resnet_lib.batches import alternatives, make_normaliser
+from resnet_lib.checkpoints import CHECKPOINT
 from resnet_lib.complexity import complexity
 from resnet_lib.configs import ModelConfig, TrainConfig, whole
 from resnet_lib.data import ImageSet, load
@@ -34,7 +35,7 @@ from resnet_lib.models import build_model
 from resnet_lib.numerics import numerics_hash
 from resnet_lib.progress import interruptible
 from resnet_lib.runs import RecordError, RunRecord, run_id
-from resnet_lib.training import Probe, train
+from resnet_lib.training import Probe, train, unsaved_weights
 
 # Multiply-adds, as `RunSpec.cost` counts them, that are done, with the tests that come on top, in
 # the seconds that processes take to start.
@@ -112,18 +113,40 @@ def load_once(name: str, size: int | None) -> ImageSet:
 def recorded(spec: RunSpec, folder: Path | str | None) -> RunRecord | None:
     """The record of a run that `folder` has already, with the probe that the spec asks for.
 
-    Errors: `RecordError` for a damaged record, which is not overwritten.
+    Not where its weights could not be saved: the run then goes on from the checkpoint that is left.
+    Errors: `RecordError` for a damaged record or another run's, which is not overwritten.
     """
-    if folder is None or not (Path(folder) / spec.run_id / "record.json").exists():
+    if folder is None:
         return None
+    place = Path(folder) / spec.run_id
+    if not (place / "record.json").exists() or unsaved_weights(place):
+        return None
+    remedy = "restore it, or delete its folder to do the run again."
     try:
-        record = RunRecord.load(Path(folder) / spec.run_id)
+        record = RunRecord.load(place)
     except RecordError as error:
-        raise RecordError(
-            f"{error} Restore it, or delete its folder to do the run again."
-        ) from None
+        raise RecordError(f"{str(error).removesuffix('.')}; {remedy}") from None
+    if {record.run_id, record.own_id()} != {spec.run_id}:
+        others = " and ".join(sorted({record.run_id, record.own_id()} - {spec.run_id}))
+        raise RecordError(f"{place / 'record.json'} is of the run {others}: {remedy}")
     moments = () if spec.probe is None or record.status == "diverged" else spec.probe_at
     return record if record.is_probed(moments) and record.status != "interrupted" else None
+
+
+def unsaved(record: RunRecord, folder: Path | str | None) -> str | None:
+    """What could not be kept of a run, in one sentence; None where all of it was."""
+    if folder is None:
+        return None
+    place = Path(folder) / record.run_id
+    if record.status == "interrupted" and (place / CHECKPOINT).exists():
+        return None
+    if not (place / "record.json").exists():
+        what = "nothing of it was saved"
+    elif unsaved_weights(place):
+        what = "its weights were not saved"
+    else:
+        return None
+    return f"{record.run_id}: {what}. Make room in {folder} and give the same command again."
 
 
 def run_one(

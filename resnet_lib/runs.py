@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -61,6 +62,7 @@ PROBE = (
     "scaled_weight_gradient",
 )
 DATA_SET = {"name": str, "size": int, "checksum": str}  # what a record says of its data
+STATUSES = ("complete", "interrupted", "diverged")
 FORMAT = 1
 SITTING_BEGINS = "from_iteration"
 TYPES = {"iteration": int} | dict.fromkeys(("epoch", "loss", "top1_error", "lr", "seconds"), float)
@@ -189,12 +191,26 @@ class RunRecord:
             "start": (str, type(None)),
         }
         values = {name: getattr(self, name) for name in kinds}
+        if isinstance(self.status, str) and self.status not in STATUSES:
+            raise TypeError(f"its status is {self.status!r}")
         if isinstance(self.data, dict):
             values |= {f"data.{name}": self.data.get(name) for name in DATA_SET}
             kinds |= {f"data.{name}": kind for name, kind in DATA_SET.items()}
         for name, value in values.items():
             if not isinstance(value, kinds[name]) or isinstance(value, bool):
                 raise TypeError(f"its {name} is {value!r}")
+
+    def own_id(self) -> str:
+        """The id that what it says was trained has: `run_id`, unless the record was changed."""
+        return run_id(
+            self.model_config,
+            self.model_seed,
+            self.train_config,
+            SimpleNamespace(name=self.data["name"], checksum=self.data["checksum"]),
+            self.numerics,
+            self.precision,
+            self.start,
+        )
 
     def is_probed(self, moments: Iterable[int]) -> bool:
         """Whether it was probed at all these iterations, with as many layers at each."""
@@ -304,7 +320,7 @@ def run_id(
 
 def curves(records: Iterable[RunRecord]) -> pd.DataFrame:
     """The curves of some records as one tidy frame."""
-    frames = [record.frame() for record in records if len(record.curves)]
+    frames = [record.frame() for record in all_records(records) if len(record.curves)]
     if not frames:
         return pd.DataFrame(columns=[*CURVES, *PROPERTIES])
     return pd.concat(frames, ignore_index=True)
@@ -312,14 +328,39 @@ def curves(records: Iterable[RunRecord]) -> pd.DataFrame:
 
 def probes(records: Iterable[RunRecord]) -> pd.DataFrame:
     """The probes' tables of some records as one tidy frame."""
-    frames = [record.probe_frame() for record in records if len(record.probe)]
+    frames = [record.probe_frame() for record in all_records(records) if len(record.probe)]
     if not frames:
         return pd.DataFrame(columns=[*PROBE, "run_id", *PROPERTIES])
     return pd.concat(frames, ignore_index=True)
 
 
+def all_records(records: Iterable[RunRecord]) -> list[RunRecord]:
+    """The records as a list. Errors: `ConfigError` for what are none."""
+    found = list(records) if isinstance(records, Iterable) else [records]
+    if not isinstance(records, Iterable) or not all(isinstance(each, RunRecord) for each in found):
+        raise ConfigError(
+            f"{records!r:.60} is no list of run records, as load_records, reproduce and "
+            "archived(...)[0] have it."
+        )
+    return found
+
+
+def check_frame(frame: pd.DataFrame, *columns: str) -> None:
+    """Raise `ConfigError` unless a frame of runs has these columns."""
+    if not isinstance(frame, pd.DataFrame):
+        raise ConfigError(
+            f"a frame of runs is wanted, and not {type(frame).__name__}: curves(records) makes one."
+        )
+    for each in columns:
+        if each not in frame:
+            raise ConfigError(
+                f"the frame has no column {each!r}: it has {', '.join(map(str, frame.columns))}."
+            )
+
+
 def of_split(frame: pd.DataFrame, split: str) -> pd.DataFrame:
     """The rows of one split, "train" or "test". Errors: `ConfigError` for another name."""
+    check_frame(frame, "split")
     one_of(split, ("train", "test"), "split")
     return frame[frame["split"] == split]
 
@@ -329,6 +370,7 @@ def one_run_each(frame: pd.DataFrame) -> pd.DataFrame:
 
     Errors: `ConfigError` that names a net with others, as in two schedules or on two data sets.
     """
+    check_frame(frame)
     if "run_id" not in frame:
         return frame
     for model, rows in frame.groupby("model", sort=False):

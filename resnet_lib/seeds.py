@@ -12,7 +12,7 @@ import pandas as pd
 from resnet_lib.configs import ConfigError
 from resnet_lib.models import model_config
 from resnet_lib.outputs import MINUS
-from resnet_lib.runs import of_split, one_run_each
+from resnet_lib.runs import check_frame, of_split, one_run_each
 
 
 def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> pd.Series:
@@ -20,20 +20,25 @@ def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> p
 
     frame: rows as from `load_runs`. Positive: the deeper net is worse. A seed counts only where
     both runs are complete: a run that diverged or was stopped is no degradation.
-    Errors: `ConfigError` where a net and seed have several runs, where the two nets differ in data
-    or precision, and for a name that is neither in the frame nor a net's.
+    Errors: `ConfigError` where a net and seed have several runs, where the two nets differ in data,
+    length or precision, and for a name that is neither in the frame nor a net's.
     """
+    check_frame(frame, "model", "seed", "status")
     for name in {deep, shallow} - {*frame["model"]}:
         model_config(re.split("[ ,]", name)[0])  # "plain20, small init" is a plain20
     rows = of_split(frame, split)
     rows = rows[rows["status"] == "complete"]
     rows = one_run_each(rows[rows["model"].isin([deep, shallow])])
-    for what in {"data", "precision"} & {*rows}:
-        found = rows.groupby("model")[what].first().reindex([deep, shallow]).dropna()
-        if found.nunique() > 1:
+    if deep == shallow:
+        raise ConfigError(f"{deep} is compared with itself: name two nets.")
+    for what in ("data", "iterations", "precision"):
+        if what not in rows:
+            continue
+        found = rows.groupby("model")[what].first().reindex([deep, shallow]).dropna().tolist()
+        if len({*found}) > 1:
             raise ConfigError(
-                f"{deep} and {shallow} differ in {what} here ({' and '.join(found)}): choose runs "
-                f"that share it, such as frame[frame[{what!r}] == {found.iloc[0]!r}]."
+                f"{deep} and {shallow} differ in {what} here ({' and '.join(map(str, found))}): "
+                f"choose runs that share it, such as frame[frame[{what!r}] == {found[0]!r}]."
             )
     last = rows.sort_values("iteration").groupby(["model", "seed"])["top1_error"].last()
     ends = last.unstack("model").reindex(columns=[deep, shallow]).dropna()
@@ -44,9 +49,10 @@ def errors_at(frame: pd.DataFrame, moments: Iterable[int], window: int) -> pd.Da
     """The training error that nets come to by some iterations, in percent.
 
     frame: rows as from `load_runs`. window: how many iterations that end there count. One row a
-    moment, one column a model: means over the window and the seeds.
+    moment, one column a model: means over the window and the seeds. Errors: `ConfigError` where
+    runs of a net differ in more than their seeds.
     """
-    train = of_split(frame, "train")
+    train = one_run_each(of_split(frame, "train"))
     ends = {end: train[train["iteration"].between(end - window + 1, end)] for end in moments}
     means = {end: rows.groupby("model")["top1_error"].mean() for end, rows in ends.items()}
     return pd.DataFrame(means).T.rename_axis("iteration")

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -303,7 +303,8 @@ def checked(
     nets: ResNet | Sequence[ResNet], pictures: ImageSet | Photos, protocol: str
 ) -> list[ResNet]:
     """The nets as a list. Raises `ConfigError` for no net, no images and no such protocol."""
-    nets = [nets] if isinstance(nets, (nn.Module, str)) else list(nets)
+    several = isinstance(nets, Iterable) and not isinstance(nets, (nn.Module, str))
+    nets = list(nets) if several else [nets]
     if not nets:
         raise ConfigError("there is no net to test.")
     for net in nets:

@@ -423,9 +423,7 @@ def complete_record(
 
     Where the weights are missing and a checkpoint is left, the run has its last minute to repeat.
     """
-    if folder is None:
-        return None
-    if (folder / CHECKPOINT).exists() and not (folder / WEIGHTS).exists():
+    if folder is None or unsaved_weights(folder):
         return None
     try:
         record = RunRecord.load(folder)
@@ -433,6 +431,11 @@ def complete_record(
         return None
     whole = record.status == "complete" and record.is_probed(probe_at)
     return record if whole and record.run_id == run_id else None
+
+
+def unsaved_weights(folder: Path) -> bool:
+    """Whether a run's weights are missing that its checkpoint could still make."""
+    return (folder / CHECKPOINT).exists() and not (folder / WEIGHTS).exists()
 
 
 def keep(write: Callable[[], object], instead: str) -> bool:
@@ -449,6 +452,10 @@ def check_fit(model: nn.Module, data: ImageSet, config: TrainConfig) -> None:
     """Raise `ConfigError` unless net, data and configuration fit together."""
     check_images(model, data)
     last = complexity(model.config, data.size).stages[-2].size
+    if config.pad > data.size:
+        raise ConfigError(
+            f"pad is {config.pad}: with {data.size} pixels a side it must be {data.size} at most."
+        )
     name, images = "batch_size", config.batch_size
     if config.bn_images is not None:
         name, images = "bn_images", config.bn_images

@@ -34,6 +34,7 @@ from resnet_lib.analysis import (
 )
 from resnet_lib.batches import Normaliser
 from resnet_lib.configs import SHORTCUTS
+from resnet_lib.figures import panels, plot_layers
 
 
 def batch(images=16):
@@ -192,6 +193,30 @@ def test_the_ratio_of_first_to_last_layer_is_a_geometric_mean_over_seeds():
 
     found = first_to_last(frame[frame["model"] == "a"], "x", [0, 3, 7]).to_dict()
     assert found == pytest.approx({("a", 0): 8**0.5, ("a", 3): 9.0, ("a", 7): 0.1875**0.5})
+
+
+def test_layers_of_runs_that_differ_are_not_averaged():
+    probed = pd.DataFrame(
+        [
+            {"model": model, "seed": 0, "run_id": run, "setting": run, "iteration": 0}
+            | {"layer": layer, "response_std": 1.0, "kind": "plain", "depth": 20}
+            for model, run in (("a", 1), ("a", 2), ("b", 3))
+            for layer in (1, 2)
+        ]
+    )
+    for act in (
+        lambda: first_to_last(probed, "response_std"),
+        lambda: weaker_layers(probed, "a", "b"),
+        lambda: plot_layers(probed, panels(1)[1][0], "response_std", 0),
+    ):
+        with pytest.raises(ConfigError, match="2 runs of a with seed 0"):
+            act()
+
+
+@pytest.mark.parametrize("images", [0, -1, 2.5])
+def test_a_probe_looks_at_some_images(images):
+    with pytest.raises(ConfigError, match="images is"):
+        SignalProbe(tiny_data(), images)
 
 
 def test_responses_of_f_are_medians_of_a_stage_at_the_last_moment():

@@ -9,6 +9,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,12 +18,12 @@ from helpers import ROOT, cost_of, tiny_net, tiny_train, write_record, write_she
 
 from resnet_lib import EXPERIMENTS, MODELS, TIERS, RunRecord, load_records
 from resnet_lib.archive import survey
-from resnet_lib.cli import main, parser
+from resnet_lib.cli import changes_of, main, parser
 from resnet_lib.complexity import OTHER_NETS
 from resnet_lib.data import DATASETS, load
 from resnet_lib.experiments import GROUPS, Experiment, arm
 from resnet_lib.ledger import Ledger
-from resnet_lib.runner import load_once
+from resnet_lib.runner import load_once, run_one, unsaved
 
 COMMANDS = next(
     action.choices for action in parser()._actions if isinstance(action, argparse._SubParsersAction)
@@ -363,6 +364,87 @@ def test_reproducing_what_diverges_is_no_success(capsys, tmp_path, monkeypatch):
     assert sorted(each.split()[3] for each in text.splitlines()[1:]) == ["complete", "diverged"]
 
 
+def options_of(*arguments):
+    return parser().parse_args([str(each) for each in arguments])
+
+
+def test_an_option_that_is_repeated_adds_to_the_first():
+    """The first was dropped without a word."""
+    options = options_of(*TINY, "--set", "pad=2", "--set", "flip=false", "decay_all=false")
+    assert changes_of(options).items() >= {"pad": 2, "flip": False, "decay_all": False}.items()
+    many = options_of("reproduce", "figure6", "--seeds", 0, "--seeds", 1, 2)
+    assert many.seeds == [0, 1, 2]
+    claims = options_of("ledger", "--verdict", "holds", "--verdict", "unclear", "--kind", "run")
+    assert claims.verdict == ["holds", "unclear"]
+
+
+def test_a_tuple_is_taken_as_python_writes_it_and_as_json():
+    for text in ("milestones=(2,3)", "milestones=(2, 3,)", "milestones=[2,3]"):
+        assert changes_of(options_of(*TINY, "--set", text))["milestones"] == (2, 3)
+
+
+def test_tier_smoke_has_a_folder_of_its_own(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(EXPERIMENTS, "pair", Experiment("pair", "a test", ("plain8",)))
+    succeed(capsys, "reproduce", "pair", "--tier", "smoke", "--seeds", "3", "--jobs", "1")
+    assert [each.train["seed"] for each in load_records("runs/smoke")] == [3]
+
+
+def test_what_the_disk_has_no_room_for_is_said_and_no_success(capsys, tmp_path, monkeypatch):
+    """It was said to be kept."""
+
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(RunRecord, "save", full)
+    with pytest.warns(UserWarning, match="No space left"):
+        assert main([*TINY, "--out", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert "complete" in out
+    assert "kept in" not in out
+    assert "nothing of it was saved. Make room in" in err
+
+
+def test_weights_that_could_not_be_saved_are_made_by_the_same_command(capsys, tmp_path):
+    """From the checkpoint that was left, which was not looked at."""
+    left = iter([False] * 3 + [True])
+    command = (*TINY, "--out", tmp_path)
+    spec = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("resnet_lib.cli.run_one", lambda *run: spec.append(run[0]) or run_one(*run))
+        succeed(capsys, *command)
+    folder = tmp_path / spec[0].run_id
+    weights, record = ((folder / n).read_bytes() for n in ("weights.safetensors", "record.json"))
+    (folder / "weights.safetensors").unlink()
+    (folder / "record.json").unlink()
+    assert run_one(spec[0], tmp_path, stop=lambda: next(left)).status == "interrupted"
+    (folder / "record.json").write_bytes(record)
+    assert "its weights were not saved" in unsaved(RunRecord.load(folder), tmp_path)
+    succeed(capsys, *command)
+    assert (folder / "weights.safetensors").read_bytes() == weights
+    assert unsaved(RunRecord.load(folder), tmp_path) is None
+
+
+@pytest.mark.parametrize("change", [{"model_seed": 7}, {"run_id": "another"}, {"status": "begun"}])
+def test_a_record_of_another_run_is_not_taken_for_this_one(capsys, tmp_path, change):
+    succeed(capsys, *TINY, "--out", tmp_path)
+    (path,) = tmp_path.rglob("record.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    before = path.read_bytes()
+    told = fail(capsys, *TINY, "--out", tmp_path)
+    assert str(path) in told
+    assert "delete its folder to do the run again" in told
+    assert path.read_bytes() == before
+
+
+def test_a_run_that_is_stopped_says_that_it_goes_on(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("resnet_lib.cli.run_one", partial(run_one, stop=lambda: True))
+    assert main([*TINY, "--out", str(tmp_path)]) == 130
+    assert capsys.readouterr().err.endswith("resnet_lib: stopped; the same command goes on.\n")
+    assert main([*TINY]) == 130
+    assert capsys.readouterr().err.endswith("resnet_lib: stopped.\n")
+
+
 # Mistakes
 
 
@@ -386,6 +468,11 @@ def test_reproducing_what_diverges_is_no_success(capsys, tmp_path, monkeypatch):
         ((*TINY, "--set", "iterations=2"), ("--iterations",)),
         ((*TINY, "--set", "batch_norm=False"), ("--no-batch-norm",)),
         ((*TINY, "--set", "pad=many"), ("pad",)),
+        ((*TINY, "--set", "pad=1", "pad=2"), ("pad is set twice",)),
+        ((*TINY, "--set", "pad=15"), ("pad is 15", "14 at most")),
+        ((*TINY, "--set", "pad=99999999999"), ("pad", "at most")),
+        ((*TINY, "--lr", "1e39"), ("lr", "finite")),
+        ((*TINY, "--data", ""), ("''",)),
         (("reproduce", "figure7", "--tier", "smoke"), ("figure7", "figure6-plain")),
         (("reproduce", "footnote3", "--tier", "smoke", "--jobs", "-1"), ("jobs",)),
         (("reproduce", "footnote3", "--tier", "smoke", "--seeds", "-1"), ("seed",)),
@@ -411,7 +498,7 @@ def test_a_mistake_is_one_sentence(capsys, tmp_path, monkeypatch, arguments, par
         ("train resnet20 --seed -1", "seed is -1"),
         ("train resnet20 --set order=preact", "order 'preact'"),
         ("train resnet20 --width 0", "width is 0"),
-        ("train resnet20 --tier smoke --width 10000000000", "resnet20 is too large to be built"),
+        ("train resnet20 --tier smoke --width 10000000000", "it must be 2147483647 at most"),
         ("reproduce figure6-plain --jobs 0", "jobs is 0"),
         ("reproduce figure6-plain --seeds 0 -1", "seed is -1"),
         ("evaluate resnet50 --weights torchvision --data imagenette --images 0", "images is 0"),

@@ -189,11 +189,40 @@ def test_a_file_of_other_weights_is_refused(run):
         record(run)
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "# {}\nblocks\n", "# []\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nonsense",
+        "# {}\nblocks\n",
+        "# []\n",
+        "# {}\ndeleted,blocks,images,top1_error\n1,conv2_x.0,100,many\n",
+    ],
+)
 def test_a_damaged_file_is_an_error_that_names_it(run, text):
     (run / DELETIONS).write_text(text)
     with pytest.raises(RecordError, match=DELETIONS):
         Deletions.load(run)
+
+
+def test_a_block_that_the_net_has_not_is_told(run):
+    kept = record(run, sizes=(2,))
+    kept.frame.loc[0, "blocks"] = "conv9_x.0"
+    kept.save(run)
+    with pytest.raises(RecordError, match="conv9_x\\.0', which resnet20 has not: delete it"):
+        record(run)
+
+
+def test_sets_may_come_from_a_generator_and_sizes_are_sizes():
+    net, data = tiny_net("resnet20"), tiny_data()
+    sets = [(), ("conv2_x.0",)]
+    images = (net, data.test_images, data.test_labels, Normaliser(data))
+    found = dict(deletion_errors(*images, (each for each in sets)))
+    assert found == dict(deletion_errors(*images, sets))
+    assert len(found) == 2
+    for size, draws in ((-1, 2), (0, 2), (2, 0)):
+        with pytest.raises(ConfigError, match="whole number of at least 1"):
+            random_sets(deletable(net), [size], draws)
 
 
 def test_other_data_are_refused(run):

@@ -637,3 +637,10 @@ def test_an_unknown_tier_is_one_sentence():
     with pytest.raises(ConfigError, match="there is no tier 'fast'"):
         TIERS["fast"]
     assert "fast" not in TIERS
+
+
+@pytest.mark.parametrize("change", [{"seed": 5}, {"iterations": 8}])
+def test_an_arm_has_no_seed_or_length_of_its_own(change):
+    """The seed was ignored, and the arm was another's run."""
+    with pytest.raises(ConfigError, match=f"does not change {min(change)}"):
+        arm("resnet8", "another", **change)

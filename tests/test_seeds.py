@@ -38,13 +38,28 @@ def complete_curves():
     return curves().assign(status="complete")
 
 
-@pytest.mark.parametrize("what", ["data", "precision"])
-def test_nets_that_saw_other_data_or_another_precision_have_no_gap(what):
-    frame = complete_curves().assign(data="cifar10", precision="bfloat16")
+@pytest.mark.parametrize("what", ["data", "iterations", "precision"])
+def test_nets_that_saw_other_data_or_were_trained_otherwise_have_no_gap(what):
+    frame = complete_curves().assign(data="cifar10", iterations="200", precision="bfloat16")
     assert len(gap(frame, "deep", "shallow")) == 2
     frame.loc[frame["model"] == "shallow", what] = "other"
     with pytest.raises(ConfigError, match=f"deep and shallow differ in {what} here .* and other"):
         gap(frame, "deep", "shallow")
+
+
+def test_a_gap_wants_a_frame_of_runs_and_two_nets():
+    with pytest.raises(ConfigError, match="curves\\(records\\) makes one"):
+        gap([], "deep", "shallow")
+    with pytest.raises(ConfigError, match="no column 'status'"):
+        gap(curves(), "deep", "shallow")
+    with pytest.raises(ConfigError, match="compared with itself"):
+        gap(complete_curves(), "deep", "deep")
+
+
+def test_errors_of_runs_that_differ_are_not_averaged():
+    mixed = pd.concat([curves().assign(run_id=1, setting=1), curves().assign(run_id=2, setting=2)])
+    with pytest.raises(ConfigError, match="2 runs of deep with seed 0"):
+        errors_at(mixed, [100], window=100)
 
 
 @pytest.mark.parametrize("status", ["diverged", "interrupted"])

@@ -57,7 +57,7 @@ export const zh: Texts = {
     bottlenecks: "瓶颈块",
     "BN over 64 images": "BN 每次归一化 64 张图",
     "BN without decay": "BN 无权重衰减",
-    "fan-out": "按 fan-out 初始化",
+    "fan-out": "He 初始化按输出端计",
     "without BN": "无 BN",
     "without BN small init": "无 BN，小的初始权重",
     "without BN xavier": "无 BN，Xavier 初始化",
