@@ -42,7 +42,8 @@ export class NetTable {
     private readonly actions: Actions,
   ) {
     this.moment = h("span", { class: "moment" });
-    const heads = [texts.loss50, texts.trainError, texts.testError];
+    // On a small phone "training" is parted, where that is the word.
+    const heads = [texts.loss50, texts.trainError, texts.testError].map((name) => name.replace("training", "train\u00ading"));
     const id = uniqueId();
     this.note = h("p", { class: "hint", id });
     this.element = h(
