@@ -33,6 +33,7 @@ BOOK = ROOT / "book"
 ARCHIVE = survey()
 CHANGED = tuple(each.label for each in EXPERIMENTS["shortcuts-20"].arms)
 WARM = "resnet56 with warm-up"
+LEFT_OPEN = ("resnet56, BN over 64 images", "resnet56, BN without decay")
 FOUR = ("plain20", "plain56", "resnet20", "resnet56")
 
 
@@ -44,6 +45,11 @@ def values(arm: str, measure: str, tier: str = "paper") -> pd.Series:
 def difference(one: str, other: str, measure: str, tier: str = "paper") -> pd.Series:
     """Within each seed that both have."""
     return (values(one, measure, tier) - values(other, measure, tier)).dropna()
+
+
+def over_ours(arm: str) -> pd.Series:
+    """How much higher the training error of a ResNet-56 ends than the usual one's, tier short."""
+    return difference(arm, "resnet56", "training error", "short")
 
 
 def interval(quantity: str) -> tuple[float, float]:
@@ -371,6 +377,24 @@ SENTENCES = {
             )[0]
             < 0
             < found[1]
+        ),
+        "Neither does, on the one seed and the two that are recorded so far.": lambda: (
+            [len(over_ours(arm)) for arm in LEFT_OPEN] == [1, 2]
+            and all(
+                (difference(arm, WARM, "training error", "short") > 1).all() for arm in LEFT_OPEN
+            )
+        ),
+        "BN over 64 images ends a point and a half lower, and the warm-up nine points.": lambda: (
+            over_ours(LEFT_OPEN[0]).round(1).to_dict() == {0: -1.6}
+            and over_ours(WARM).round()[0] == -9
+        ),
+        "one seed ends two points lower and the other one and a half higher": lambda: (
+            over_ours(LEFT_OPEN[1]).round(1).to_dict() == {0: -2.2, 1: 1.6}
+        ),
+        "A layer's outputs in He's rule, and any of the three on the full schedule, wait for "
+        "their runs": lambda: (
+            not ARCHIVE.runs("resnet56, fan-out", "short")
+            and not any(ARCHIVE.runs(arm, "paper") for arm in (*LEFT_OPEN, "resnet56, fan-out"))
         ),
         "ends at the first look on every seed": lambda: (
             set(values("resnet56 with warm-up", "end of warm-up", "short")) == {100}
