@@ -3,6 +3,11 @@ TIER ?= quick
 PY := .venv/bin/python
 READY := .venv/.ready
 
+# A virtual environment whose interpreter is gone, as after an upgrade, is made anew.
+ifneq ($(shell $(PY) -c "print(1)" 2>/dev/null),1)
+$(shell rm -f $(READY))
+endif
+
 .PHONY: book serve lab notebooks test test-colab test-lowest bench lint format stamp clean help
 
 book: $(READY)  ## run the notebooks that changed and build the pages

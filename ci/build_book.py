@@ -4,7 +4,7 @@
 
 OUT/src        what Jupyter Book reads: this repository with the notebooks executed, and in
                explorers/ what resnet_lib.widgets makes of the recorded runs
-OUT/sphinx     where it works; kept, so that the next build makes only the pages that changed
+OUT/sphinx     where it works; kept, so that the next build reads only the pages that changed
 OUT/html       the book: open index.html, or serve the folder
 """
 
@@ -104,26 +104,10 @@ def foundation(src: Path) -> str:
     """A hash of what decides every page: a change of it makes all pages anew."""
     files = [ROOT / "_config.yml", ROOT / "_toc.yml", *shipped(ROOT / "book" / "_ext")]
     names = sorted(str(path.relative_to(src)) for path in src.rglob("*") if path.is_file())
-    files += [*(src / "explorers").glob("*.js*")]  # their hashed names stand in the pages
-    names += seen_elsewhere(src)
+    # What pages show of the library is not to be told by the time stamps of its files.
+    files += [*(src / "explorers").glob("*.js*"), *shipped(ROOT / "resnet_lib")]
     packages = sorted(f"{each.name} {each.version}" for each in metadata.distributions())
     return digest([*files, Path(__file__).resolve()], *names, *packages)
-
-
-def seen_elsewhere(src: Path) -> list[str]:
-    """What pages show of other pages: titles, and where explorers stand.
-
-    Sphinx writes only the pages that changed themselves.
-    """
-    found = []
-    for page in sorted(src.rglob("*.md")):
-        for line in page.read_text(encoding="utf-8").splitlines():
-            if re.match(r"# |:::+\{explorer\}", line):
-                found.append(f"{page.relative_to(src)} {line}")
-    for notebook in sorted((src / "notebooks").glob("*.ipynb")):
-        title = re.search(r'"# [^"]*"', notebook.read_text(encoding="utf-8"))
-        found.append(f"{notebook.name} {title and title[0]}")
-    return found
 
 
 def render(src: Path, work: Path) -> Path:
@@ -293,7 +277,9 @@ def build(out: Path) -> None:
     state = digest(inputs, foundation(src))
     built = record.is_file() and record.read_text() == state
     if not (built and (html / "index.html").is_file()):
-        publish(render(src, out / "sphinx"), html)
+        rendered = render(src, out / "sphinx")
+        record.unlink(missing_ok=True)  # whoever is stopped now leaves no book that counts
+        publish(rendered, html)
         record.write_text(state)
 
 

@@ -38,8 +38,11 @@ WORDS = {
     "previous page": "上一页",
     "© Copyright 2026, the authors. MIT licence.": "© 2026 本书作者。MIT 许可。",
 }
-# As the whole text of an element, the whole value of an attribute, or a script's whole string.
-WHOLE = re.compile(rf"""(?<=[>"'])(\s*)({"|".join(map(re.escape, WORDS))})(\s*)(?=[<"'])""")
+# As the whole text of an element, the whole value of an attribute, or a script's whole string; but
+# what a link is to the page, as rel="next", is no word for readers.
+WHOLE = re.compile(
+    rf"""(?<!\brel=")(?<=[>"'])(\s*)({"|".join(map(re.escape, WORDS))})(\s*)(?=[<"'])"""
+)
 
 
 def in_chinese(page: str) -> str:

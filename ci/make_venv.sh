@@ -11,12 +11,20 @@ fits() {
 }
 
 python=
-for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
-    if fits "$candidate"; then
-        python=$candidate
-        break
-    fi
-done
+if [ -n "${PYTHON:-}" ]; then
+    fits "$PYTHON" || {
+        echo "PYTHON=$PYTHON is no Python 3.11, 3.12 or 3.13: one of these is needed." >&2
+        exit 1
+    }
+    python=$PYTHON
+else
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if fits "$candidate"; then
+            python=$candidate
+            break
+        fi
+    done
+fi
 if [ -z "$python" ]; then
     echo "Python 3.11, 3.12 or 3.13 is needed and was not found: install one, or name it: make PYTHON=/path/to/python3.12" >&2
     exit 1
@@ -27,7 +35,11 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
 fi
 
 echo "Making the virtual environment in .venv; with torch it takes some minutes and up to 6 GB."
-"$python" -m venv .venv
+# One whose interpreter is gone, or is of another version, cannot be taken over.
+minor() { "$1" -c 'import sys; print(sys.version_info[:2])' 2>/dev/null; }
+clear=
+if [ "$(minor .venv/bin/python)" != "$(minor "$python")" ]; then clear=--clear; fi
+"$python" -m venv $clear .venv
 constraints=${CONSTRAINTS-constraints.txt}
 .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off \
     ${constraints:+-c "$constraints"} -r requirements.txt -e '.[dev]' >.venv/install.log 2>&1 || {

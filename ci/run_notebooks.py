@@ -50,6 +50,8 @@ PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 TRIED = "tried"  # the tag of cells that are run and then left out
 # How a notebook reads recorded runs.
 READS_ARCHIVE = re.compile(r"\b(archived|load_runs|load_records|read_tests)\(")
+STATISTICS = "statistics.json"
+MARKER = ".built"  # says that what lies beside it was built here, and may be built anew
 STATISTICS_PAGE = "book/statistics.md"
 # Raise it when executed copies made by an earlier version of this file must not be used.
 FORMAT = 1
@@ -261,6 +263,14 @@ class Notebook:
         return "\n".join([*lines, "", kept])
 
 
+def without_parameters(source: Path) -> str | None:
+    """Why a notebook would not run in the tier that it is asked to, in one sentence; or None."""
+    cells = json.loads(source.read_text(encoding="utf-8"))["cells"]
+    count = sum("parameters" in tags_of(cell) for cell in cells)
+    told = f"{source.name} has {count} cells with the tag 'parameters', and must have one: without"
+    return None if count == 1 else f"{told} it, the notebook runs in a tier of its own."
+
+
 def hide_injected(notebook: dict[str, Any]) -> None:
     """Keep the cell that papermill adds with the parameters out of the page."""
     for cell in notebook["cells"]:
@@ -386,6 +396,9 @@ def statistics_page(rows: list[dict[str, Any]]) -> str:
 def run(tier: str, out: Path, jobs: int) -> bool:
     """Bring all executed copies below `out` up to date; False if a notebook failed."""
     sources = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+    if told := [each for path in sources if (each := without_parameters(path))]:
+        print("\n".join(told), file=sys.stderr)
+        return False
     common = ingredients(tier)
     notebooks = [Notebook(path, out, digest([path, *archive_of(path)], common)) for path in sources]
     belong = {path for each in notebooks for path in (each.copy, each.record)}
@@ -394,7 +407,7 @@ def run(tier: str, out: Path, jobs: int) -> bool:
             stray.unlink()
     rows = run_all(notebooks, tier, jobs)
     (out / "src" / "book").mkdir(parents=True, exist_ok=True)
-    (out / "statistics.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (out / STATISTICS).write_text(json.dumps(rows, indent=1) + "\n")
     if any(row.get("failed") for row in rows):
         return False
     page = out / "src" / STATISTICS_PAGE
@@ -419,19 +432,37 @@ def arguments(description: str) -> argparse.Namespace:
     if options.jobs < 1:
         parser.error(f"--jobs is {options.jobs}: it must be at least 1.")
     options.out = options.out.resolve()
+    if told := not_ours(options.out):
+        parser.error(told)
     return options
+
+
+def not_ours(out: Path) -> str | None:
+    """Why nothing can be built in a folder, in one sentence: else files of others would be lost."""
+    if out.exists() and not out.is_dir():
+        return f"--out {shown(out)} is a file: it must be a folder, which may be a new one."
+    theirs = [name for name in ("src", "html", "sphinx", "scratch") if (out / name).exists()]
+    if theirs and not any((out / name).exists() for name in (MARKER, STATISTICS)):
+        return (
+            f"--out {shown(out)} has a folder {theirs[0]} that was not built here and would be "
+            "replaced: name another, which may be a new one."
+        )
+    return None
 
 
 @contextlib.contextmanager
 def alone(out: Path) -> Iterator[None]:
     """Hold a folder of what is built; where another process holds it, say so and wait."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{out}.lock")
     try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / MARKER).touch()
         lock.acquire(timeout=0)
     except Timeout:
         print(f"Another process builds in {shown(out)}: waiting for it.", flush=True)
         lock.acquire()
+    except OSError as error:
+        raise SystemExit(f"{shown(out)} cannot be built in: {error.strerror or error}.") from None
     try:
         yield
     finally:

@@ -38,9 +38,14 @@ OURS = re.compile(
 
 
 def address(root: Path) -> str:
-    """The repository as "owner/name", from _config.yml."""
+    """The repository as "owner/name", from _config.yml. Errors: `SystemExit` where it is none."""
     url = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
-    return url.removeprefix("https://github.com/").strip("/")
+    found = re.fullmatch(rf"{GITHUB}({SLUG})(?:\.git)?/?", url)
+    if not found:
+        raise SystemExit(
+            f"_config.yml: repository: url is {url}: it must be https://github.com/OWNER/NAME."
+        )
+    return found[1]
 
 
 def former(root: Path) -> str | None:

@@ -28,6 +28,21 @@ def rename(tree: Path) -> None:
     config.write_text(config.read_text().replace(stamp.address(ROOT), NEW))
 
 
+@pytest.mark.parametrize("url", ["https://github.com/me/it.git", "https://github.com/me/it/"])
+def test_an_address_may_be_spelled_as_git_spells_it(tmp_path: Path, url: str) -> None:
+    (tmp_path / "_config.yml").write_text(f"repository:\n  url: {url}\n")
+    assert stamp.address(tmp_path) == "me/it"
+
+
+@pytest.mark.parametrize(
+    "url", ["git@github.com:me/it.git", "http://github.com/me/it", "https://github.com/me"]
+)
+def test_another_address_is_told(tmp_path: Path, url: str) -> None:
+    (tmp_path / "_config.yml").write_text(f"repository:\n  url: {url}\n")
+    with pytest.raises(SystemExit, match="OWNER/NAME"):
+        stamp.address(tmp_path)
+
+
 def test_the_repository_is_stamped() -> None:
     assert stamp.main(check=True) == 0
 

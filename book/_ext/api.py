@@ -44,8 +44,12 @@ class Api(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         module = self.arguments[0]
+        if not source_of(module.removesuffix(".*")).is_file():
+            raise self.error(f"{{api}}: there is no module {module}.")
         if module.endswith(".*"):
-            return self.of_each(module.removesuffix(".*"), *self.content[0].split())
+            if len(self.content) != 1:
+                raise self.error(f"{{api}} {module}: name the function that each module has.")
+            return self.of_each(module.removesuffix(".*"), self.content[0].strip())
         used = imported_by(Path(self.env.srcdir))
         for path in (*notebooks(Path(self.env.srcdir)), Path(source_of(PACKAGE))):
             self.env.note_dependency(str(path))

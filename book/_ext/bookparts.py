@@ -112,6 +112,11 @@ class NotebookFigure(SphinxDirective):
         return self.env.docname, self.lineno
 
 
+def all_pages(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Write every page anew whenever one is: it may number, name or cite what stands on another."""
+    return sorted(env.found_docs)
+
+
 def described(markup: str, alt: str) -> nodes.raw:
     """The HTML as one picture that screen readers describe with `alt`."""
     opening = f'<div class="notebook-output" role="img" aria-label="{html.escape(alt)}">'
@@ -353,6 +358,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     for part in ("predict", "drawings", "api", "chapters"):
         app.setup_extension(part)
     app.add_search_language(SearchBoth)
+    app.connect("env-updated", all_pages)
     app.connect("doctree-read", mark_language)
     app.connect("doctree-resolved", stay_in_book)
     # After the theme has made its buttons (501) and every extension has added its scripts.

@@ -49,6 +49,10 @@ class Chapters(SphinxDirective):
         lines = []
         for number, page in enumerate(chapters(toc), 1):
             path = source / f"{page}.md"
+            if not path.is_file():
+                raise ExtensionError(
+                    f"_toc.yml lists the chapter {page}, and there is no {page}.md."
+                )
             self.env.note_dependency(str(path))
             found = opening(path.read_text(encoding="utf-8"), language)
             if found is None:

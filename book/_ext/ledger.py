@@ -190,16 +190,16 @@ class LedgerCards(SphinxDirective):
             chapters = chapter_pages(Path(self.env.srcdir))
             for row in rows:
                 one_of(row.claim.chapter, (*chapters, FURTHER), f"claim {row.claim.id}: chapter")
+            found: list[nodes.Node] = [nodes.raw("", filters(rows), format="html")]
+            for chapter, page in chapters.items():
+                self.env.note_dependency(str(page))
+                uri = address(self.env, f"book/{page.stem}")
+                title = chapter_title(page)
+                link = nodes.paragraph("", "", reference(f"The chapter: {title}", uri))
+                found.append(chapter_section(chapter, title, rows, link))
+            return [*found, chapter_section(FURTHER, "Further", rows)]
         except ConfigError as error:
             raise self.error(str(error)) from None
-        found: list[nodes.Node] = [nodes.raw("", filters(rows), format="html")]
-        for chapter, page in chapters.items():
-            self.env.note_dependency(str(page))
-            uri = address(self.env, f"book/{page.stem}")
-            title = chapter_title(page)
-            link = nodes.paragraph("", "", reference(f"The chapter: {title}", uri))
-            found.append(chapter_section(chapter, title, rows, link))
-        return [*found, chapter_section(FURTHER, "Further", rows)]
 
 
 def chapter_section(
@@ -419,16 +419,15 @@ def outdated(
     app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
 ) -> list[str]:
     """The pages that depend on the ledger, if what it says may have changed."""
-    if not pages(env):
-        return []
-    before, env.ledger_state = getattr(env, "ledger_state", None), state()
-    return sorted(pages(env) - removed) if before != env.ledger_state else []
+    app.ledger_state = state()  # before anything is read: what changes later is read next time
+    before = getattr(env, "ledger_state", None)
+    return sorted(pages(env) - removed) if before != app.ledger_state else []
 
 
 def remember(app: Sphinx, env: BuildEnvironment) -> None:
     """Keep the state with which the pages were read."""
     if pages(env):
-        env.ledger_state = state()
+        env.ledger_state = app.ledger_state
 
 
 def forget(app: Sphinx, env: BuildEnvironment, page: str) -> None:

@@ -71,7 +71,9 @@ def as_text(bundle: Bundle, spec: str = "") -> str:
 
     A negative number gets a minus sign, not a hyphen; an exponent is written as a power of ten.
     """
-    text = bundle.get("text/plain", "")
+    if "text/plain" not in bundle or "text/html" in bundle:
+        raise MeasuredError("it is a figure or a table, and no value")
+    text = bundle["text/plain"]
     try:
         value = ast.literal_eval(text)
     except (SyntaxError, ValueError):

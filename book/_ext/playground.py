@@ -87,7 +87,7 @@ class Trained(SphinxRole):
     """A number that was measured of the playground's nets; see `playground.measured`."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        address, _, spec = self.text.rpartition(":")
+        address, _, spec = self.text.partition(":")
         try:
             text = format(playground.measured(address), spec)
         except (LookupError, ValueError) as error:
@@ -105,6 +105,8 @@ class Confirmation(SphinxDirective):
         self.env.note_dependency(str(playground.OUTCOMES))
         frame = playground.confirmations()
         asked = frame[frame["pytorch"].map(len) > 0]
+        if asked.empty:
+            raise self.error("PyTorch has not trained these nets yet: ci/confirm_presets.py does.")
         others = asked[~asked["confirmed"].astype(bool)]
         seeds, ours = asked["pytorch"].map(len).max(), len(frame["engine"].iloc[0])
         trained = f"all {len(frame)}" if len(asked) == len(frame) else f"{len(asked)} of the"

@@ -64,7 +64,8 @@ class Predict(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         choices = [each.strip() for each in self.options.get("choices", "").split("|")]
         number = self.options.get("number")
-        if (len(choices) > 1) == (number is not None) or not self.content:
+        asks = [len(choices) > 1, number is not None]
+        if sum(asks) != 1 or (asks[1] and "choices" in self.options) or not self.content:
             log.error(
                 "{predict} needs content, and either :choices: separated by bars or :number: with "
                 "its unit.",

@@ -206,6 +206,8 @@ def test_a_chinese_page_has_the_theme_s_words_in_chinese(book: Path) -> None:
         text = (book / "book" / f"{name}.zh.html").read_text(encoding="utf-8")
         assert '<html lang="zh-CN"' in text
         assert '<nav lang="en" class="bd-links' in text
+        assert set(re.findall(r'rel="(\w+)"', text)) >= {"next", "prev"} or name != "playground"
+        assert not re.search(r'rel="[^"]*[\u4e00-\u9fff]', text)
         text = re.sub(r"<(script|style|svg|nav lang|article).*?</(?:\1|nav)>", "", text, flags=re.S)
         told = re.findall(r'(?:title|aria-label|placeholder)="([^"]+)"', text)
         told += re.findall(r">\s*([^<>]*[A-Za-z]{2}[^<>]*?)\s*<", text.split("<body", 1)[1])
@@ -454,6 +456,64 @@ def test_a_changed_title_reaches_the_other_pages(small: Small) -> None:
     code, told = small.run()
     assert code == 0, told
     assert "Renamed book" in small.page("book/more")
+
+
+def test_what_a_page_says_of_another_is_said_anew(small: Small) -> None:
+    """The number of a figure and the words of a heading; a name that is gone fails the build."""
+    more = small.index.with_name("more.md")
+    before = more.read_text()
+    more.write_text("# More\n\nSee {numref}`fig-drawing` and {ref}`part`.\n")
+    first = ":::{notebook-figure} 01-small drawing\n:name: fig-first\n:alt: First\n\nFirst.\n:::\n"
+    try:
+        small.index.write_text(f"{INDEX}\n(part)=\n## Part\n")
+        assert small.run()[0] == 0
+        assert "Figure 1</span>" in small.page("book/more")
+        text = INDEX.replace(":::{notebook-figure}", f"{first}\n:::{{notebook-figure}}", 1)
+        small.index.write_text(f"{text}\n(part)=\n## Another\n")
+        code, told = small.run()
+        assert code == 0, told
+        page = small.page("book/more")
+        assert "Figure 2</span>" in page
+        assert "Another</span>" in page
+        small.index.write_text(text)
+        code, told = small.run()
+        assert code == 1
+        assert "more.md" in told
+        assert "part" in told
+    finally:
+        more.write_text(before)
+
+
+def test_a_folder_of_others_is_not_built_in(small: Small, tmp_path: Path) -> None:
+    """Its files were deleted without a word."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "thesis.tex").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for script in ("build_book.py", "run_notebooks.py"):
+        code, told = small.run(script, "--out", str(tmp_path))
+        assert code == 2
+        assert "has a folder src that was not built here and would be replaced" in told
+        code, told = small.run(script, "--out", str(tmp_path / "file"))
+        assert code == 2
+        assert "is a file" in told
+    assert (tmp_path / "src" / "thesis.tex").read_text() == "mine"
+
+
+def test_a_notebook_without_its_parameters_is_not_run(small: Small) -> None:
+    """It would run in another tier than the pages say."""
+    notebook = json.loads(small.notebook.read_text())
+    notebook["cells"][1]["metadata"] = {}
+    small.notebook.write_text(json.dumps(notebook))
+    code, told = small.run("run_notebooks.py")
+    assert code == 1
+    assert told.startswith("01-small.ipynb has 0 cells with the tag 'parameters'")
+
+
+def test_a_figure_is_no_value(small: Small) -> None:
+    small.index.write_text(INDEX.replace("01-small::word", "01-small::drawing"))
+    code, told = small.run()
+    assert code == 1
+    assert "it is a figure or a table, and no value" in told
 
 
 def test_two_builds_of_one_folder_wait_for_each_other(small: Small) -> None:
@@ -848,25 +908,23 @@ def test_what_is_staged_is_the_repository_s_book_and_nothing_of_a_former_one(sta
 def test_what_several_pages_show_makes_all_pages_anew(
     staged: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sphinx itself makes only the page that changed."""
+    """Sphinx itself reads only the page that changed, by its time."""
     root, index = staged.parents[1], staged / "book" / "index.md"
     changes = [
         (root / "_config.yml", "other"),
         (root / "_toc.yml", "other"),
         (root / "book" / "_ext" / "a.py", "other"),
         (staged / "book" / "more.md", "A page more."),
-        (index, "# Another title\n\nText.\n"),
-        (index, "# Another title\n\nText.\n\n:::{explorer} runs\n"),
         (staged / "explorers" / "runs.json", "{}"),
         (staged / "explorers" / "runs.json", "{ }"),
-        (staged / "notebooks" / "01-a.ipynb", '"# One"'),
-        (staged / "notebooks" / "01-a.ipynb", '"# Other"'),
+        (staged / "notebooks" / "01-a.ipynb", "{}"),
+        (root / "resnet_lib" / "widgets" / "playground.js", "1"),
     ]
     package = SimpleNamespace(name="sphinx", version="9.8")
     monkeypatch.setattr(build_book.metadata, "distributions", lambda: [package])
     seen = [build_book.foundation(staged)]
     for path, text in changes:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         seen.append(build_book.foundation(staged))
     index.write_text(index.read_text().replace("Text.", "Other text."))
