@@ -148,7 +148,7 @@ def weights_of(record: RunRecord, folder: Path | str) -> Path:
     ended = record.status == "complete"
     status = "" if ended else f" is {record.status} after {record.iterations_done} iterations and"
     remedy = {
-        "complete": "name the folder that its weights are in, or delete this one and train again",
+        "complete": "name the folder that its weights are in, or train it into another",
         "diverged": "a run that diverges leaves no net",
     }.get(record.status, "run it to its end")
     raise RecordError(

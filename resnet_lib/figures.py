@@ -223,11 +223,11 @@ def plot_ends(
     """The last error of every run: a point a seed, a bar at the mean of each net.
 
     frame: rows as from `load_runs`. models: nets that have a place, in this order, whether the
-    frame has them or not; without it, those of the frame. Errors: `ConfigError` for an unknown
-    split.
+    frame has them or not; without it, those of the frame. A run that diverged or was stopped has
+    no end. Errors: `ConfigError` for an unknown split.
     """
     models = [models] if isinstance(models, str) else models
-    rows = one_run_each(of_split(frame, split)).sort_values("iteration", kind="stable")
+    rows = complete(one_run_each(of_split(frame, split))).sort_values("iteration", kind="stable")
     ends = rows.groupby(["model", "kind", "seed"], sort=False)["top1_error"].last().reset_index()
     names = list(dict.fromkeys([*models, *frame["model"]]))
     if frame.empty:
@@ -247,15 +247,30 @@ def plot_ends(
 
 
 def ends_in_words(frame: pd.DataFrame, split: str = "train") -> str:
-    """What `plot_ends` shows, in words: the mean of each net's last errors, lowest to highest."""
-    rows = one_run_each(of_split(frame, split)).sort_values("iteration", kind="stable")
+    """What `plot_ends` shows, in words: the mean of each net's last errors, lowest to highest.
+
+    And which runs it leaves out, for they diverged or were stopped.
+    """
+    whole = one_run_each(of_split(frame, split)).sort_values("iteration", kind="stable")
+    rows = complete(whole)
     ends = rows.groupby(["model", "seed"], sort=False)["top1_error"].last()
     told = []
     for model, net in ends.groupby("model", sort=False):
         spread = f" ({net.min():.1f} to {net.max():.1f})" if len(net) > 1 else ""
         told.append(f"{printed_name(model)} {net.mean():.1f}%{spread}")
     words = "Training" if split == "train" else split.capitalize()
-    return f"{words} error at the end: {', '.join(told) or 'nothing recorded yet'}."
+    others = whole.drop(rows.index).drop_duplicates(["model", "seed"])
+    left_out = [
+        f"{printed_name(each.model)}, seed {each.seed} ({each.status})"
+        for each in others.itertuples()
+    ]
+    found = f"{words} error at the end: {', '.join(told) or 'nothing recorded yet'}."
+    return f"{found} Left out: {'; '.join(left_out)}." if left_out else found
+
+
+def complete(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of runs that came to their end."""
+    return frame[frame["status"] == "complete"] if "status" in frame else frame
 
 
 def plot_pictures(pictures: Sequence[np.ndarray], ax: Axes, columns: int = 4) -> Axes:

@@ -40,8 +40,11 @@ def forecast(
     planned = plan(experiments, tier, seeds, data)
     to_do = [spec for spec in planned if recorded(spec, folder) is None]
     if not to_do:
-        return f"All {len(planned)} runs are there already."
+        several = f"All {len(planned)} runs are there already."
+        return several if len(planned) > 1 else "The run is there already."
     said = f"{len(to_do)} of {len(planned)} runs are to be done"
+    if len(planned) == 1:
+        said = "One run is to be done"
     if max(spec.train.iterations for spec in to_do) < WORTH_TIMING:
         return f"{said}."
     dearest = max(to_do, key=lambda spec: spec.cost / spec.train.iterations)

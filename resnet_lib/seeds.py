@@ -99,10 +99,15 @@ def describe(values: pd.Series) -> str:
 
 def compare(before: pd.Series, after: pd.Series) -> str:
     """What became of a gap after more training, as the rest of a sentence that begins "it"."""
+    before, after = before.round(1), after.round(1)  # as `describe` has them
+    if not len((after - before).dropna()):
+        return "was not measured on one seed at both lengths"
     if direction(before) != "higher":
         return "was not there on every seed to begin with"
     if direction(after) == "lower":
         return "turned round"
+    if after.max() == after.min() == 0:
+        return "closed"
     if direction(after) == "unclear":
         return "closed on some seeds only"
     change = direction((after - before).dropna())

@@ -93,6 +93,23 @@ def test_an_unknown_split_is_told_so(draw) -> None:
         draw(frame(**NETS), ax)
 
 
+@pytest.mark.parametrize("status", ["diverged", "interrupted"])
+def test_a_run_that_did_not_end_well_has_no_end(status) -> None:
+    """Its last error was drawn as one, and averaged into the net's."""
+    rows = frame(**NETS).assign(status="complete")
+    model, seed = rows["model"].iloc[0], rows["seed"].iloc[0]
+    rows.loc[(rows["model"] == model) & (rows["seed"] == seed), "status"] = status
+    told = figures.ends_in_words(rows)
+    assert told.endswith(f"Left out: {outputs.printed_name(model)}, seed {seed} ({status}).")
+    assert "Left out" not in figures.ends_in_words(frame(**NETS))
+    drawn = []
+    for some in (rows, rows[rows["status"] == "complete"]):
+        _, (ax,) = figures.panels()
+        figures.plot_ends(some, ax)
+        drawn.append([line.get_ydata().tolist() for line in ax.get_lines()])
+    assert drawn[0] == drawn[1]
+
+
 def test_kinds_differ_by_colour_depths_by_dashes_splits_by_width() -> None:
     _, (ax,) = figures.panels()
     figures.plot_curves(frame(**NETS), ax)

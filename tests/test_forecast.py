@@ -23,6 +23,9 @@ def test_what_is_recorded_is_not_to_be_done(tmp_path):
     told = forecast("figure6-plain", "smoke", seeds=[0], folder=tmp_path)
     assert told == "All 2 runs are there already."
     assert forecast("figure6-plain", "smoke", folder=tmp_path).startswith("2 of 4 runs")
+    assert forecast("preactivation", "smoke", seeds=[0]) == "One run is to be done."
+    reproduce("preactivation", "smoke", seeds=[0], folder=tmp_path, jobs=1, progress=False)
+    assert forecast("preactivation", "smoke", seeds=[0], folder=tmp_path).startswith("The run is")
 
 
 @pytest.mark.parametrize(("jobs", "told"), [(1, "6 hours"), (2, "3 hours"), (8, "3 hours")])

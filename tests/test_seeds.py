@@ -105,10 +105,23 @@ def test_a_difference_in_words_gives_mean_range_and_doubt():
         ([4.0, 5.0], [1.0, 2.0], "shrank"),
         ([4.0, 5.0], [6.0, 7.0], "grew"),
         ([4.0, 5.0], [5.0, 4.0], "stayed open"),
+        ([4.0, 5.0], [0.0, 0.02], "closed"),
+        ([4.0], [0.0], "closed"),
+        ([4.0, 5.0], [], "was not measured"),
+        ([], [4.0, 5.0], "was not measured"),
+        ([0.02, 0.03], [4.0, 5.0], "was not there"),
     ],
 )
 def test_how_a_gap_changed(before, after, words):
-    assert compare(pd.Series(before), pd.Series(after)).startswith(words)
+    before, after = (pd.Series(values, dtype=float) for values in (before, after))
+    told = compare(before, after)
+    assert told.startswith(words)
+    assert told == words or words != "closed"
+
+
+def test_gaps_of_other_seeds_are_not_compared():
+    before, after = pd.Series([4.0], index=[0]), pd.Series([4.0], index=[1])
+    assert compare(before, after).startswith("was not measured")
 
 
 def test_the_error_by_some_iterations_is_that_of_a_window_before_them():

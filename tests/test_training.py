@@ -701,7 +701,7 @@ def test_a_finished_run_keeps_its_net(tmp_path, option):
         ("diverged", ("is diverged after 2 iterations", "leaves no net.")),
         (
             "complete",
-            (" has no ", "the folder that its weights are in, or delete this one and train again."),
+            (" has no ", "the folder that its weights are in, or train it into another."),
         ),
     ],
 )
