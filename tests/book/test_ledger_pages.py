@@ -127,17 +127,26 @@ def test_pages_are_made_anew_when_a_record_comes_or_changes(pages, tmp_path, mon
     (tmp_path / "data" / "paper").mkdir(parents=True)
     state = pages.state
     monkeypatch.setattr(pages, "state", lambda: state(tmp_path))
-    env = SimpleNamespace(docname="book/ledger")
-    assert pages.outdated(None, env, set(), set(), set()) == []
-    pages.note_use(env)
-    pages.remember(None, env)
-    assert pages.outdated(None, env, set(), set(), set()) == []
+    env, app = SimpleNamespace(docname="book/ledger"), SimpleNamespace()
+
+    def build(meanwhile=lambda: None):
+        """What a build reads anew because of the ledger; meanwhile something may change."""
+        found = pages.outdated(app, env, set(), set(), set())
+        meanwhile()
+        pages.note_use(env)
+        pages.remember(app, env)
+        return found
+
+    assert build() == []
+    assert build() == []
     folder = write_record(tmp_path / "data" / "runs", "plain20", 0)
-    assert pages.outdated(None, env, set(), set(), set()) == ["book/ledger"]
-    assert pages.outdated(None, env, set(), set(), set()) == []
+    assert build() == ["book/ledger"]
+    assert build() == []
     data = tmp_path / "data"
     for change in (folder / "curves.csv", data / "paper" / "claims.toml", data / "tests.csv"):
         change.write_text("changed")
-        assert pages.outdated(None, env, set(), set(), set()) == ["book/ledger"]
+        assert build() == ["book/ledger"]
+    assert build(lambda: change.write_text("changed meanwhile")) == []
+    assert build() == ["book/ledger"], "what changed after it was read is read next time"
     pages.forget(None, env, "book/ledger")
     assert pages.pages(env) == set()
