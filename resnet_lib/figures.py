@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from resnet_lib.configs import ConfigError
 from resnet_lib.outputs import COLOURS, printed_name
-from resnet_lib.runs import check_frame, of_split, one_run_each
+from resnet_lib.runs import check_frame, complete, of_split, one_run_each
 
 RC = {
     "font.size": 10,
@@ -266,11 +266,6 @@ def ends_in_words(frame: pd.DataFrame, split: str = "train") -> str:
     ]
     found = f"{words} error at the end: {', '.join(told) or 'nothing recorded yet'}."
     return f"{found} Left out: {'; '.join(left_out)}." if left_out else found
-
-
-def complete(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of runs that came to their end."""
-    return frame[frame["status"] == "complete"] if "status" in frame else frame
 
 
 def plot_pictures(pictures: Sequence[np.ndarray], ax: Axes, columns: int = 4) -> Axes:

@@ -138,15 +138,16 @@ def unsaved(record: RunRecord, folder: Path | str | None) -> str | None:
     if folder is None:
         return None
     place = Path(folder) / record.run_id
-    if record.status == "interrupted" and (place / CHECKPOINT).exists():
-        return None
-    if not (place / "record.json").exists():
+    if record.status == "interrupted":
+        what = "" if (place / CHECKPOINT).exists() else "how far it came was not saved"
+    elif not (place / "record.json").exists():
         what = "nothing of it was saved"
     elif unsaved_weights(place):
         what = "its weights were not saved"
     else:
-        return None
-    return f"{record.run_id}: {what}. Make room in {folder} and give the same command again."
+        what = ""
+    told = f"{record.run_id}: {what}. Make room in {folder} and give the same command again."
+    return told if what else None
 
 
 def run_one(

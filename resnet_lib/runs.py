@@ -365,6 +365,11 @@ def of_split(frame: pd.DataFrame, split: str) -> pd.DataFrame:
     return frame[frame["split"] == split]
 
 
+def complete(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of runs that came to their end; all, where a frame does not say."""
+    return frame[frame["status"] == "complete"] if "status" in frame else frame
+
+
 def one_run_each(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame, if the runs of each net differ in their seeds alone: only such are averaged.
 

@@ -12,7 +12,7 @@ import pandas as pd
 from resnet_lib.configs import ConfigError
 from resnet_lib.models import model_config
 from resnet_lib.outputs import MINUS
-from resnet_lib.runs import check_frame, of_split, one_run_each
+from resnet_lib.runs import check_frame, complete, of_split, one_run_each
 
 
 def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> pd.Series:
@@ -26,8 +26,7 @@ def gap(frame: pd.DataFrame, deep: str, shallow: str, split: str = "train") -> p
     check_frame(frame, "model", "seed", "status")
     for name in {deep, shallow} - {*frame["model"]}:
         model_config(re.split("[ ,]", name)[0])  # "plain20, small init" is a plain20
-    rows = of_split(frame, split)
-    rows = rows[rows["status"] == "complete"]
+    rows = complete(of_split(frame, split))
     rows = one_run_each(rows[rows["model"].isin([deep, shallow])])
     if deep == shallow:
         raise ConfigError(f"{deep} is compared with itself: name two nets.")

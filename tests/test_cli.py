@@ -441,6 +441,11 @@ def test_a_run_that_is_stopped_says_that_it_goes_on(capsys, tmp_path, monkeypatc
     monkeypatch.setattr("resnet_lib.cli.run_one", partial(run_one, stop=lambda: True))
     assert main([*TINY, "--out", str(tmp_path)]) == 130
     assert capsys.readouterr().err.endswith("resnet_lib: stopped; the same command goes on.\n")
+    (checkpoint,) = tmp_path.rglob("checkpoint.pt")
+    stopped = RunRecord.load(checkpoint.parent)
+    assert unsaved(stopped, tmp_path) is None
+    checkpoint.unlink()
+    assert "how far it came was not saved" in unsaved(stopped, tmp_path)
     assert main([*TINY]) == 130
     assert capsys.readouterr().err.endswith("resnet_lib: stopped.\n")
 
